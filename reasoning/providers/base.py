@@ -1,0 +1,191 @@
+"""What a provider is given, what it gives back, and how it fails.
+
+A provider turns one ``Request`` into one ``Completion``. It knows nothing of the database: the same
+request always describes the whole pass, so a provider can be run and tested by itself.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+
+class Level(enum.StrEnum):
+    """How a statement was reached."""
+
+    EXPLICIT = "explicit"
+    DEDUCTIVE = "deductive"
+    INDUCTIVE = "inductive"
+    CONTRADICTION = "contradiction"
+
+
+class Kind(enum.StrEnum):
+    """What a representation is about; the values equal ``memory.models.Subject.Kind``."""
+
+    USER = "user"
+    OBSERVED = "observed"
+    SESSION = "session"
+    PROJECT = "project"
+
+
+@dataclass(frozen=True)
+class ShownEvent:
+    """One new event as the reasoner sees it. ``number`` counts from 1 within the request."""
+
+    number: int
+    kind: str
+    origin: str
+    """``user``, ``agent``, ``tool``, ``operator`` or ``recalled``: who stands behind the content."""
+    author: str | None
+    """The author's name; ``None`` where the app's own agent or a tool wrote it."""
+    occurred_at: datetime
+    session: str | None
+    content: str
+    data: Any = None
+
+
+@dataclass(frozen=True)
+class KnownStatement:
+    """A statement that stands already. ``number`` counts from 1 within the request."""
+
+    number: int
+    content: str
+    level: str
+    about: str | None
+    held_from: date | None
+    held_until: date | None
+    importance: int
+    since: datetime
+    """When the newest event under it occurred."""
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """One pass: what is known of a subject and what has happened since.
+
+    ``subject`` and ``observer`` are names of users (or of the session or project). ``participants`` are the
+    names of everybody who takes part. ``timeout`` is in seconds. ``parameters`` are the prompt version's own
+    (``temperature``, ``max_output_tokens``, ...).
+    """
+
+    kind: Kind
+    subject: str
+    events: tuple[ShownEvent, ...]
+    observer: str | None = None
+    participants: tuple[str, ...] = ()
+    known: tuple[KnownStatement, ...] = ()
+    card: tuple[str, ...] = ()
+    now: str = ""
+    short_summary: str = ""
+    long_summary: str = ""
+    instructions: str = ""
+    model: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement to add: one self-contained sentence in the third person.
+
+    ``events`` are numbers of shown events. ``importance`` is 1 (passing) to 5 (defining).
+    """
+
+    content: str
+    events: tuple[int, ...]
+    level: Level = Level.EXPLICIT
+    about: str | None = None
+    held_from: date | None = None
+    held_until: date | None = None
+    importance: int = 3
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """A known statement that no longer stands; ``replaced_by`` indexes ``Answer.add`` (from 0)."""
+
+    known: int
+    reason: str
+    replaced_by: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a pass concluded. ``card`` is the whole new card, not a change to it."""
+
+    add: tuple[Statement, ...] = ()
+    retire: tuple[Retirement, ...] = ()
+    card: tuple[str, ...] = ()
+    now: str = ""
+    short_summary: str = ""
+    long_summary: str = ""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the provider counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A provider's reply: the parsed answer and what is needed to judge and account for it."""
+
+    answer: Answer
+    raw: str
+    provider: str
+    model: str
+    usage: Usage = Usage()
+    finish_reason: str = "stop"
+
+
+class Failure(enum.StrEnum):
+    """Why a pass failed; each class has an answer of its own in ``reasoning.failures``."""
+
+    TRANSIENT = "transient"
+    RATE_LIMITED = "rate_limited"
+    QUOTA = "quota"
+    REFUSED = "refused"
+    NONSENSE = "nonsense"
+    GATED = "gated"
+    OURS = "ours"
+    LOST_LEASE = "lost_lease"
+
+
+class ProviderError(Exception):
+    """A call that gave no usable answer.
+
+    ``failure`` is its class, ``retry_after`` the provider's own wish in seconds, ``raw`` what came back (for
+    the quarantine, never for logs). The message is safe to store and show: no key, no content.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        raw: str = "",
+        usage: Usage = Usage(),
+    ) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.retry_after = retry_after
+        self.raw = raw
+        self.usage = usage
+
+
+class Provider(Protocol):
+    """Something that can answer a request."""
+
+    name: str
+
+    async def answer(self, request: Request) -> Completion:
+        """Answer ``request`` or raise :class:`ProviderError`."""
+        ...
