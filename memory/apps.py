@@ -1,0 +1,17 @@
+"""The store: log, subjects, versions, the read path and the agent API."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class MemoryConfig(AppConfig):
+    """Django's handle on the store."""
+
+    name = "memory"
+    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Memory"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from memory import checks  # noqa: F401

@@ -1,0 +1,46 @@
+"""System checks: a wrong setting is an error at start that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as site_settings
+from django.core.checks import CheckMessage, Error, register
+from django.db import connection
+
+from memory import conf
+
+
+@register("honcho")
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse keys of ``HONCHO`` that nothing reads and values that cannot be used."""
+    given = getattr(site_settings, conf.SETTING, {})
+    if not isinstance(given, dict):
+        return [Error("HONCHO is not a dict.", hint='Write HONCHO = {"AUTH": True}.', id="memory.E001")]
+    found: list[CheckMessage] = []
+    known = conf.known_keys()
+    for key in sorted(set(given) - known, key=str):
+        near = difflib.get_close_matches(str(key).upper(), known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"It can hold {', '.join(sorted(known))}."
+        found.append(Error(f"HONCHO has a key that nothing reads: {key!r}.", hint=hint, id="memory.E002"))
+    for section in conf.Section.sections:
+        for key, advice in section.load().problems():
+            found.append(Error(f"HONCHO[{key!r}] cannot be used.", hint=advice, id="memory.E003"))
+    return found
+
+
+@register("honcho")
+def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The store keeps its promises with PostgreSQL's means; no other database has them."""
+    if connection.vendor == "postgresql":
+        return []
+    return [
+        Error(
+            "Honcho needs PostgreSQL 14 or newer as the default database.",
+            hint="Set DATABASES['default'] to a PostgreSQL server.",
+            id="memory.E004",
+        )
+    ]

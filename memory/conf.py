@@ -1,0 +1,92 @@
+"""The settings of the apps: one ``HONCHO`` dict in the site's settings, with the defaults here.
+
+``memory`` and ``reasoning`` each declare a section; a key that no section declares is an error at start
+(``memory.checks``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Self
+
+from django.conf import settings as site_settings
+
+SETTING = "HONCHO"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Settings of one app, read from ``HONCHO`` with this class's defaults."""
+
+    sections: ClassVar[list[type[Section]]] = []
+
+    def __init_subclass__(cls) -> None:
+        """Remember the section, so that the check knows every key."""
+        Section.sections.append(cls)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Return the settings in force now."""
+        given = getattr(site_settings, SETTING, {})
+        known = {item.name.upper(): item.name for item in fields(cls)}
+        return cls(**{known[key]: value for key, value in given.items() if key in known})
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return (key, what to do) for each value that cannot be used."""
+        return []
+
+
+def known_keys() -> set[str]:
+    """Return every key that ``HONCHO`` may hold."""
+    return {item.name.upper() for section in Section.sections for item in fields(section)}
+
+
+def defaults() -> dict[str, Any]:
+    """Return each key with its default value."""
+    found = {}
+    for section in Section.sections:
+        for item in fields(section):
+            default = item.default_factory() if item.default_factory is not MISSING else item.default
+            found[item.name.upper()] = default
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorySettings(Section):
+    """What the store itself can be told."""
+
+    auth: bool = True
+    """Whether the API asks for keys. Turn off on a laptop only."""
+
+    key_cache_seconds: float = 5.0
+    """How long a process trusts a key that it has verified: a revoked key works at most this long."""
+
+    representation_tokens: int = 2_000
+    """The most tokens that a stored representation's text may have."""
+
+    batch_events: int = 1_000
+    """The most events that one write may hold."""
+
+    batch_bytes: int = 5 * 1024 * 1024
+    """The most bytes that the body of one write may have."""
+
+    data_bytes: int = 256 * 1024
+    """The most bytes that an event's data, or any metadata, may have as JSON."""
+
+    clock_skew_seconds: float = field(default=86_400.0)
+    """How far in the future ``occurred_at`` may lie."""
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return (key, what to do) for each value that cannot be used."""
+        found = []
+        if not isinstance(self.auth, bool):
+            found.append(("AUTH", "Set it to True or False."))
+        for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes"):
+            value = getattr(self, key)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                found.append((key.upper(), "Set it to a whole number of at least 1."))
+        for key in ("key_cache_seconds", "clock_skew_seconds"):
+            value = getattr(self, key)
+            if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+                found.append((key.upper(), "Set it to a number of seconds, 0 or more."))
+        return found

@@ -1,0 +1,343 @@
+"""The only way into the log.
+
+``append`` takes one event or a thousand, in the caller's transaction if there is one, and takes no lock that another
+writer could wait for: entries join the feeds without a position (``memory.feeds`` gives those out later).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from memory import ids, tenants, tokens, validation
+from memory.conf import MemorySettings
+from memory.errors import Conflict, Invalid, NotFound, TooLarge
+from memory.models import App, Event, Project, Session, User
+from memory.models.log import CONTENT_LENGTH
+from memory.places import Place, open_place
+from memory.signals import events_appended
+
+_KIND = re.compile(r"message|tool_call|tool_result|correction|[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+_ORIGIN_OF_KIND = {"tool_call": Event.Origin.AGENT, "tool_result": Event.Origin.TOOL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event to append.
+
+    ``author`` is a user's name or id, ``None`` for the place's own user or, where ``origin`` is not ``user``, nobody.
+    ``occurred_at`` needs a time zone and defaults to now. ``client_id`` makes the write repeatable. ``project`` is a
+    project's name or id, made if it is missing.
+    """
+
+    content: str = ""
+    kind: str = "message"
+    data: Any = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    author: str | None = None
+    origin: str | None = None
+    occurred_at: datetime | str | None = None
+    client_id: str | None = None
+    project: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEvent:
+    """An event as it stands in the log; ``created`` is False where an earlier write had stored it already."""
+
+    id: UUID
+    app_id: UUID
+    session_id: UUID | None
+    user_id: UUID | None
+    project_id: UUID | None
+    author_id: UUID | None
+    origin: str
+    kind: str
+    content: str
+    data: Any
+    metadata: Mapping[str, Any]
+    client_id: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    tokens: int
+    created: bool = True
+
+
+_INSERT = """
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
+        id uuid, kind text, content text, data jsonb, metadata jsonb, author_id uuid, origin text,
+        occurred_at timestamptz, client_id text, project_id uuid, project_subject_id uuid, tokens int)
+), logged AS (
+    INSERT INTO memory_event (id, app_id, session_id, user_id, project_id, author_id, origin, kind, content, data,
+                              metadata, client_id, occurred_at, recorded_at, tokens)
+    SELECT id, %(app_id)s, %(session_id)s, %(user_id)s, project_id, author_id, origin, kind, content, data,
+           metadata, client_id, occurred_at, %(recorded_at)s, tokens
+      FROM input
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), fed AS (
+    INSERT INTO memory_feedentry (event_id, subject_id)
+    SELECT logged.id, subject_id FROM logged CROSS JOIN unnest(%(subject_ids)s::uuid[]) AS subject_id
+    UNION
+    SELECT logged.id, input.project_subject_id FROM logged JOIN input USING (id)
+     WHERE input.project_subject_id IS NOT NULL
+)
+SELECT id FROM logged
+"""
+
+
+def append(
+    app: str | App,
+    events: Iterable[NewEvent],
+    *,
+    user: str | User | None = None,
+    session: str | Session | None = None,
+    project: str | Project | None = None,
+) -> list[LoggedEvent]:
+    """Append events to the log, all or none, and return them in the order given.
+
+    ``app``, ``user``, ``session`` and ``project`` are names, public ids or rows; what a name means is made if it is
+    missing. A session is the user's own where ``user`` is given. Runs in the caller's transaction if there is one:
+    if that rolls back, nothing was written.
+
+    Raises :class:`memory.errors.Invalid` or :class:`~memory.errors.TooLarge` for what cannot be stored, and
+    :class:`~memory.errors.Conflict` for a ``client_id`` that was used with another body.
+    """
+    with transaction.atomic():
+        place = open_place(_ref(app), _maybe_ref(user), _maybe_ref(session), _maybe_ref(project))
+        return append_at(place, list(events))
+
+
+def _ref(row: str | App | User | Session | Project) -> str:
+    return row if isinstance(row, str) else row.public_id
+
+
+def _maybe_ref(row: str | User | Session | Project | None) -> str | None:
+    return None if row is None else _ref(row)
+
+
+def append_at(place: Place, events: Sequence[NewEvent], where: tuple[str | int, ...] = ("events",)) -> list[LoggedEvent]:
+    """Append to a resolved place; see :func:`append`. ``where`` names the list in error messages."""
+    settings = MemorySettings.load()
+    if not events:
+        raise Invalid("Give at least one event.", where, "too_short")
+    if len(events) > settings.batch_events:
+        raise TooLarge(f"A write takes at most {settings.batch_events:,} events; this has {len(events):,}.")
+    now = timezone.now()
+    prepared = [_prepare(event, (*where, i), settings, now) for i, event in enumerate(events)]
+    with transaction.atomic():
+        place, authors, projects = _resolve(place, events, where)
+        sizes = tokens.count_each([_counted_text(row) for row in prepared])
+        for row, event, size in zip(prepared, events, sizes, strict=True):
+            row["tokens"] = size
+            row["author_id"] = _author_id(event, row["origin"], place, authors)
+            row["project_id"], row["project_subject_id"] = projects.get(event.project or "", (place.project_id, None))
+        stored = _insert(place, prepared, now)
+        created = [row for row in prepared if row["id"] in stored]
+        if created:
+            events_appended.send(
+                sender=Event, app_id=place.app_id, subject_ids=place.subject_ids, count=len(created)
+            )
+        earlier = {} if len(created) == len(prepared) else _earlier(place, prepared, stored)
+        return [
+            _logged(place, row, now) if row["id"] in stored else _same_or_conflict(row, event, earlier, (*where, i))
+            for i, (row, event) in enumerate(zip(prepared, events, strict=True))
+        ]
+
+
+def _prepare(event: NewEvent, where: tuple[str | int, ...], settings: MemorySettings, now: datetime) -> dict[str, Any]:
+    """Check one event and return its row, without what needs the database."""
+    kind = validation.text(event.kind, (*where, "kind"), most=100, least=1)
+    if not _KIND.fullmatch(kind):
+        raise Invalid(
+            "Use message, tool_call, tool_result, correction, or a kind of your own with a dot: 'invoice.sent'.",
+            (*where, "kind"),
+            "kind",
+        )
+    content = validation.text(event.content, (*where, "content"), most=CONTENT_LENGTH)
+    origin = event.origin or _ORIGIN_OF_KIND.get(kind, Event.Origin.USER)
+    if origin not in Event.Origin.values:
+        raise Invalid(f"Use one of {', '.join(Event.Origin.values)}.", (*where, "origin"), "enum")
+    client_id = event.client_id
+    if client_id is not None:
+        client_id = validation.text(client_id, (*where, "id"), most=255, least=1)
+    data = None
+    if event.data is not None:
+        if not isinstance(event.data, dict | list):
+            raise Invalid("Give an object or a list.", (*where, "data"), "data_type")
+        data = validation.json_value(event.data, (*where, "data"), most=settings.data_bytes)
+    return {
+        "id": ids.uuid7(),
+        "kind": kind,
+        "content": content,
+        "data": data,
+        "metadata": validation.metadata(dict(event.metadata), (*where, "metadata"), most=settings.data_bytes),
+        "origin": str(origin),
+        "occurred_at": _moment(event.occurred_at, (*where, "occurred_at"), settings, now),
+        "client_id": client_id,
+    }
+
+
+def _moment(
+    value: datetime | str | None, where: tuple[str | int, ...], settings: MemorySettings, now: datetime
+) -> datetime:
+    if value is None:
+        return now
+    moment = value
+    if isinstance(moment, str):
+        try:
+            parsed = parse_datetime(moment)
+        except ValueError:
+            parsed = None
+        if parsed is None:
+            raise Invalid("Give an ISO 8601 date and time, such as 2026-11-22T13:51:00Z.", where, "datetime_parsing")
+        moment = parsed
+    if not isinstance(moment, datetime):
+        raise Invalid("Give a date and time.", where, "datetime_type")
+    if timezone.is_naive(moment):
+        raise Invalid("Give the time zone too, such as 2026-11-22T13:51:00Z.", where, "timezone_naive")
+    try:
+        moment = moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise Invalid("This date cannot be stored.", where, "datetime_range") from None
+    if moment > now + timedelta(seconds=settings.clock_skew_seconds):
+        raise Invalid("This lies in the future; the log takes what has happened.", where, "datetime_future")
+    return moment
+
+
+def _counted_text(row: Mapping[str, Any]) -> str:
+    return f"{row['content']} {row['data']}" if row["data"] else row["content"]
+
+
+def _resolve(
+    place: Place, events: Sequence[NewEvent], where: tuple[str | int, ...]
+) -> tuple[Place, dict[str, UUID], dict[str, tuple[UUID, UUID]]]:
+    """Find or make the authors and projects that events name; who is new in the session joins it first."""
+    authors: dict[str, UUID] = {}
+    projects: dict[str, tuple[UUID, UUID]] = {}
+    named = {event.author: i for i, event in reversed(list(enumerate(events))) if event.author is not None}
+    asked = {event.project: i for i, event in reversed(list(enumerate(events))) if event.project is not None}
+    if not named and not asked:
+        return place, authors, projects
+    app = App(id=place.app_id)
+    for ref, i in named.items():
+        validation.name(ref, (*where, i, "author"))
+        try:
+            author = tenants.find_user(place.app_id, ref)
+        except NotFound:
+            author, _ = tenants.make_user(app, ref)
+        authors[ref] = author.id
+    for ref, i in asked.items():
+        validation.name(ref, (*where, i, "project"))
+        try:
+            project = tenants.find_project(place.app_id, ref)
+        except NotFound:
+            project, _ = tenants.make_project(app, ref)
+        projects[ref] = (project.id, tenants.subject_of(project).id)
+    return _with_participants(place, set(authors.values())), authors, projects
+
+
+def _with_participants(place: Place, authors: set[UUID]) -> Place:
+    if place.session_id is None or not authors:
+        return place
+    session = Session(id=place.session_id, app_id=place.app_id)
+    missing = authors - set(session.participations.values_list("user_id", flat=True))
+    if not missing:
+        return place
+    for user_id in sorted(missing):
+        tenants.join(session, User(id=user_id, app_id=place.app_id))
+    user = None if place.user_id is None else ids.encode(place.user_id)
+    return open_place(ids.encode(place.app_id), user, ids.encode(place.session_id))
+
+
+def _author_id(event: NewEvent, origin: str, place: Place, authors: Mapping[str, UUID]) -> UUID | None:
+    if event.author is not None:
+        return authors[event.author]
+    return place.user_id if origin == Event.Origin.USER else None
+
+
+def _insert(place: Place, rows: Sequence[Mapping[str, Any]], now: datetime) -> set[UUID]:
+    """Insert events and feed entries in one statement; return the ids that were new."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            {
+                "rows": "[" + ",".join(_as_json(row) for row in rows) + "]",
+                "app_id": place.app_id,
+                "session_id": place.session_id,
+                "user_id": place.user_id,
+                "subject_ids": list(place.subject_ids),
+                "recorded_at": now,
+            },
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _as_json(row: Mapping[str, Any]) -> str:
+    """Return the row as JSON; its data and metadata are JSON text already."""
+    plain = {key: value for key, value in row.items() if key not in {"data", "metadata"}}
+    dumped = json.dumps(plain, default=str, ensure_ascii=False)
+    return f'{dumped[:-1]},"data":{row["data"] or "null"},"metadata":{row["metadata"]}}}'
+
+
+def _earlier(place: Place, rows: Sequence[Mapping[str, Any]], stored: set[UUID]) -> dict[str, Event]:
+    repeated = [row["client_id"] for row in rows if row["id"] not in stored]
+    found = Event.objects.filter(client_id__in=repeated)
+    if place.session_id is not None:
+        found = found.filter(session_id=place.session_id)
+    elif place.user_id is not None:
+        found = found.filter(session=None, user_id=place.user_id)
+    else:
+        found = found.filter(session=None, user=None, project_id=place.project_id)
+    return {event.client_id or "": event for event in found}
+
+
+def _same_or_conflict(
+    row: Mapping[str, Any], event: NewEvent, earlier: Mapping[str, Event], where: tuple[str | int, ...]
+) -> LoggedEvent:
+    """Return what an earlier write stored under this client id, if it says the same."""
+    first = earlier[row["client_id"]]
+    same = (
+        first.kind == row["kind"]
+        and first.content == row["content"]
+        and first.data == (None if row["data"] is None else json.loads(row["data"]))
+        and first.author_id == row["author_id"]
+        and first.origin == row["origin"]
+        and (event.occurred_at is None or first.occurred_at == row["occurred_at"])
+    )
+    if not same:
+        path = ".".join(str(part) for part in where)
+        raise Conflict(f"{path}: the id {row['client_id']!r} was used before with another body.")
+    return LoggedEvent(
+        **{name: getattr(first, name) for name in LoggedEvent.__dataclass_fields__ if name != "created"}, created=False
+    )
+
+
+def _logged(place: Place, row: Mapping[str, Any], now: datetime) -> LoggedEvent:
+    return LoggedEvent(
+        id=row["id"],
+        app_id=place.app_id,
+        session_id=place.session_id,
+        user_id=place.user_id,
+        project_id=row["project_id"],
+        author_id=row["author_id"],
+        origin=row["origin"],
+        kind=row["kind"],
+        content=row["content"],
+        data=None if row["data"] is None else json.loads(row["data"]),
+        metadata=json.loads(row["metadata"]),
+        client_id=row["client_id"],
+        occurred_at=row["occurred_at"],
+        recorded_at=now,
+        tokens=row["tokens"],
+    )

@@ -1,0 +1,24 @@
+"""The store's models, one family a module."""
+
+from memory.models.keys import ApiKey
+from memory.models.log import Event
+from memory.models.representations import Conclusion, Evidence, Representation, Span
+from memory.models.subjects import FeedEntry, Line, Subject
+from memory.models.tenants import App, Participant, Project, Session, User
+
+__all__ = [
+    "ApiKey",
+    "App",
+    "Conclusion",
+    "Event",
+    "Evidence",
+    "FeedEntry",
+    "Line",
+    "Participant",
+    "Project",
+    "Representation",
+    "Session",
+    "Span",
+    "Subject",
+    "User",
+]

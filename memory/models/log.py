@@ -1,0 +1,90 @@
+"""The append-only log."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length
+
+from memory.models.base import PublicModel
+from memory.models.tenants import App, Project, Session, User
+
+CONTENT_LENGTH = 50_000
+
+# CheckConstraint needs it as a lookup; Django registers Length only on demand.
+models.TextField.register_lookup(Length)
+
+
+class Event(PublicModel):
+    """One row of the log. The database refuses to change or delete it (migration 0002)."""
+
+    class Origin(models.TextChoices):
+        """Who stands behind the content."""
+
+        USER = "user"
+        AGENT = "agent"
+        TOOL = "tool"
+        OPERATOR = "operator"
+        RECALLED = "recalled", "recalled from memory"
+
+    created_at = None  # type: ignore[assignment]  # recorded_at says it
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="events")
+    session = models.ForeignKey(
+        Session, on_delete=models.PROTECT, null=True, blank=True, related_name="events", db_index=False
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="events", db_index=False
+    )
+    project = models.ForeignKey(
+        Project, on_delete=models.PROTECT, null=True, blank=True, related_name="events", db_index=False
+    )
+    author = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="authored", db_index=False
+    )
+    origin = models.CharField(max_length=16, choices=Origin)
+    kind = models.CharField(max_length=100)
+    content = models.TextField(blank=True)
+    data = models.JSONField(null=True, blank=True)
+    metadata = models.JSONField(default=dict, db_default={}, blank=True)
+    client_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - NULL is "none given"
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    tokens = models.IntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["session", "id"], name="event_session_order"),
+            models.Index(fields=["user", "id"], name="event_user_order"),
+            models.Index(fields=["project", "id"], name="event_project_order", condition=Q(project__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(session__isnull=False) | Q(user__isnull=False) | Q(project__isnull=False),
+                name="event_belongs_somewhere",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__regex=r"^(message|tool_call|tool_result|correction|[a-z0-9_-]+(\.[a-z0-9_-]+)+)$"),
+                name="event_kind_is_known_or_dotted",
+            ),
+            models.CheckConstraint(condition=Q(content__length__lte=CONTENT_LENGTH), name="event_content_length"),
+            models.CheckConstraint(condition=Q(tokens__gte=0), name="event_tokens_not_negative"),
+            models.UniqueConstraint(
+                fields=["session", "client_id"],
+                condition=Q(client_id__isnull=False, session__isnull=False),
+                name="event_client_id_unique_in_session",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "client_id"],
+                condition=Q(client_id__isnull=False, session__isnull=True, user__isnull=False),
+                name="event_client_id_unique_for_user",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "client_id"],
+                condition=Q(client_id__isnull=False, session__isnull=True, user__isnull=True),
+                name="event_client_id_unique_in_project",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.public_id}"

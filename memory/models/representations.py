@@ -1,0 +1,133 @@
+"""Versions and the statements that stand in them."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+
+from memory.models.base import PublicModel
+from memory.models.log import Event
+from memory.models.subjects import Line, Subject
+from memory.models.tenants import User
+
+
+class Representation(PublicModel):
+    """One version of a subject. The database refuses to change it (migration 0002).
+
+    It covers the feed positions above ``covers_from`` up to and with ``covers_to``. ``text`` is what an agent
+    reads: lines in order of importance, ``line_tokens`` the tokens of each, so that a budget is a prefix.
+    """
+
+    class Status(models.TextChoices):
+        """Whether readers may get it."""
+
+        PUBLISHED = "published"
+        QUARANTINED = "quarantined"
+
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="representations", db_index=False)
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="representations")
+    number = models.IntegerField()
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    status = models.CharField(max_length=16, choices=Status, default=Status.PUBLISHED)
+    text = models.TextField(blank=True)
+    line_tokens = ArrayField(models.IntegerField(), default=list)
+    card = ArrayField(models.TextField(), default=list, blank=True)
+    now = models.TextField(blank=True)
+    short_summary = models.TextField(blank=True)
+    long_summary = models.TextField(blank=True)
+    covers_from = models.BigIntegerField()
+    covers_to = models.BigIntegerField()
+    as_of = models.DateTimeField(null=True, blank=True)
+    made_by = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "number"], name="representation_number_unique"),
+            models.CheckConstraint(
+                condition=Q(covers_to__gte=F("covers_from"), covers_from__gte=0),
+                name="representation_covers_forward",
+            ),
+            models.UniqueConstraint(
+                fields=["line", "covers_from"],
+                condition=Q(status="published", covers_to__gt=F("covers_from")),
+                name="representation_covers_once",
+            ),
+            models.CheckConstraint(condition=Q(number__gte=1), name="representation_counts_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} version {self.number}"
+
+
+class Conclusion(PublicModel):
+    """One self-contained statement about a subject. Where it stands, ``Span`` says; what it rests on, ``Evidence``."""
+
+    class Level(models.TextChoices):
+        """How it was reached."""
+
+        EXPLICIT = "explicit"
+        DEDUCTIVE = "deductive"
+        INDUCTIVE = "inductive"
+        CONTRADICTION = "contradiction"
+
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="conclusions", db_index=False)
+    content = models.TextField()
+    fingerprint = models.CharField(max_length=64)
+    level = models.CharField(max_length=16, choices=Level, default=Level.EXPLICIT)
+    about = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="conclusions")
+    held_from = models.DateField(null=True, blank=True)
+    held_until = models.DateField(null=True, blank=True)
+    importance = models.SmallIntegerField(default=3)
+    pinned = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "fingerprint"], name="conclusion_unique_in_subject"),
+            models.CheckConstraint(condition=~Q(content=""), name="conclusion_says_something"),
+            models.CheckConstraint(condition=Q(importance__range=(1, 5)), name="conclusion_importance_range"),
+        ]
+
+    def __str__(self) -> str:
+        return self.content
+
+
+class Span(models.Model):
+    """In which versions of a line a conclusion stands: from ``since`` up to and without ``until``."""
+
+    line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="spans", db_index=False)
+    conclusion = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="spans")
+    since = models.IntegerField()
+    until = models.IntegerField(null=True, blank=True)
+    reason = models.TextField(blank=True)
+    replaced_by = models.ForeignKey(
+        Conclusion, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["line", "conclusion"], condition=Q(until__isnull=True), name="span_one_open"
+            ),
+            models.CheckConstraint(condition=Q(until__isnull=True) | Q(until__gt=F("since")), name="span_goes_forward"),
+        ]
+        indexes = [models.Index(fields=["line", "since"], name="span_line_since")]
+
+    def __str__(self) -> str:
+        return f"{self.conclusion_id} from {self.since} until {self.until or 'now'}"
+
+
+class Evidence(models.Model):
+    """That a conclusion rests on an event, and which version found so."""
+
+    pk = models.CompositePrimaryKey("conclusion_id", "event_id")
+    conclusion = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="evidence", db_index=False)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="evidence_for")
+    representation = models.ForeignKey(Representation, on_delete=models.PROTECT, related_name="evidence_added")
+
+    class Meta:
+        verbose_name_plural = "evidence"
+
+    def __str__(self) -> str:
+        return f"{self.conclusion_id} rests on {self.event_id}"

@@ -1,0 +1,68 @@
+"""What text and JSON the store can hold; every write passes through here, from HTTP and from the host's own code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from memory.errors import Invalid, TooLarge
+from memory.models.tenants import NAME_LENGTH
+
+Where = Sequence[str | int]
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def text(value: Any, where: Where, *, most: int, least: int = 0) -> str:
+    """Return ``value`` if it is text of ``least`` to ``most`` characters that PostgreSQL can hold.
+
+    Raises :class:`Invalid` otherwise. Nothing is trimmed or normalised.
+    """
+    if not isinstance(value, str):
+        raise Invalid("Give a string.", where, "string_type")
+    if len(value) < least:
+        raise Invalid(f"Give at least {least} character{'s' if least > 1 else ''}.", where, "string_too_short")
+    if len(value) > most:
+        raise Invalid(f"Give at most {most:,} characters; this has {len(value):,}.", where, "string_too_long")
+    if "\x00" in value:
+        raise Invalid("A NUL character cannot be stored; remove it.", where, "nul_character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Invalid("This is not valid Unicode: it holds half of a surrogate pair.", where, "unicode") from None
+    return value
+
+
+def name(value: Any, where: Where, *, most: int = NAME_LENGTH) -> str:
+    """Return ``value`` if it can name an app, user, session or project: no ``/`` and no control characters."""
+    checked = text(value, where, most=most, least=1)
+    if "/" in checked or any(ord(character) < 32 or ord(character) == 127 for character in checked):
+        raise Invalid("A name holds no '/' and no control characters.", where, "name")
+    if checked in {".", ".."}:
+        raise Invalid("A name is not '.' or '..': HTTP clients drop those from a path.", where, "name")
+    return checked
+
+
+def json_value(value: Any, where: Where, *, most: int) -> str:
+    """Return ``value`` as JSON text of at most ``most`` bytes that PostgreSQL can hold as ``jsonb``."""
+    try:
+        dumped = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(dumped.encode())
+    except UnicodeEncodeError:
+        raise Invalid("This is not valid Unicode: it holds half of a surrogate pair.", where, "unicode") from None
+    except (TypeError, ValueError, RecursionError):
+        raise Invalid("This cannot be written as JSON (NaN, too deep, or not JSON at all).", where, "json") from None
+    if size > most:
+        raise TooLarge(f"{'.'.join(str(part) for part in where)} has {size:,} bytes as JSON; at most {most:,} are taken.")
+    if _ESCAPED_NUL.search(dumped):
+        raise Invalid("A NUL character cannot be stored; remove it.", where, "nul_character")
+    return dumped
+
+
+def metadata(value: Any, where: Where, *, most: int) -> str:
+    """Return ``value`` as JSON text if it is an object."""
+    if not isinstance(value, dict):
+        raise Invalid("Give an object.", where, "dict_type")
+    return json_value(value, where, most=most)
