@@ -94,11 +94,15 @@ class Conclusion(PublicModel):
 
 
 class Span(models.Model):
-    """In which versions of a line a conclusion stands: from ``since`` up to and without ``until``."""
+    """In which versions of a line a conclusion stands: from ``since`` up to and without ``until``.
+
+    ``latest`` is when the newest event under it occurred.
+    """
 
     line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="spans", db_index=False)
     conclusion = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="spans")
     since = models.IntegerField()
+    latest = models.DateTimeField(null=True, blank=True)
     until = models.IntegerField(null=True, blank=True)
     reason = models.TextField(blank=True)
     replaced_by = models.ForeignKey(

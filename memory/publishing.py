@@ -1,0 +1,313 @@
+"""Making versions. Whatever changes what readers get goes through ``publish`` or ``roll_back``.
+
+Both run one transaction that locks the subject, then the line; nothing is edited and nothing is destroyed: a version
+opens and closes the spans in which statements stand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from memory import feeds, rendering
+from memory.conf import MemorySettings
+from memory.errors import Conflict, Invalid, NotFound
+from memory.models import Conclusion, Event, Evidence, FeedEntry, Line, Representation, Span, Subject
+from memory.signals import representation_published
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewConclusion:
+    """A statement to add. ``evidence`` are ids of events of the subject's feed; ``importance`` is 1 to 5."""
+
+    content: str
+    evidence: Sequence[UUID]
+    level: str = Conclusion.Level.EXPLICIT
+    about_id: UUID | None = None
+    held_from: date | None = None
+    held_until: date | None = None
+    importance: int = 3
+    pinned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retired:
+    """A statement that stands no longer; ``replaced_by`` is an index into the draft's ``added``."""
+
+    conclusion_id: UUID
+    reason: str
+    replaced_by: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What the next version of a line shall be.
+
+    It has read the feed from ``covers_from`` (the line's cursor) up to ``covers_to``. ``made_by`` says by what: recipe,
+    model, tokens, pass, whatever the maker knows; JSON.
+    """
+
+    covers_from: int
+    covers_to: int
+    added: Sequence[NewConclusion] = ()
+    retired: Sequence[Retired] = ()
+    card: Sequence[str] = ()
+    now: str = ""
+    short_summary: str = ""
+    long_summary: str = ""
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+
+def open_line(subject: Subject, recipe: str) -> Line:
+    """Return the subject's line of that recipe; the first line of a subject serves it."""
+    with transaction.atomic():
+        line, _ = Line.objects.get_or_create(subject=subject, recipe=recipe)
+        Subject.objects.filter(pk=subject.pk, line=None).update(line=line)
+    return line
+
+
+@transaction.atomic
+def publish(line_id: UUID, draft: Draft) -> Representation:
+    """Make the line's next version, and what readers get where the line serves its subject.
+
+    Raises :class:`Conflict` if the line has moved on since the draft was begun, and :class:`Invalid` if a statement
+    rests on an event that lies outside the subject's feed or above what the draft has read.
+    """
+    subject, line = _lock(line_id)
+    if draft.covers_from != line.cursor:
+        raise Conflict(f"The line has moved on: it has read up to {line.cursor}, not {draft.covers_from}.")
+    _check_evidence(subject, draft)
+    number = subject.versions + 1
+    conclusions = _find_or_make(subject, draft.added)
+    _close_spans(line, number, draft.retired, conclusions)
+    _open_spans(line, number, conclusions, _latest_by_conclusion(draft.added, conclusions))
+    representation = _write(subject, line, number, draft, Representation.Status.PUBLISHED)
+    Evidence.objects.bulk_create(
+        [
+            Evidence(conclusion=conclusion, event_id=event_id, representation=representation)
+            for conclusion, item in zip(conclusions, draft.added, strict=True)
+            for event_id in item.evidence
+        ],
+        ignore_conflicts=True,
+    )
+    _advance(subject, line, representation)
+    representation_published.send(sender=Representation, representation=representation)
+    return representation
+
+
+@transaction.atomic
+def quarantine(line_id: UUID, draft: Draft, reason: str) -> Representation:
+    """Keep a draft that must not be read, with the reason. Readers, cursor and statements stay as they are."""
+    subject, line = _lock(line_id)
+    representation = _write(
+        subject, line, subject.versions + 1, draft, Representation.Status.QUARANTINED, reason=reason
+    )
+    Subject.objects.filter(pk=subject.pk).update(versions=representation.number)
+    return representation
+
+
+@transaction.atomic
+def roll_back(subject: Subject, to: int, *, reason: str, by: str = "") -> Representation:
+    """Make a new version of the serving line that equals version ``to``.
+
+    Events that later versions have covered stay covered. ``reason`` is required; ``by`` names who asked. Raises
+    :class:`NotFound` for a version that does not exist and :class:`Invalid` for one that was never published.
+    """
+    if not reason.strip():
+        raise Invalid("Say why.", ("reason",))
+    if subject.line_id is None:
+        raise NotFound(f"There is no version {to}")
+    subject, line = _lock(subject.line_id)
+    target = Representation.objects.filter(subject=subject, number=to).first()
+    if target is None:
+        raise NotFound(f"There is no version {to}")
+    if target.status != Representation.Status.PUBLISHED:
+        raise Invalid(f"Version {to} was never published.", ("to",))
+    number = subject.versions + 1
+    wanted = {span.conclusion_id: span for span in spans_at(target)}
+    open_now = set(Span.objects.filter(line=line, until=None).values_list("conclusion_id", flat=True))
+    gone = open_now - wanted.keys()
+    Span.objects.filter(line=line, until=None, conclusion_id__in=gone).update(
+        until=number, reason=f"Rolled back to version {to}"
+    )
+    Span.objects.bulk_create(
+        Span(line=line, conclusion_id=conclusion_id, since=number, latest=wanted[conclusion_id].latest)
+        for conclusion_id in sorted(wanted.keys() - open_now)
+    )
+    representation = Representation.objects.create(
+        subject=subject,
+        line=line,
+        number=number,
+        parent_id=line.head_id,
+        text=target.text,
+        line_tokens=target.line_tokens,
+        card=target.card,
+        now=target.now,
+        short_summary=target.short_summary,
+        long_summary=target.long_summary,
+        covers_from=line.cursor,
+        covers_to=line.cursor,
+        as_of=target.as_of,
+        made_by={"rolled_back_to": to, "by": by},
+        reason=reason,
+    )
+    _advance(subject, line, representation)
+    representation_published.send(sender=Representation, representation=representation)
+    return representation
+
+
+def spans_at(representation: Representation) -> list[Span]:
+    """Return the spans that hold in a version, with their conclusions, pinned and important first."""
+    return list(
+        Span.objects.filter(line_id=representation.line_id, since__lte=representation.number)
+        .filter(Q(until=None) | Q(until__gt=representation.number))
+        .select_related("conclusion__about")
+        .order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
+    )
+
+
+def fingerprint(content: str, about_id: UUID | None) -> str:
+    """Return what two statements share if they say the same of the same user: case and white space do not count."""
+    normal = " ".join(content.casefold().split()).rstrip(".!")
+    return hashlib.sha256(f"{about_id or ''}\n{normal}".encode()).hexdigest()
+
+
+def _lock(line_id: UUID) -> tuple[Subject, Line]:
+    subject_id = Line.objects.values_list("subject_id", flat=True).get(pk=line_id)
+    subject = feeds.lock_subject(subject_id)
+    return subject, Line.objects.select_for_update(no_key=True).get(pk=line_id)
+
+
+def _check_evidence(subject: Subject, draft: Draft) -> None:
+    named = {event_id for item in draft.added for event_id in item.evidence}
+    read = FeedEntry.objects.filter(subject=subject, event_id__in=named, position__lte=draft.covers_to)
+    unknown = len(named) - read.count()
+    if unknown:
+        raise Invalid(f"{unknown} of the events named as evidence are not among those that this version has read.")
+
+
+def _find_or_make(subject: Subject, added: Sequence[NewConclusion]) -> list[Conclusion]:
+    """Return the conclusion of each new statement: the one that says it already, or a new one."""
+    prints = [fingerprint(item.content, item.about_id) for item in added]
+    standing = {row.fingerprint: row for row in Conclusion.objects.filter(subject=subject, fingerprint__in=prints)}
+    fresh: dict[str, Conclusion] = {}
+    for mark, item in zip(prints, added, strict=True):
+        if mark not in standing and mark not in fresh:
+            fresh[mark] = Conclusion(
+                subject=subject,
+                content=item.content,
+                fingerprint=mark,
+                level=item.level,
+                about_id=item.about_id,
+                held_from=item.held_from,
+                held_until=item.held_until,
+                importance=item.importance,
+                pinned=item.pinned,
+            )
+    Conclusion.objects.bulk_create(fresh.values())
+    return [standing.get(mark) or fresh[mark] for mark in prints]
+
+
+def _latest_by_conclusion(
+    added: Sequence[NewConclusion], conclusions: Sequence[Conclusion]
+) -> dict[UUID, datetime | None]:
+    named = {event_id for item in added for event_id in item.evidence}
+    moments = dict(Event.objects.filter(pk__in=named).values_list("pk", "occurred_at"))
+    latest: dict[UUID, datetime | None] = {}
+    for conclusion, item in zip(conclusions, added, strict=True):
+        seen = [moments[event_id] for event_id in item.evidence]
+        if (before := latest.get(conclusion.pk)) is not None:
+            seen.append(before)
+        latest[conclusion.pk] = max(seen, default=None)
+    return latest
+
+
+def _close_spans(line: Line, number: int, retired: Iterable[Retired], conclusions: Sequence[Conclusion]) -> None:
+    kept = {conclusion.pk for conclusion in conclusions}
+    for item in retired:
+        if item.conclusion_id in kept:
+            continue  # said again in the same pass: it stands
+        replacement = None if item.replaced_by is None else conclusions[item.replaced_by]
+        Span.objects.filter(line=line, conclusion_id=item.conclusion_id, until=None).update(
+            until=number, reason=item.reason, replaced_by=replacement
+        )
+
+
+def _open_spans(
+    line: Line, number: int, conclusions: Sequence[Conclusion], latest: Mapping[UUID, datetime | None]
+) -> None:
+    wanted = {conclusion.pk for conclusion in conclusions}
+    standing = list(Span.objects.filter(line=line, conclusion_id__in=wanted, until=None))
+    for span in standing:
+        seen = latest[span.conclusion_id]
+        if seen is not None and (span.latest is None or seen > span.latest):
+            span.latest = seen
+    Span.objects.bulk_update(standing, ["latest"])
+    missing = wanted - {span.conclusion_id for span in standing}
+    Span.objects.bulk_create(
+        Span(line=line, conclusion_id=pk, since=number, latest=latest[pk]) for pk in sorted(missing)
+    )
+
+
+def _write(
+    subject: Subject, line: Line, number: int, draft: Draft, status: str, reason: str = ""
+) -> Representation:
+    if status == Representation.Status.PUBLISHED:
+        spans = Span.objects.filter(line=line, until=None).select_related("conclusion")
+        statements = [_standing(span.conclusion, span.latest) for span in spans]
+    else:
+        statements = [_standing(item, None) for item in draft.added]
+    rendered = rendering.render(
+        kind=subject.kind,
+        now=draft.now,
+        card=draft.card,
+        short_summary=draft.short_summary,
+        long_summary=draft.long_summary,
+        statements=statements,
+        budget=MemorySettings.load().representation_tokens,
+    )
+    last = FeedEntry.objects.filter(subject=subject, position=draft.covers_to).select_related("event").first()
+    return Representation.objects.create(
+        subject=subject,
+        line=line,
+        number=number,
+        parent_id=line.head_id,
+        status=status,
+        text=rendered.text,
+        line_tokens=rendered.line_tokens,
+        card=list(draft.card),
+        now=draft.now,
+        short_summary=draft.short_summary,
+        long_summary=draft.long_summary,
+        covers_from=draft.covers_from,
+        covers_to=draft.covers_to,
+        as_of=last.event.recorded_at if last else None,
+        made_by=dict(draft.made_by),
+        reason=reason or draft.reason,
+    )
+
+
+def _standing(item: Conclusion | NewConclusion, latest: datetime | None) -> rendering.Standing:
+    return rendering.Standing(
+        content=item.content,
+        importance=item.importance,
+        pinned=item.pinned,
+        held_from=item.held_from,
+        held_until=item.held_until,
+        latest=latest,
+    )
+
+
+def _advance(subject: Subject, line: Line, representation: Representation) -> None:
+    """Move the line's head and cursor, and the subject's current version where the line serves it."""
+    Line.objects.filter(pk=line.pk).update(head=representation, cursor=representation.covers_to)
+    serves = {"current": representation} if subject.line_id == line.pk else {}
+    Subject.objects.filter(pk=subject.pk).update(versions=representation.number, **serves)

@@ -1,0 +1,119 @@
+"""Turning a version into the text that an agent reads. Nothing else in the project writes this text.
+
+A text is lines in order of importance; a budget in tokens takes lines from the top. Each line's tokens are counted
+with its line break when the version is made, so that a read needs no tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from memory import tokens
+from memory.models import Subject
+
+HEADING = "## "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A statement that stands in the version being rendered."""
+
+    content: str
+    importance: int
+    pinned: bool = False
+    held_from: date | None = None
+    held_until: date | None = None
+    latest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A text and the tokens of each of its lines."""
+
+    text: str
+    line_tokens: list[int]
+
+
+def render(
+    *,
+    kind: str,
+    now: str = "",
+    card: Sequence[str] = (),
+    short_summary: str = "",
+    long_summary: str = "",
+    statements: Iterable[Standing] = (),
+    budget: int,
+) -> Rendered:
+    """Return the text of a version in at most ``budget`` tokens, most important first."""
+    lines = _paragraph(now) + _paragraph(short_summary)
+    lines += _section("Facts", [f"- {_one_line(entry)}" for entry in card])
+    if long_summary and long_summary != short_summary:
+        lines += _section("So far", _paragraph(long_summary))
+    title = "Said and decided" if kind == Subject.Kind.SESSION else "Known"
+    lines += _section(title, [f"- {_statement(item)}" for item in ordered(statements)])
+    counted = tokens.count_each([f"{line}\n" for line in lines])
+    return fit(lines, counted, budget)
+
+
+def ordered(statements: Iterable[Standing]) -> list[Standing]:
+    """Return statements as they are shown: pinned, then important, then recent; equal ones by content."""
+    return sorted(
+        statements,
+        key=lambda item: (
+            not item.pinned,
+            -item.importance,
+            -(item.latest.timestamp() if item.latest else 0.0),
+            item.content,
+        ),
+    )
+
+
+def fit(lines: Sequence[str], line_tokens: Sequence[int], budget: int) -> Rendered:
+    """Return the lines that fit ``budget`` tokens, from the top; a line that does not fit is left out.
+
+    A heading stays only with a line under it.
+    """
+    taken: list[tuple[str, int]] = []
+    heading: tuple[str, int] | None = None
+    left = budget
+    for line, size in zip(lines, line_tokens, strict=True):
+        if line.startswith(HEADING):
+            heading = (line, size)
+            continue
+        needed = size + (heading[1] if heading else 0)
+        if needed > left:
+            continue
+        if heading:
+            taken.append(heading)
+            heading = None
+        taken.append((line, size))
+        left -= needed
+    return Rendered("\n".join(line for line, _ in taken), [size for _, size in taken])
+
+
+def _paragraph(text: str) -> list[str]:
+    return [_one_line(line) for line in text.splitlines() if line.strip()]
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return [HEADING + title, *lines] if lines else []
+
+
+def _one_line(text: str) -> str:
+    """Fold white space, and keep derived text from looking like one of our headings."""
+    folded = " ".join(text.split())
+    return folded.lstrip("# ") if folded.startswith("#") else folded
+
+
+def _statement(item: Standing) -> str:
+    return _one_line(item.content) + _held(item.held_from, item.held_until)
+
+
+def _held(held_from: date | None, held_until: date | None) -> str:
+    if held_from and held_until:
+        return f" ({held_from})" if held_from == held_until else f" ({held_from} to {held_until})"
+    if held_from:
+        return f" (since {held_from})"
+    return f" (until {held_until})" if held_until else ""
