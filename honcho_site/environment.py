@@ -1,0 +1,377 @@
+"""Read the site's settings from environment variables, strictly.
+
+Every variable that the site knows is in ``VARIABLES``. Whatever is misspelt, empty, half given or not of its kind stops
+the start with a text that says what to do: a site that silently falls back to a default database has lost its data.
+No message shows a value that may be secret.
+"""
+
+import difflib
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ as django_environ
+from django.core.exceptions import ImproperlyConfigured
+
+#: Each variable, and what it is for. ``.env.example`` describes them at length.
+VARIABLES: Mapping[str, str] = {
+    "DATABASE_URL": "the PostgreSQL to use; without it, one is started in HONCHO_DATA_DIR",
+    "HONCHO_DATA_DIR": "the folder of what the site keeps on disk",
+    "HONCHO_ENV_FILE": "a file of further variables, instead of .env",
+    "OPENAI_API_KEY": "the key of the model's server; without it, the built-in reasoner works offline",
+    "OPENAI_BASE_URL": "an OpenAI-compatible server other than OpenAI's",
+    "REASONING_MODEL": "the model that reasons",
+    "REASONING_BATCH_SIZE": "the most events that one pass reads",
+    "WORKER_CONCURRENCY": "how much the worker does at once",
+    "WORKER_POLL_INTERVAL": "seconds between looks for work that no wake-up announced",
+    "SECRET_KEY": "Django's secret key",
+    "ALLOWED_HOSTS": "the host names that the site answers to, with commas between",
+    "CSRF_TRUSTED_ORIGINS": "the origins that browsers use, with scheme, with commas between",
+    "DEBUG": "show error pages with details; never where others can reach the site",
+    "PORT": "the port of the web server",
+    "WEB_WORKERS": "processes of the web server",
+    "LOG_FORMAT": "json or console",
+}
+
+#: Names that people use for what has another name here.
+ALIASES: Mapping[str, str] = {
+    "DB_URL": "DATABASE_URL",
+    "DB_URI": "DATABASE_URL",
+    "DB_CONNECTION_URI": "DATABASE_URL",
+    "DATABASE_DSN": "DATABASE_URL",
+    "DATABASE_CONNECTION_STRING": "DATABASE_URL",
+    "HONCHO_DATA": "HONCHO_DATA_DIR",
+    "HONCHO_DIR": "HONCHO_DATA_DIR",
+    "HONCHO_DATA_FOLDER": "HONCHO_DATA_DIR",
+    "HONCHO_DATA_PATH": "HONCHO_DATA_DIR",
+    "OPENAI_KEY": "OPENAI_API_KEY",
+    "OPENAI_TOKEN": "OPENAI_API_KEY",
+    "OPENAI_API_TOKEN": "OPENAI_API_KEY",
+    "OPENAI_API_BASE": "OPENAI_BASE_URL",
+    "OPENAI_API_URL": "OPENAI_BASE_URL",
+    "OPENAI_API_BASE_URL": "OPENAI_BASE_URL",
+    "OPENAI_BASE": "OPENAI_BASE_URL",
+    "OPENAI_URL": "OPENAI_BASE_URL",
+    "REASON_MODEL": "REASONING_MODEL",
+    "REASONING_MODEL_NAME": "REASONING_MODEL",
+    "REASONING_BATCH": "REASONING_BATCH_SIZE",
+    "WORKER_INTERVAL": "WORKER_POLL_INTERVAL",
+    "WORKER_POLL": "WORKER_POLL_INTERVAL",
+    "WORKER_POLL_SECONDS": "WORKER_POLL_INTERVAL",
+    "LOG_FMT": "LOG_FORMAT",
+}
+
+#: Everyday variables of other programs that look like one of ours.
+EVERYDAY = frozenset(
+    {
+        "HONCHO_API_KEY",  # of Honcho's clients
+        "HONCHO_APP_ID",
+        "HONCHO_BASE_URL",
+        "HONCHO_URL",
+        "OPENAI_ADMIN_KEY",
+        "OPENAI_API_HOST",
+        "OPENAI_API_TYPE",
+        "OPENAI_API_VERSION",
+        "OPENAI_ORGANIZATION",
+        "OPENAI_ORG_ID",
+        "OPENAI_PROJECT_ID",
+        "OPENAQ_API_KEY",
+        "SECRET_KEY_BASE",
+        "WEB_CONCURRENCY",
+    }
+)
+
+SIMILAR = 0.9  # difflib's ratio from which a name counts as one of ours misspelt
+SHORTEST = 9  # letters below which a name is too short to be told from everyday ones (DEBUG, PORT)
+DATABASE_SCHEMES = ("postgres", "postgresql")
+LOG_FORMATS = ("json", "console")
+LOCAL_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
+DEFAULT_MODEL = "gpt-4o-mini"
+
+
+@dataclass(frozen=True, repr=False)
+class Environment:
+    """What the environment says, each value of its own type. It has no repr: some values are secret."""
+
+    data_dir: Path
+    database: dict[str, Any] | None
+    secret_key: str
+    debug: bool
+    allowed_hosts: list[str]
+    csrf_trusted_origins: list[str]
+    openai_api_key: str | None
+    openai_base_url: str | None
+    model: str
+    batch_size: int | None
+    worker_concurrency: int
+    poll_interval: float
+    port: int
+    web_workers: int
+    log_format: str
+
+
+def read(environ: Mapping[str, str], checkout: Path) -> Environment:
+    """Read every setting, or raise ``ImproperlyConfigured`` with what to do."""
+    refuse_misspelt(environ)
+    refuse_empty(environ)
+    data_dir = read_data_dir(environ, checkout)
+    database = read_database(environ)
+    key, base_url, model = read_model(environ)
+    return Environment(
+        data_dir=data_dir,
+        database=database,
+        secret_key=read_secret_key(environ, data_dir, embedded=database is None),
+        debug=_flag(environ, "DEBUG"),
+        allowed_hosts=read_allowed_hosts(environ),
+        csrf_trusted_origins=read_origins(environ),
+        openai_api_key=key,
+        openai_base_url=base_url,
+        model=model,
+        batch_size=_number(environ, "REASONING_BATCH_SIZE", int, None, 1, 1_000),
+        worker_concurrency=_number(environ, "WORKER_CONCURRENCY", int, 4, 1, 256),
+        poll_interval=_number(environ, "WORKER_POLL_INTERVAL", float, 10.0, 0.1, 3_600),
+        port=_number(environ, "PORT", int, 8000, 1, 65_535),
+        web_workers=_number(environ, "WEB_WORKERS", int, 2, 1, 64),
+        log_format=_choice(environ, "LOG_FORMAT", LOG_FORMATS, "json"),
+    )
+
+
+def load_env_file(environ: MutableMapping[str, str], checkout: Path) -> None:
+    """Add the variables of ``.env`` (or of ``HONCHO_ENV_FILE``) that the environment does not have."""
+    named = environ.get("HONCHO_ENV_FILE")
+    path = Path(named) if named else checkout / ".env"
+    if path.is_dir() or not path.exists():
+        if named:
+            raise ImproperlyConfigured(
+                f"HONCHO_ENV_FILE names {path}, which is no file. Correct it, or unset it."
+            )
+        return
+    reader = type("EnvFile", (django_environ.Env,), {"ENVIRON": environ})
+    reader.read_env(str(path))
+
+
+def refuse_misspelt(environ: Mapping[str, str]) -> None:
+    """Refuse a variable that can only be one of ours by another name, where ours is not given."""
+    for name in sorted(environ):
+        meant = misspelt(name)
+        if meant and meant not in environ:
+            raise ImproperlyConfigured(
+                f"The environment has {name}, which this site does not know. If you mean {meant} "
+                f"({VARIABLES[meant]}), rename it. If {name} belongs to another program, unset it for this one."
+            )
+
+
+def misspelt(name: str) -> str | None:
+    """The variable of ours that ``name`` was meant to be, if it is none but looks like one.
+
+    A whole name of ours with more words around it (``TEST_DATABASE_URL``, ``DATABASE_URL_REPLICA``) is another
+    program's, except behind ``HONCHO_``.
+    """
+    upper = name.upper()
+    if name in VARIABLES or upper in EVERYDAY:
+        return None
+    if upper in ALIASES:
+        return ALIASES[upper]
+    ours = [known for known in VARIABLES if len(known) >= SHORTEST]
+    for known in ours:
+        if upper in (known, f"HONCHO_{known}"):
+            return known
+        if upper.startswith(f"{known}_") or upper.endswith(f"_{known}"):
+            return None
+    close = difflib.get_close_matches(upper, ours, n=1, cutoff=SIMILAR)
+    return close[0] if close else None
+
+
+def refuse_empty(environ: Mapping[str, str]) -> None:
+    """Refuse a variable of ours that is there but says nothing."""
+    for name, purpose in VARIABLES.items():
+        if name in environ and not environ[name].strip():
+            raise ImproperlyConfigured(f"{name} is set but empty. Give it a value ({purpose}), or unset it.")
+
+
+def read_data_dir(environ: Mapping[str, str], checkout: Path) -> Path:
+    """The folder of what the site keeps, made if need be."""
+    path = Path(os.path.abspath(Path(environ.get("HONCHO_DATA_DIR", checkout / "var")).expanduser()))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data folder {path} cannot be made: {error.strerror}. Choose another with HONCHO_DATA_DIR."
+        ) from error
+    return path
+
+
+def read_database(environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """Django's settings of the database, or None to start one."""
+    url = environ.get("DATABASE_URL")
+    if url is None:
+        return None
+    example = "postgres://user:password@host:5432/name"
+    scheme, separator, _ = url.partition("://")
+    if scheme not in DATABASE_SCHEMES:
+        begins = f"; it begins with {scheme}://" if separator and scheme.isalnum() else ""
+        raise ImproperlyConfigured(f"DATABASE_URL must name a PostgreSQL, such as {example}{begins}.")
+    if "#" in url:
+        raise ImproperlyConfigured("DATABASE_URL has a # in it, which ends a URL. In a password, write %23.")
+    try:
+        config: dict[str, Any] = django_environ.Env.db_url_config(url)
+    except (ValueError, ImproperlyConfigured):
+        raise ImproperlyConfigured(
+            f"DATABASE_URL cannot be read. It must look like {example}, with special characters of the password "
+            "percent-encoded (@ is %40, / is %2F, : is %3A)."
+        ) from None  # the reader's own error shows the password
+    if not config.get("NAME"):
+        raise ImproperlyConfigured(f"DATABASE_URL names no database. It must look like {example}.")
+    if "pool" in config.get("OPTIONS", {}):
+        raise ImproperlyConfigured(
+            "DATABASE_URL asks for a connection pool. Remove `pool`: the worker forks, and processes that share a "
+            "pool's connections corrupt each other's answers."
+        )
+    config["ENGINE"] = "django.db.backends.postgresql"
+    return config
+
+
+def read_model(environ: Mapping[str, str]) -> tuple[str | None, str | None, str]:
+    """The key, the base URL and the name of the model; no key means the built-in reasoner."""
+    key, base_url, model = (environ.get(n) for n in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "REASONING_MODEL"))
+    if key is None:
+        for name in ("OPENAI_BASE_URL", "REASONING_MODEL"):
+            if name in environ:
+                raise ImproperlyConfigured(
+                    f"{name} is set but OPENAI_API_KEY is not, so no model would be asked. Set OPENAI_API_KEY (any "
+                    f"value, if your server asks for none), or unset {name} to use the built-in reasoner."
+                )
+    if base_url is not None:
+        _check_http_url("OPENAI_BASE_URL", base_url, example="http://localhost:11434/v1")
+    return key, base_url, model or DEFAULT_MODEL
+
+
+def read_allowed_hosts(environ: Mapping[str, str]) -> list[str]:
+    """The host names that the site answers to: this machine's, unless told."""
+    hosts = _list(environ, "ALLOWED_HOSTS")
+    for host in hosts:
+        if "://" in host or "/" in host or " " in host or (":" in host and not host.startswith("[")):
+            raise ImproperlyConfigured(
+                f"ALLOWED_HOSTS holds {host!r}, which matches no host. Write names alone, with commas between, "
+                "without scheme, port or path: example.org,www.example.org"
+            )
+    return hosts or LOCAL_HOSTS
+
+
+def read_origins(environ: Mapping[str, str]) -> list[str]:
+    """The origins from which browsers may send forms."""
+    origins = _list(environ, "CSRF_TRUSTED_ORIGINS")
+    for origin in origins:
+        _check_http_url("CSRF_TRUSTED_ORIGINS", origin, example="https://example.org")
+        if urlsplit(origin).path:
+            raise ImproperlyConfigured(
+                f"CSRF_TRUSTED_ORIGINS holds {origin!r}; an origin has no path: https://example.org"
+            )
+    return origins
+
+
+def read_secret_key(environ: Mapping[str, str], data_dir: Path, *, embedded: bool) -> str:
+    """Django's secret key: the one given, or, with the embedded database, one that is made and kept."""
+    given = environ.get("SECRET_KEY")
+    if given is not None:
+        return given
+    if not embedded:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set. With DATABASE_URL it must be, and be the same for web and worker: sessions and "
+            "queued tasks are signed with it. Make one with: python -c 'import secrets; "
+            "print(secrets.token_urlsafe(50))'"
+        )
+    return kept_secret(data_dir / "secret_key", lambda: secrets.token_urlsafe(50))
+
+
+def kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """The secret in the file at ``path``, which only its owner can read; made at the first use.
+
+    Several processes may be the first: the file appears whole, and the first one's secret stands.
+    """
+    try:
+        if not path.exists():
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as new:
+                os.fchmod(new.fileno(), 0o600)
+                new.write(make())
+                new.flush()
+                os.fsync(new.fileno())
+                try:
+                    os.link(new.name, path)
+                except FileExistsError:
+                    pass
+        secret = path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be used: {error.strerror}. Run as the user who owns {path.parent}, or choose another "
+            "HONCHO_DATA_DIR."
+        ) from error
+    if not secret:
+        raise ImproperlyConfigured(f"{path} is empty. Remove it, and another is made.")
+    return secret
+
+
+def _check_http_url(name: str, value: str, *, example: str) -> None:
+    """Refuse what is no http(s) URL, without showing it: it may hold a password."""
+    try:
+        parts = urlsplit(value)
+        fine = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ImproperlyConfigured(
+            f"{name} must be a URL that begins with http:// or https://, such as {example}."
+        )
+
+
+def _list(environ: Mapping[str, str], name: str) -> list[str]:
+    """The values between commas."""
+    return [value.strip() for value in environ.get(name, "").split(",") if value.strip()]
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    """A yes or a no."""
+    value = environ.get(name, "no").strip().lower()
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("0", "false", "no", "off"):
+        return False
+    raise ImproperlyConfigured(
+        f"{name} must be 1 or 0 (true, yes, on, false, no and off will do), not {value!r}."
+    )
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    """One of a few words."""
+    value = environ.get(name, default).strip().lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {value!r}.")
+    return value
+
+
+def _number(
+    environ: Mapping[str, str], name: str, kind: type, default: Any, smallest: float, largest: float
+) -> Any:
+    """A number within its bounds."""
+    text = environ.get(name)
+    if text is None:
+        return default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not smallest <= value <= largest:
+        what = "a whole number" if kind is int else "a number"
+        raise ImproperlyConfigured(
+            f"{name} must be {what} from {smallest:g} to {largest:g} ({VARIABLES[name]}), not {text!r}."
+        )
+    return value

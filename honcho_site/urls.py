@@ -1,0 +1,26 @@
+"""The site's addresses: the API at the root, the admin, the schema with its browser page, health and metrics."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView, TemplateView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+urlpatterns = [
+    path("", TemplateView.as_view(template_name="home.html"), name="home"),
+    re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+if find_spec("memory.api.urls"):
+    urlpatterns.append(path("", include("memory.api.urls")))
+if find_spec("reasoning.urls"):
+    urlpatterns.append(path("", include("reasoning.urls")))
+if find_spec("memory.api.errors"):
+    handler400 = "memory.api.errors.bad_request"
+    handler403 = "memory.api.errors.forbidden"
+    handler404 = "memory.api.errors.not_found"
+    handler500 = "memory.api.errors.server_error"
