@@ -86,7 +86,7 @@ def render_instructions(text: str, request: Request) -> str:
 def printable(text: str) -> str:
     """``text`` without what could break the message: control characters, lone surrogates, control tokens.
 
-    Chat control tokens such as ``<|im_end|>`` get a space after their bracket, since some servers would obey them.
+    Chat control tokens such as ``<|im_end|>`` get a space at their brackets, for some servers obey them.
     """
     return _CONTROL_TOKEN.sub(_spaced, _UNPRINTABLE.sub("\ufffd", text))
 

@@ -33,7 +33,7 @@ MAX_CARD_ENTRY = 500
 MAX_REASON = 500
 MAX_NOW = 4_000
 MAX_SUMMARY = 20_000
-"""Limits in characters (``MAX_ADD`` and ``MAX_CARD`` in entries). A longer reason is cut, else it is refused."""
+"""Limits in characters (``MAX_ADD`` and ``MAX_CARD`` in entries). Only a reason is cut, not refused."""
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -110,8 +110,8 @@ ANSWER_SCHEMA: dict[str, Any] = _object(
 def describe_schema() -> str:
     """The schema in words, for servers that cannot be held to one."""
     return (
-        "# The form of your answer\n\nAnswer with one JSON object and nothing else: "
-        "no text before or after it, no code fence. Every property must be there. It must fit this JSON schema:\n\n"
+        "# The form of your answer\n\nAnswer with one JSON object and nothing else: no text "
+        "before or after it, no code fence. Every property must be there. The object fits this schema:\n\n"
         + json.dumps(ANSWER_SCHEMA, separators=(",", ":"))
     )
 
