@@ -568,7 +568,7 @@ def classify(status: int, body: str) -> tuple[Failure, str]:
 
 
 def connection_failure(cause: BaseException | None) -> Exception:
-    """What to raise where no HTTP reply came. A ``cause`` that is not of the network is ours, and returned."""
+    """What to raise where no HTTP reply came. A ``cause`` outside the network is ours: it is returned."""
     import httpx2
 
     if isinstance(cause, httpx2.DecodingError):

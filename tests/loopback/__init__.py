@@ -1,0 +1,1 @@
+"""An OpenAI-compatible server on the loopback interface: see :mod:`tests.loopback.server`."""
