@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from memory import feeds, rendering
 from memory.conf import MemorySettings
@@ -50,10 +50,12 @@ class Retired:
 class Draft:
     """What the next version of a line shall be.
 
-    It has read the feed from ``covers_from`` (the line's cursor) up to ``covers_to``. ``made_by`` says by what: recipe,
-    model, tokens, pass, whatever the maker knows; JSON.
+    It goes on from version ``parent_id`` (the line's head, None for the first) and has read the feed from
+    ``covers_from`` (the line's cursor) up to ``covers_to``. ``made_by`` says by what: recipe, model, tokens, pass,
+    whatever the maker knows; JSON.
     """
 
+    parent_id: UUID | None
     covers_from: int
     covers_to: int
     added: Sequence[NewConclusion] = ()
@@ -75,6 +77,27 @@ def open_line(subject: Subject, recipe: str) -> Line:
 
 
 @transaction.atomic
+def fork_line(line: Line, recipe: str) -> Line:
+    """Return the line of ``recipe`` that goes on where ``line`` stands, and let it serve the subject.
+
+    It begins with what stands in ``line`` now. A line of that recipe that is there already is brought to the same
+    state.
+    """
+    subject, line = _lock(line.pk)
+    successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe)
+    _stand_exactly(
+        successor,
+        {span.conclusion_id: span.latest for span in Span.objects.filter(line=line, until=None)},
+        subject.versions,
+        "The line that served the subject did not hold it",
+    )
+    successor.cursor, successor.head = line.cursor, line.head
+    successor.save(update_fields=["cursor", "head"])
+    Subject.objects.filter(pk=subject.pk).update(line=successor)
+    return successor
+
+
+@transaction.atomic
 def publish(line_id: UUID, draft: Draft) -> Representation:
     """Make the line's next version, and what readers get where the line serves its subject.
 
@@ -82,8 +105,10 @@ def publish(line_id: UUID, draft: Draft) -> Representation:
     rests on an event that lies outside the subject's feed or above what the draft has read.
     """
     subject, line = _lock(line_id)
-    if draft.covers_from != line.cursor:
-        raise Conflict(f"The line has moved on: it has read up to {line.cursor}, not {draft.covers_from}.")
+    if (draft.parent_id, draft.covers_from) != (line.head_id, line.cursor):
+        raise Conflict("The line has moved on since this version was begun.")
+    if not line.cursor <= draft.covers_to <= subject.head:
+        raise Invalid(f"A version cannot cover up to {draft.covers_to}: the feed goes up to {subject.head}.")
     _check_evidence(subject, draft)
     number = subject.versions + 1
     conclusions = _find_or_make(subject, draft.added)
@@ -132,16 +157,8 @@ def roll_back(subject: Subject, to: int, *, reason: str, by: str = "") -> Repres
     if target.status != Representation.Status.PUBLISHED:
         raise Invalid(f"Version {to} was never published.", ("to",))
     number = subject.versions + 1
-    wanted = {span.conclusion_id: span for span in spans_at(target)}
-    open_now = set(Span.objects.filter(line=line, until=None).values_list("conclusion_id", flat=True))
-    gone = open_now - wanted.keys()
-    Span.objects.filter(line=line, until=None, conclusion_id__in=gone).update(
-        until=number, reason=f"Rolled back to version {to}"
-    )
-    Span.objects.bulk_create(
-        Span(line=line, conclusion_id=conclusion_id, since=number, latest=wanted[conclusion_id].latest)
-        for conclusion_id in sorted(wanted.keys() - open_now)
-    )
+    wanted = {span.conclusion_id: span.latest for span in spans_at(target)}
+    _stand_exactly(line, wanted, number, f"Rolled back to version {to}")
     representation = Representation.objects.create(
         subject=subject,
         line=line,
@@ -230,15 +247,30 @@ def _latest_by_conclusion(
     return latest
 
 
+def _stand_exactly(line: Line, wanted: Mapping[UUID, datetime | None], number: int, reason: str) -> None:
+    """Let exactly the ``wanted`` conclusions stand in a line from version ``number`` on."""
+    standing = Span.objects.filter(line=line, until=None)
+    _close(standing.exclude(conclusion_id__in=wanted.keys()), number, reason)
+    held = set(standing.values_list("conclusion_id", flat=True))
+    Span.objects.bulk_create(
+        Span(line=line, conclusion_id=pk, since=number, latest=wanted[pk]) for pk in sorted(wanted.keys() - held)
+    )
+
+
+def _close(spans: QuerySet[Span], number: int, reason: str, replaced_by: Conclusion | None = None) -> None:
+    """End spans with version ``number``; one that no version has shown yet leaves no trace."""
+    spans.filter(since__gte=number).delete()
+    spans.update(until=number, reason=reason, replaced_by=replaced_by)
+
+
 def _close_spans(line: Line, number: int, retired: Iterable[Retired], conclusions: Sequence[Conclusion]) -> None:
     kept = {conclusion.pk for conclusion in conclusions}
     for item in retired:
         if item.conclusion_id in kept:
             continue  # said again in the same pass: it stands
         replacement = None if item.replaced_by is None else conclusions[item.replaced_by]
-        Span.objects.filter(line=line, conclusion_id=item.conclusion_id, until=None).update(
-            until=number, reason=item.reason, replaced_by=replacement
-        )
+        standing = Span.objects.filter(line=line, conclusion_id=item.conclusion_id, until=None)
+        _close(standing, number, item.reason, replacement)
 
 
 def _open_spans(

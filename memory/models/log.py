@@ -16,7 +16,10 @@ models.TextField.register_lookup(Length)
 
 
 class Event(PublicModel):
-    """One row of the log. The database refuses to change or delete it (migration 0002)."""
+    """One row of the log. The database refuses to change or delete it; only its metadata may change.
+
+    Migration 0002 does that, and holds session, user, project and author to the same app by composite foreign keys.
+    """
 
     class Origin(models.TextChoices):
         """Who stands behind the content."""
@@ -31,16 +34,40 @@ class Event(PublicModel):
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="events")
     session = models.ForeignKey(
-        Session, on_delete=models.PROTECT, null=True, blank=True, related_name="events", db_index=False
+        Session,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="events",
+        db_index=False,
+        db_constraint=False,
     )
     user = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="events", db_index=False
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="events",
+        db_index=False,
+        db_constraint=False,
     )
     project = models.ForeignKey(
-        Project, on_delete=models.PROTECT, null=True, blank=True, related_name="events", db_index=False
+        Project,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="events",
+        db_index=False,
+        db_constraint=False,
     )
     author = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="authored", db_index=False
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="authored",
+        db_index=False,
+        db_constraint=False,
     )
     origin = models.CharField(max_length=16, choices=Origin)
     kind = models.CharField(max_length=100)

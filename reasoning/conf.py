@@ -1,0 +1,96 @@
+"""The settings of the loop, in the same ``HONCHO`` dict as the store's (``memory.conf``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from memory.conf import Section
+
+PROVIDERS = ("openai", "local")
+KINDS = ("user", "observed", "session", "project")
+
+
+def _intervals() -> dict[str, float]:
+    return {"user": 120.0, "observed": 300.0, "session": 300.0, "project": 300.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasoningSettings(Section):
+    """What the loop can be told. Times are in seconds."""
+
+    provider: str = "local"
+    """Who reasons: ``openai`` (any OpenAI-compatible server) or ``local`` (built in, no key, deterministic)."""
+
+    openai_api_key: str = field(default="", repr=False)
+    openai_base_url: str = ""
+    model: str = "gpt-4o-mini"
+    """The model of prompt versions that name none."""
+
+    model_timeout: float = 60.0
+    """How long one model call may take."""
+
+    worker_concurrency: int = 4
+    """Database connections of one drainer; it keeps ``calls_per_connection`` times as many calls in flight."""
+
+    calls_per_connection: int = 16
+    poll_interval: float = 10.0
+    """How often a drainer looks for work without being woken: the safety net."""
+
+    pass_events: int = 100
+    """The most events that one pass shows to the model."""
+
+    pass_tokens: int = 8_000
+    """The most tokens of events that one pass shows to the model (one event always goes)."""
+
+    known_tokens: int = 2_000
+    """The most tokens of known statements that a pass shows."""
+
+    settle_seconds: float = 0.5
+    """A burst is over when nothing has come for so long."""
+
+    interval_seconds: dict[str, float] = field(default_factory=_intervals)
+    """By kind of subject: how long after a pass the next one may begin, unless enough tokens wait."""
+
+    enough_tokens: int = 1_000
+    """So many waiting tokens are worth a pass at once."""
+
+    max_wait_seconds: float = 600.0
+    """No event waits longer than this for its pass to begin, however few tokens there are."""
+
+    lease_seconds: float = 120.0
+    """How long a claim holds without being renewed; drainers renew every third of it."""
+
+    max_attempts: int = 5
+    """After so many failures that will not mend themselves, work is parked for an operator."""
+
+    drain_seconds: float = 75.0
+    """How long one django-q2 task keeps draining before it hands over to the next."""
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return (key, what to do) for each value that cannot be used."""
+        found = []
+        if self.provider not in PROVIDERS:
+            found.append(("PROVIDER", f"Use one of {', '.join(PROVIDERS)}."))
+        if self.provider == "openai" and not self.openai_api_key:
+            found.append(("OPENAI_API_KEY", "The provider 'openai' needs a key; any text if the server asks for none."))
+        whole = ("worker_concurrency", "calls_per_connection", "pass_events", "pass_tokens", "known_tokens",
+                 "enough_tokens", "max_attempts")  # fmt: skip
+        for key in whole:
+            if not _is_number(getattr(self, key), int) or getattr(self, key) < 1:
+                found.append((key.upper(), "Set it to a whole number of at least 1."))
+        for key in ("model_timeout", "poll_interval", "lease_seconds", "drain_seconds", "max_wait_seconds"):
+            if not _is_number(getattr(self, key), int | float) or getattr(self, key) <= 0:
+                found.append((key.upper(), "Set it to a number of seconds above 0."))
+        if not _is_number(self.settle_seconds, int | float) or self.settle_seconds < 0:
+            found.append(("SETTLE_SECONDS", "Set it to a number of seconds, 0 or more."))
+        intervals = self.interval_seconds
+        if not isinstance(intervals, dict) or set(intervals) != set(KINDS):
+            found.append(("INTERVAL_SECONDS", f"Give a dict with seconds for each of {', '.join(KINDS)}."))
+        elif any(not _is_number(value, int | float) or value < 0 for value in intervals.values()):
+            found.append(("INTERVAL_SECONDS", "Give a number of seconds, 0 or more, for each kind."))
+        return found
+
+
+def _is_number(value: Any, kinds: Any) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -1,0 +1,253 @@
+"""The drainer: claims due work, keeps many model calls in flight, publishes what passes.
+
+One asyncio loop. Everything that touches the database runs in a few threads with a Django connection each, in short
+transactions; a model call holds neither. Any number of drainers may run, on any number of machines: the work rows keep
+them apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+import psycopg
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, connections
+from django.utils import timezone
+
+from memory.errors import Conflict, Refusal
+from reasoning import passes, providers, queue
+from reasoning.conf import ReasoningSettings
+from reasoning.models import Worker
+from reasoning.providers.base import Failure, Provider, ProviderError
+from reasoning.queue import Claim, LostLease
+from reasoning.signals import WAKE_CHANNEL
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STOP_CHANNEL = "honcho_stop"
+
+BEAT_SECONDS = 5.0
+_DATABASE_PAUSE_SECONDS = (0.5, 10.0)
+
+log = structlog.get_logger("honcho.reasoning")
+
+
+def worker_name() -> str:
+    """Return what this process calls itself on leases and heartbeats."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Drainer:
+    """One loop over the work rows. ``run`` it once; ``stop`` may be called from any thread."""
+
+    def __init__(self, provider: Provider | None = None, *, stop_word: str = "") -> None:
+        self.settings = ReasoningSettings.load()
+        self.provider = provider or providers.configured(self.settings)
+        self.name = worker_name()
+        self.capacity = self.settings.worker_concurrency * self.settings.calls_per_connection
+        self.in_flight: dict[asyncio.Task[None], Claim] = {}
+        self.stop_word = stop_word
+        self.stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._threads = ThreadPoolExecutor(self.settings.worker_concurrency, thread_name_prefix="honcho-db")
+
+    def stop(self) -> None:
+        """Claim no more; ``run`` ends when what is in flight has."""
+        self.stopping = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self, *, seconds: float | None = None, until_idle: bool = False) -> None:
+        """Drain until stopped, for ``seconds``, or until nothing is due nor in flight."""
+        self._loop = asyncio.get_running_loop()
+        deadline = None if seconds is None else time.monotonic() + seconds
+        helpers = [asyncio.create_task(self._beat())]
+        if not until_idle:
+            helpers.append(asyncio.create_task(self._listen()))
+        try:
+            await self._drain(deadline, until_idle)
+            await self._settle()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._database(_forget_worker, self.name)
+            await self._close()
+
+    async def _drain(self, deadline: float | None, until_idle: bool) -> None:
+        pause, longest = _DATABASE_PAUSE_SECONDS
+        while not self.stopping and (deadline is None or time.monotonic() < deadline):
+            self._woken.clear()
+            try:
+                due = await self._step()
+                pause = _DATABASE_PAUSE_SECONDS[0]
+            except (OperationalError, InterfaceError, DatabaseError) as error:
+                log.warning("database_unavailable", error=type(error).__name__, pause_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, longest)
+                continue
+            if until_idle and due is None and not self.in_flight:
+                return
+            wait = self.settings.poll_interval if due is None else min(due, self.settings.poll_interval)
+            if deadline is not None:
+                wait = min(wait, max(deadline - time.monotonic(), 0.0))
+            if len(self.in_flight) >= self.capacity:
+                wait = self.settings.poll_interval
+            await self._wait(wait)
+
+    async def _step(self) -> float | None:
+        """Take in what is new, claim what is due, and return in how many seconds the next is due (None: nothing)."""
+        await self._database(queue.take_in)
+        room = self.capacity - len(self.in_flight)
+        claims = await self._database(queue.claim, room, self.name) if room else []
+        for claim in claims:
+            task = asyncio.create_task(self._pass(claim))
+            self.in_flight[task] = claim
+            task.add_done_callback(self._done)
+        due = await self._database(queue.next_due)
+        return None if due is None else max((due - timezone.now()).total_seconds(), 0.0)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.in_flight.pop(task, None)
+        self._woken.set()
+
+    async def _pass(self, claim: Claim) -> None:
+        """Run one pass to its end. Nothing escapes: what fails is on the work row, or its lease runs out."""
+        started = time.monotonic()
+        note = log.bind(pass_id=str(claim.token), line=str(claim.line_id), kind=claim.kind)
+        try:
+            prepared = await self._database(passes.prepare, claim)
+            if prepared is None:
+                return
+            completion = await self.provider.answer(prepared.request)
+            representation = await self._database(passes.complete, prepared, completion)
+        except LostLease:
+            note.warning("lease_lost")
+        except ProviderError as error:
+            note.warning("pass_failed", failure=error.failure, seconds=round(time.monotonic() - started, 3))
+            await self._record(claim, error)
+        except Conflict as error:
+            await self._record(claim, ProviderError(Failure.TRANSIENT, error.message))
+        except (OperationalError, InterfaceError) as error:
+            note.warning("database_unavailable", error=type(error).__name__)  # the lease runs out, others go on
+        except (Refusal, Exception) as error:
+            note.exception("pass_broken")
+            await self._record(claim, ProviderError(Failure.OURS, f"{type(error).__name__} in {_where(error)}"))
+        else:
+            note.info(
+                "pass_ended",
+                status=representation.status,
+                version=representation.number,
+                events=len(prepared.events),
+                seconds=round(time.monotonic() - started, 3),
+            )
+
+    async def _record(self, claim: Claim, error: ProviderError) -> None:
+        try:
+            await self._database(passes.fail, claim, error)
+        except DatabaseError:
+            log.exception("failure_not_recorded", pass_id=str(claim.token))
+
+    async def _settle(self) -> None:
+        """Wait for what is in flight, as long as a call may take; give back what is still not done then."""
+        if self.in_flight:
+            await asyncio.wait(self.in_flight, timeout=self.settings.model_timeout)
+        left = list(self.in_flight.items())
+        for task, _ in left:
+            task.cancel()
+        if left:
+            await asyncio.gather(*(task for task, _ in left), return_exceptions=True)
+            await self._database(queue.release, [claim for _, claim in left])
+
+    async def _beat(self) -> None:
+        """Say that this worker lives, and hold its leases."""
+        period = min(BEAT_SECONDS, self.settings.lease_seconds / 3)
+        while True:
+            try:
+                await self._database(_beat_worker, self.name, len(self.in_flight))
+                if self.in_flight:
+                    await self._database(queue.renew, [claim.token for claim in self.in_flight.values()])
+            except DatabaseError as error:
+                log.warning("heartbeat_missed", error=type(error).__name__)
+            await asyncio.sleep(period)
+
+    async def _listen(self) -> None:
+        """Wake up when somebody says that there is work. Without it the poll interval finds everything."""
+        while True:
+            try:
+                parameters = await self._database(_connection_parameters)
+                listener = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+                async with listener:
+                    await listener.execute(f"LISTEN {WAKE_CHANNEL}")
+                    await listener.execute(f"LISTEN {STOP_CHANNEL}")
+                    self._woken.set()
+                    async for notice in listener.notifies():
+                        if notice.channel == STOP_CHANNEL and notice.payload == self.stop_word:
+                            self.stopping = True
+                        self._woken.set()
+            except (psycopg.Error, DatabaseError, OSError) as error:
+                log.warning("not_listening", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), timeout=seconds)
+        except TimeoutError:
+            pass
+
+    async def _database(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``function`` in a thread that has a database connection."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: _with_healthy_connection(function, *args, **kwargs))
+
+    async def _close(self) -> None:
+        for _ in range(self.settings.worker_concurrency):
+            self._threads.submit(connections.close_all)
+        self._threads.shutdown(wait=True)
+        close = getattr(self.provider, "close", None)
+        if close is not None:
+            await close()
+
+
+def _with_healthy_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    close_old_connections()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        close_old_connections()
+
+
+def _connection_parameters() -> dict[str, Any]:
+    parameters = connection.get_connection_params()
+    for key in ("cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(key, None)
+    return parameters
+
+
+def _beat_worker(name: str, in_flight: int) -> None:
+    now = timezone.now()
+    Worker.objects.update_or_create(
+        name=name,
+        defaults={"beat_at": now, "in_flight": in_flight},
+        create_defaults={"beat_at": now, "in_flight": in_flight, "started_at": now},
+    )
+
+
+def _forget_worker(name: str) -> None:
+    Worker.objects.filter(name=name).delete()
+
+
+def _where(error: BaseException) -> str:
+    """Return the function that raised ``error``: enough to find a bug, and no content."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "nowhere" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"

@@ -1,0 +1,82 @@
+"""Prometheus metrics.
+
+Counters and the histogram live in files that all processes of a machine share (``PROMETHEUS_MULTIPROC_DIR``), so that the
+web's ``/metrics`` tells of the worker too. What the database knows better, it is asked at each scrape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import connection, transaction
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import REGISTRY, Collector
+
+EVENTS_WRITTEN = Counter("honcho_events_written_total", "Events written to the log.")
+DURATION = Histogram(
+    "honcho_reasoning_duration_seconds",
+    "Duration of a reasoning pass, from claim to publication.",
+    ["kind", "outcome"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300),
+)
+FAILURES = Counter("honcho_reasoning_failures_total", "Failed passes by class.", ["failure"])
+TOKENS = Counter("honcho_reasoning_tokens_total", "Tokens of model calls.", ["model", "direction"])
+
+_STATEMENT_TIMEOUT = "500ms"
+
+
+class DatabaseCollector(Collector):
+    """Gauges that one query at scrape time tells best."""
+
+    def describe(self) -> Iterable[Metric]:
+        """Promise nothing, so that registering asks nothing of the database."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Ask the database how much waits and for how long."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}'")
+            cursor.execute("SELECT kind, state, count(*) FROM reasoning_work WHERE state <> 'idle' GROUP BY 1, 2")
+            by_state = cursor.fetchall()
+            cursor.execute(
+                "SELECT extract(epoch FROM now() - least("
+                " (SELECT min(oldest) FROM reasoning_work WHERE state <> 'idle'),"
+                " (SELECT min(event.recorded_at) FROM (SELECT event_id FROM memory_feedentry"
+                "    WHERE position IS NULL ORDER BY event_id LIMIT 1000) entry"
+                "  JOIN memory_event event ON event.id = entry.event_id)))"
+            )
+            oldest = cursor.fetchone()[0]
+            cursor.execute("SELECT extract(epoch FROM now() - max(beat_at)) FROM reasoning_worker")
+            beat = cursor.fetchone()[0]
+        queued = GaugeMetricFamily(
+            "honcho_reasoning_tasks_queued", "Lines of reasoning with work, by state.", labels=["kind", "state"]
+        )
+        for kind, state, count in by_state:
+            queued.add_metric([kind, state], count)
+        yield queued
+        yield GaugeMetricFamily(
+            "honcho_reasoning_oldest_waiting_seconds", "Age of the oldest event that waits.", value=float(oldest or 0)
+        )
+        if beat is not None:
+            yield GaugeMetricFamily(
+                "honcho_worker_heartbeat_age_seconds", "Time since any worker was last seen alive.", value=float(beat)
+            )
+
+
+def render(multiprocess_directory: str | None) -> bytes:
+    """Return all metrics in Prometheus's text format, over every process that shares the directory.
+
+    (django-prometheus's own view leaves out collectors that are not files.)
+    """
+    registry = REGISTRY
+    if multiprocess_directory:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry, path=multiprocess_directory)  # type: ignore[no-untyped-call]
+    return generate_latest(registry) + generate_latest(_database_registry())
+
+
+def _database_registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(DatabaseCollector())
+    return registry

@@ -1,0 +1,6 @@
+"""The loop's models, one family a module."""
+
+from reasoning.models.prompts import PromptVersion
+from reasoning.models.work import Pass, Work, Worker
+
+__all__ = ["Pass", "PromptVersion", "Work", "Worker"]

@@ -1,0 +1,132 @@
+"""Work rows: what each line still has to read, who is at it, and until when."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from memory.models import App, Line, Subject
+from reasoning.providers.base import Failure
+
+
+class Work(models.Model):
+    """The durable state of one line's reasoning. Tasks and notifications only wake somebody to look at it.
+
+    ``due_at`` is when somebody may claim it: for leased work, when the lease ends. ``oldest`` and ``newest`` are when the
+    first and the last waiting event were recorded.
+    """
+
+    class State(models.TextChoices):
+        """Idle: nothing waits. Waiting: due at ``due_at``. Leased: somebody is at it. Parked: an operator must act."""
+
+        IDLE = "idle"
+        WAITING = "waiting"
+        LEASED = "leased"
+        PARKED = "parked"
+
+    line = models.OneToOneField(Line, on_delete=models.CASCADE, related_name="work")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=16, choices=Subject.Kind)
+    state = models.CharField(max_length=16, choices=State, default=State.IDLE)
+    waiting_events = models.IntegerField(default=0)
+    waiting_tokens = models.IntegerField(default=0)
+    oldest = models.DateTimeField(null=True, blank=True)
+    newest = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    leased_by = models.CharField(max_length=200, blank=True)
+    attempts = models.IntegerField(default=0)
+    last_failure = models.CharField(max_length=20, choices=[(item.value, item.value) for item in Failure], blank=True)
+    last_error = models.TextField(blank=True)
+    last_pass_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "work"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="leased", lease_token__isnull=False, due_at__isnull=False)
+                | Q(state="waiting", lease_token=None, due_at__isnull=False)
+                | Q(state__in=["idle", "parked"], lease_token=None, due_at=None),
+                name="work_fits_its_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(waiting_events__gte=0, waiting_tokens__gte=0, attempts__gte=0),
+                name="work_counts_not_negative",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], name="work_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["state"], name="work_not_idle", condition=~Q(state="idle")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.state}"
+
+
+class Pass(models.Model):
+    """One run of reasoning: what was claimed, asked, answered and published, and what it cost."""
+
+    class Outcome(models.TextChoices):
+        """How it ended; ``running`` until it has."""
+
+        RUNNING = "running"
+        PUBLISHED = "published"
+        QUARANTINED = "quarantined"
+        FAILED = "failed"
+        ABANDONED = "abandoned", "abandoned: its worker died or lost the lease"
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="passes")
+    representation = models.ForeignKey(
+        "memory.Representation", on_delete=models.PROTECT, null=True, blank=True, related_name="passes"
+    )
+    prompt_version = models.ForeignKey(
+        "PromptVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="passes"
+    )
+    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.RUNNING)
+    failure = models.CharField(max_length=20, choices=[(item.value, item.value) for item in Failure], blank=True)
+    error = models.TextField(blank=True)
+    raw = models.TextField(blank=True, help_text="What the model said, where it was not published.")
+    provider = models.CharField(max_length=50, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    covers_from = models.BigIntegerField(null=True, blank=True)
+    covers_to = models.BigIntegerField(null=True, blank=True)
+    input_tokens = models.IntegerField(default=0)
+    output_tokens = models.IntegerField(default=0)
+    cached_tokens = models.IntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "passes"
+        indexes = [
+            models.Index(fields=["-started_at"], name="pass_newest_first"),
+            models.Index(fields=["line"], name="pass_running", condition=Q(outcome="running")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome="running", ended_at=None) | ~Q(outcome="running") & Q(ended_at__isnull=False),
+                name="pass_ends_with_an_outcome",
+            ),
+            models.CheckConstraint(
+                condition=~Q(outcome="published") | Q(representation__isnull=False),
+                name="pass_published_something",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line} at {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Worker(models.Model):
+    """A drainer that was alive at ``beat_at``."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+    in_flight = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,82 @@
+"""Making prompt versions and choosing the live one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Max
+
+from memory.errors import Invalid
+from memory.models import App, Subject
+from reasoning.models import PromptVersion
+from reasoning.prompts.library import check_template, default_instructions
+from reasoning.providers.base import Kind
+
+
+@transaction.atomic
+def create(
+    kind: str,
+    instructions: str,
+    *,
+    message: str,
+    app: App | None = None,
+    model: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    author: AbstractBaseUser | None = None,
+) -> PromptVersion:
+    """Make the next version of a kind's prompt; it is not live yet.
+
+    Raises :class:`Invalid` for a template that names what does not exist, or without a message that says what is new.
+    """
+    if problems := check_template(Kind(kind), instructions):
+        raise Invalid(" ".join(problems), ("instructions",))
+    if not message.strip():
+        raise Invalid("Say what is new in this version, and why.", ("message",))
+    versions = PromptVersion.objects.filter(app=app, kind=kind)
+    number = (versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    return PromptVersion.objects.create(
+        app=app,
+        kind=kind,
+        number=number,
+        instructions=instructions,
+        model=model,
+        parameters=dict(parameters or {}),
+        message=message,
+        author=author,
+    )
+
+
+@transaction.atomic
+def make_live(version: PromptVersion) -> None:
+    """Make this the version that new passes of its app (or of the site) and kind are made by."""
+    peers = PromptVersion.objects.filter(app=version.app, kind=version.kind, is_live=True)
+    list(peers.select_for_update())
+    peers.exclude(pk=version.pk).update(is_live=False)
+    PromptVersion.objects.filter(pk=version.pk).update(is_live=True)
+
+
+def live(app_id: UUID, kind: str) -> PromptVersion:
+    """Return the live version of an app and kind: the app's own, or else the site's."""
+    found = {
+        version.app_id: version
+        for version in PromptVersion.objects.filter(kind=kind, is_live=True, app_id=app_id)
+        | PromptVersion.objects.filter(kind=kind, is_live=True, app_id=None)
+    }
+    return found.get(app_id) or found[None]
+
+
+def ensure_defaults() -> None:
+    """Make the shipped prompts the first versions where there are none."""
+    for kind in Subject.Kind.values:
+        if not PromptVersion.objects.filter(app=None, kind=kind).exists():
+            make_live(create(kind, default_instructions(Kind(kind)), message="The prompt that ships with Honcho."))
+
+
+def on_migrated(**kwargs: Any) -> None:
+    """After ``migrate``: see that there are prompts to work with."""
+    if kwargs.get("using", "default") == "default":
+        ensure_defaults()

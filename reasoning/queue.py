@@ -1,0 +1,238 @@
+"""Every locking query on work rows. Lock order everywhere: subject, line, work row.
+
+Nothing here calls a model, and no lock outlives its transaction: what holds during a model call is the lease, a token in
+the row. Whoever has lost it publishes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from memory import feeds, publishing
+from memory.models import Line, Subject
+from reasoning import cadence, prompt_versions
+from reasoning.conf import ReasoningSettings
+from reasoning.models import Pass, Work
+from reasoning.providers.base import Failure
+
+BACKOFF_SECONDS = 5.0
+BACKOFF_CEILING_SECONDS = 300.0
+
+OUTAGES = frozenset({Failure.TRANSIENT, Failure.RATE_LIMITED, Failure.QUOTA})
+"""Failures that are not the input's fault: they are waited out, however long they last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A leased work row. ``token`` fences: it is also the id of the pass."""
+
+    line_id: UUID
+    token: UUID
+    kind: str
+    attempts: int
+
+
+class LostLease(Exception):
+    """Somebody else holds the work row now; nothing of this pass may be kept."""
+
+
+_CLAIM = """
+WITH due AS (
+    SELECT id, state, lease_token FROM reasoning_work
+     WHERE due_at <= now() ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), expired AS (
+    UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now()
+     WHERE id IN (SELECT lease_token FROM due WHERE state = 'leased') AND outcome = 'running'
+), leased AS (
+    UPDATE reasoning_work work
+       SET state = 'leased', lease_token = gen_random_uuid(), leased_by = %(worker)s, attempts = attempts + 1,
+           due_at = now() + make_interval(secs => %(lease)s)
+      FROM due WHERE work.id = due.id
+    RETURNING work.line_id, work.lease_token, work.kind, work.attempts
+), begun AS (
+    INSERT INTO reasoning_pass (id, line_id, outcome, failure, error, raw, provider, model,
+                                input_tokens, output_tokens, cached_tokens, worker)
+    SELECT lease_token, line_id, 'running', '', '', '', '', '', 0, 0, 0, %(worker)s FROM leased
+)
+SELECT line_id, lease_token, kind, attempts FROM leased
+"""
+
+
+def take_in() -> int:
+    """Number what has been committed and mark the work of the lines that must follow; return how many events came.
+
+    One transaction: an event that has a position is in its line's work row.
+    """
+    settings = ReasoningSettings.load()
+    with transaction.atomic():
+        arrivals = feeds.number()
+        if not arrivals:
+            return 0
+        lines = _following_lines(arrivals)
+        rows = {
+            work.line_id: work
+            for work in Work.objects.select_for_update().filter(line__in=lines.values()).order_by("pk")
+        }
+        for arrival in arrivals:
+            line = lines[arrival.subject_id]
+            if line.pk not in rows:
+                rows[line.pk] = Work.objects.create(line=line, app_id=arrival.app_id, kind=arrival.kind)
+            _mark(rows[line.pk], line, arrival, settings)
+        Work.objects.bulk_update(rows.values(), _MARKED)
+    return sum(arrival.events for arrival in arrivals)
+
+
+_MARKED = ["state", "waiting_events", "waiting_tokens", "oldest", "newest", "due_at", "lease_token", "leased_by"]
+
+
+def _following_lines(arrivals: Sequence[feeds.Arrival]) -> dict[UUID, Line]:
+    """Return by subject the line that must cover its new events: the live prompt's, begun where the last one stands."""
+    subjects = Subject.objects.select_related("line").in_bulk([arrival.subject_id for arrival in arrivals])
+    recipes: dict[tuple[UUID, str], str] = {}
+    lines = {}
+    for subject in subjects.values():
+        key = (subject.app_id, subject.kind)
+        if key not in recipes:
+            recipes[key] = prompt_versions.live(*key).recipe
+        if subject.line is None:
+            lines[subject.pk] = publishing.open_line(subject, recipes[key])
+        elif subject.line.recipe != recipes[key]:
+            lines[subject.pk] = publishing.fork_line(subject.line, recipes[key])
+            Work.objects.filter(line=subject.line).exclude(state=Work.State.LEASED).update(**_NOTHING_WAITS)
+        else:
+            lines[subject.pk] = subject.line
+    return lines
+
+
+_NOTHING_WAITS = {
+    "state": Work.State.IDLE, "waiting_events": 0, "waiting_tokens": 0, "oldest": None, "newest": None, "due_at": None,
+}  # fmt: skip
+
+
+def _mark(work: Work, line: Line, arrival: feeds.Arrival, settings: ReasoningSettings) -> None:
+    if work.state == Work.State.IDLE:
+        _wait_for(work, feeds.waiting_after(line.subject_id, line.cursor), settings)
+        return
+    work.waiting_events += arrival.events
+    work.waiting_tokens += arrival.tokens
+    work.oldest = min(work.oldest or arrival.oldest, arrival.oldest)
+    work.newest = max(work.newest or arrival.newest, arrival.newest)
+    if work.state == Work.State.WAITING and work.attempts == 0:
+        work.due_at = _due(work, settings)
+
+
+def _wait_for(work: Work, waiting: feeds.Waiting, settings: ReasoningSettings) -> None:
+    """Set a row that nobody holds to what its line still has to read."""
+    work.lease_token, work.leased_by = None, ""
+    work.waiting_events, work.waiting_tokens = waiting.events, waiting.tokens
+    work.oldest, work.newest = waiting.oldest, waiting.newest
+    work.state = Work.State.WAITING if waiting.events else Work.State.IDLE
+    work.due_at = _due(work, settings) if waiting.events else None
+
+
+def _due(work: Work, settings: ReasoningSettings) -> datetime:
+    if work.oldest is None or work.newest is None:
+        return timezone.now()
+    return cadence.due_at(
+        cadence.policy_for(work.kind, settings),
+        oldest=work.oldest,
+        newest=work.newest,
+        tokens=work.waiting_tokens,
+        last_pass=work.last_pass_at,
+    )
+
+
+def claim(limit: int, worker: str) -> list[Claim]:
+    """Lease up to ``limit`` due rows, oldest first, and begin a pass for each. An expired lease is due like any other."""
+    settings = ReasoningSettings.load()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"limit": limit, "worker": worker, "lease": settings.lease_seconds})
+        return [Claim(*row) for row in cursor.fetchall()]
+
+
+def renew(tokens: Iterable[UUID]) -> None:
+    """Hold the leases with these tokens for another full term."""
+    until = timezone.now() + timedelta(seconds=ReasoningSettings.load().lease_seconds)
+    with transaction.atomic():
+        rows = Work.objects.select_for_update().filter(lease_token__in=list(tokens)).order_by("pk")
+        Work.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=until)
+
+
+def next_due() -> datetime | None:
+    """Return when the next row is due, whether it waits or its lease ends."""
+    return Work.objects.filter(due_at__isnull=False).order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def held(claim: Claim) -> tuple[Subject, Work]:
+    """Lock the subject and the work row of a lease until the transaction ends.
+
+    Raises :class:`LostLease` where the row is somebody else's by now.
+    """
+    subject = feeds.lock_subject(Line.objects.values_list("subject_id", flat=True).get(pk=claim.line_id))
+    work = Work.objects.select_for_update().filter(line_id=claim.line_id, lease_token=claim.token).first()
+    if work is None:
+        raise LostLease
+    return subject, work
+
+
+def finish(work: Work, line: Line) -> None:
+    """End a lease whose pass was published: what has come meanwhile waits for the next."""
+    work.attempts, work.last_failure, work.last_error = 0, "", ""
+    work.last_pass_at = timezone.now()
+    serves = Subject.objects.filter(pk=line.subject_id, line=line).exists()
+    waiting = feeds.waiting_after(line.subject_id, line.cursor) if serves else feeds.Waiting(0, 0, None, None)
+    _wait_for(work, waiting, ReasoningSettings.load())
+    work.save()
+
+
+def fail(work: Work, failure: Failure, error: str, retry_after: float | None = None) -> None:
+    """End a lease whose pass failed: wait and try again, or park what will not mend itself."""
+    settings = ReasoningSettings.load()
+    work.lease_token, work.leased_by = None, ""
+    work.last_failure, work.last_error = failure, error
+    if failure not in OUTAGES and work.attempts >= settings.max_attempts:
+        work.state, work.due_at = Work.State.PARKED, None
+    else:
+        work.state = Work.State.WAITING
+        work.due_at = timezone.now() + timedelta(seconds=backoff(work.attempts, retry_after))
+    work.save()
+
+
+def backoff(attempts: int, retry_after: float | None) -> float:
+    """Return seconds to wait: exponential to a ceiling, with jitter; never less than the provider asked for."""
+    wait = min(BACKOFF_SECONDS * 2.0 ** min(max(attempts - 1, 0), 16), BACKOFF_CEILING_SECONDS)
+    return max(wait * random.uniform(0.5, 1.0), retry_after or 0.0)  # noqa: S311 - not a secret
+
+
+def release(claims: Sequence[Claim]) -> None:
+    """Give leases back untouched, at shutdown: others may claim them at once."""
+    with transaction.atomic():
+        tokens = [claim.token for claim in claims]
+        now = timezone.now()
+        Pass.objects.filter(pk__in=tokens, outcome=Pass.Outcome.RUNNING).update(
+            outcome=Pass.Outcome.ABANDONED, ended_at=now, error="Released at shutdown"
+        )
+        for work in Work.objects.select_for_update().filter(lease_token__in=tokens).order_by("pk"):
+            work.state, work.lease_token, work.leased_by = Work.State.WAITING, None, ""
+            work.attempts = max(work.attempts - 1, 0)
+            work.due_at = now
+            work.save()
+
+
+def retry(rows: Iterable[Work]) -> int:
+    """Let parked work be tried again, at once and with a clean count; return how many rows that were."""
+    count = 0
+    with transaction.atomic():
+        for work in Work.objects.select_for_update().filter(pk__in=[row.pk for row in rows]).order_by("pk"):
+            if work.state == Work.State.PARKED:
+                work.state, work.attempts, work.due_at = Work.State.WAITING, 0, timezone.now()
+                work.save()
+                count += 1
+    return count
