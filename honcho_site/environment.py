@@ -1,10 +1,11 @@
 """Read the site's settings from environment variables, strictly.
 
-Every variable that the site knows is in ``VARIABLES``. Whatever is misspelt, empty, half given or not of its kind stops
-the start with a text that says what to do: a site that silently falls back to a default database has lost its data.
-No message shows a value that may be secret.
+Every variable that the site knows is in ``VARIABLES``. Whatever is misspelt, empty, half given or not of its
+kind stops the start with a text that says what to do: a site that silently falls back to a default database
+has lost its data. No message shows a value that may be secret.
 """
 
+import contextlib
 import difflib
 import os
 import secrets
@@ -151,8 +152,11 @@ def load_env_file(environ: MutableMapping[str, str], checkout: Path) -> None:
                 f"HONCHO_ENV_FILE names {path}, which is no file. Correct it, or unset it."
             )
         return
-    reader = type("EnvFile", (django_environ.Env,), {"ENVIRON": environ})
-    reader.read_env(str(path))
+
+    class EnvFile(django_environ.Env):  # type: ignore[misc]
+        ENVIRON = environ
+
+    EnvFile.read_env(str(path))
 
 
 def refuse_misspelt(environ: Mapping[str, str]) -> None:
@@ -162,15 +166,16 @@ def refuse_misspelt(environ: Mapping[str, str]) -> None:
         if meant and meant not in environ:
             raise ImproperlyConfigured(
                 f"The environment has {name}, which this site does not know. If you mean {meant} "
-                f"({VARIABLES[meant]}), rename it. If {name} belongs to another program, unset it for this one."
+                f"({VARIABLES[meant]}), rename it. If {name} belongs to another program, unset it for this "
+                "one."
             )
 
 
 def misspelt(name: str) -> str | None:
     """The variable of ours that ``name`` was meant to be, if it is none but looks like one.
 
-    A whole name of ours with more words around it (``TEST_DATABASE_URL``, ``DATABASE_URL_REPLICA``) is another
-    program's, except behind ``HONCHO_``.
+    A whole name of ours with more words around it (``TEST_DATABASE_URL``, ``DATABASE_URL_REPLICA``) is
+    another program's, except behind ``HONCHO_``.
     """
     upper = name.upper()
     if name in VARIABLES or upper in EVERYDAY:
@@ -222,15 +227,15 @@ def read_database(environ: Mapping[str, str]) -> dict[str, Any] | None:
         config: dict[str, Any] = django_environ.Env.db_url_config(url)
     except (ValueError, ImproperlyConfigured):
         raise ImproperlyConfigured(
-            f"DATABASE_URL cannot be read. It must look like {example}, with special characters of the password "
-            "percent-encoded (@ is %40, / is %2F, : is %3A)."
+            f"DATABASE_URL cannot be read. It must look like {example}, with special characters of the "
+            "password percent-encoded (@ is %40, / is %2F, : is %3A)."
         ) from None  # the reader's own error shows the password
     if not config.get("NAME"):
         raise ImproperlyConfigured(f"DATABASE_URL names no database. It must look like {example}.")
     if "pool" in config.get("OPTIONS", {}):
         raise ImproperlyConfigured(
-            "DATABASE_URL asks for a connection pool. Remove `pool`: the worker forks, and processes that share a "
-            "pool's connections corrupt each other's answers."
+            "DATABASE_URL asks for a connection pool. Remove `pool`: the worker forks, and processes that "
+            "share a pool's connections corrupt each other's answers."
         )
     config["ENGINE"] = "django.db.backends.postgresql"
     return config
@@ -243,8 +248,9 @@ def read_model(environ: Mapping[str, str]) -> tuple[str | None, str | None, str]
         for name in ("OPENAI_BASE_URL", "REASONING_MODEL"):
             if name in environ:
                 raise ImproperlyConfigured(
-                    f"{name} is set but OPENAI_API_KEY is not, so no model would be asked. Set OPENAI_API_KEY (any "
-                    f"value, if your server asks for none), or unset {name} to use the built-in reasoner."
+                    f"{name} is set but OPENAI_API_KEY is not, so no model would be asked. Set "
+                    f"OPENAI_API_KEY (any value, if your server asks for none), or unset {name} to use the "
+                    "built-in reasoner."
                 )
     if base_url is not None:
         _check_http_url("OPENAI_BASE_URL", base_url, example="http://localhost:11434/v1")
@@ -257,8 +263,8 @@ def read_allowed_hosts(environ: Mapping[str, str]) -> list[str]:
     for host in hosts:
         if "://" in host or "/" in host or " " in host or (":" in host and not host.startswith("[")):
             raise ImproperlyConfigured(
-                f"ALLOWED_HOSTS holds {host!r}, which matches no host. Write names alone, with commas between, "
-                "without scheme, port or path: example.org,www.example.org"
+                f"ALLOWED_HOSTS holds {host!r}, which matches no host. Write names alone, with commas "
+                "between, without scheme, port or path: example.org,www.example.org"
             )
     return hosts or LOCAL_HOSTS
 
@@ -282,8 +288,8 @@ def read_secret_key(environ: Mapping[str, str], data_dir: Path, *, embedded: boo
         return given
     if not embedded:
         raise ImproperlyConfigured(
-            "SECRET_KEY is not set. With DATABASE_URL it must be, and be the same for web and worker: sessions and "
-            "queued tasks are signed with it. Make one with: python -c 'import secrets; "
+            "SECRET_KEY is not set. With DATABASE_URL it must be, and be the same for web and worker: "
+            "sessions and queued tasks are signed with it. Make one with: python -c 'import secrets; "
             "print(secrets.token_urlsafe(50))'"
         )
     return kept_secret(data_dir / "secret_key", lambda: secrets.token_urlsafe(50))
@@ -301,15 +307,13 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
                 new.write(make())
                 new.flush()
                 os.fsync(new.fileno())
-                try:
+                with contextlib.suppress(FileExistsError):
                     os.link(new.name, path)
-                except FileExistsError:
-                    pass
         secret = path.read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"{path} cannot be used: {error.strerror}. Run as the user who owns {path.parent}, or choose another "
-            "HONCHO_DATA_DIR."
+            f"{path} cannot be used: {error.strerror}. Run as the user who owns {path.parent}, or choose "
+            "another HONCHO_DATA_DIR."
         ) from error
     if not secret:
         raise ImproperlyConfigured(f"{path} is empty. Remove it, and another is made.")

@@ -1,7 +1,7 @@
 """Structured logs to stderr: one JSON object per line (or readable lines), with the id of the request.
 
-What people said and what is secret stays out: no query strings, no bodies, and of a database error not the part that
-quotes the row.
+What people said and what is secret stays out: no query strings, no bodies, and of a database error not the
+part that quotes the row.
 """
 
 import logging

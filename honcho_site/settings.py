@@ -1,4 +1,4 @@
-"""Settings of the site, from the environment: ``honcho_site.environment`` reads and checks it, ``.env.example`` lists it.
+"""Settings of the site, from the environment: ``.env.example`` lists it, ``environment.py`` checks it.
 
 Importing this module starts nothing; the embedded PostgreSQL starts at the first connection.
 """
@@ -97,7 +97,8 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The cluster tells how it is through a cache, from its process to the web's: through files, which cost no query.
+# The cluster tells how it is through a cache, from its process to the web's: through files, which cost no
+# query.
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "cluster": {
@@ -152,8 +153,8 @@ STORAGES = {
     },
 }
 
-# Plain http on this machine works; where browsers come by https (CSRF_TRUSTED_ORIGINS says so), cookies go by https
-# alone and the proxy's X-Forwarded-Proto is believed.
+# Plain http on this machine works; where browsers come by https (CSRF_TRUSTED_ORIGINS says so), cookies go by
+# https alone and the proxy's X-Forwarded-Proto is believed.
 _HTTPS = bool(CSRF_TRUSTED_ORIGINS) and all(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 SESSION_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_SECURE = _HTTPS

@@ -1,4 +1,4 @@
-"""The site's addresses: the API at the root, the admin, the schema with its browser page, health and metrics."""
+"""The site's addresses: the API at the root, the admin, the schema and its browser page, health, metrics."""
 
 from importlib.util import find_spec
 

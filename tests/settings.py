@@ -18,14 +18,15 @@ os.environ["HONCHO_DATA_DIR"] = os.environ.get(
 )
 os.environ["HONCHO_ENV_FILE"] = os.devnull
 os.environ.setdefault("SECRET_KEY", "a key that signs nothing but tests")
-# One run, one set of test databases: the workers of pytest-xdist inherit this from the process that starts them.
+# One run, one set of test databases: the workers of pytest-xdist inherit this from the process that starts
+# them.
 os.environ.setdefault("HONCHO_TEST_RUN", str(os.getpid()))
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
     Path(os.environ["HONCHO_DATA_DIR"]) / "metrics" / os.environ["HONCHO_TEST_RUN"]
 )
 
 from honcho_site.settings import *  # noqa: E402, F403
-from honcho_site.settings import DATABASES, MIDDLEWARE  # noqa: E402
+from honcho_site.settings import DATABASES  # noqa: E402
 
 DATABASES["default"]["TEST"] = {"NAME": f"test_honcho_{os.environ['HONCHO_TEST_RUN']}"}
 if DATABASES["default"]["ENGINE"] == "honcho_site.embedded_postgres":

@@ -1,7 +1,8 @@
 """The process that stops the embedded PostgreSQL when its last user has ended.
 
-It runs as a script of its own, on the standard library alone, so that it costs little and holds nothing of Django:
-``python keeper.py <data folder> <pg_ctl> <uid> <gid>``. It leaves the terminal's session, so Ctrl-C does not reach it.
+It runs as a script of its own, on the standard library alone, so that it costs little and holds nothing of
+Django: ``python keeper.py <data folder> <pg_ctl> <uid> <gid>``. It leaves the terminal's session, so Ctrl-C
+does not reach it.
 """
 
 import fcntl
@@ -45,7 +46,7 @@ def stop(folder: Path, pg_ctl: str, user: dict[str, object]) -> None:
     # A stale file may name a process that is no PostgreSQL; pg_ctl would signal it, so ask the socket first.
     if len(lines) < 5 or not accepts(lines[4].strip()):
         return
-    subprocess.run(
+    subprocess.run(  # noqa: S603
         [pg_ctl, "stop", "-D", str(folder), "-m", "fast", "-w", "-t", str(STOP_SECONDS)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

