@@ -1,0 +1,237 @@
+"""The card: a dozen short lines of what is stable, built anew from what stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from reasoning.providers.local.contradictions import settles
+from reasoning.providers.local.lexicon import FAMILY, PETS, STOP, VAGUE
+
+MAX_LINES = 12
+MAX_LINE = 110
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A statement that stands, for the card and for what matters now."""
+
+    content: str
+    importance: int
+    order: float
+    """Later is larger."""
+    about: str | None = None
+    pinned: bool = False
+    fresh: bool = False
+    held_until_ordinal: int | None = None
+    held_from_ordinal: int | None = None
+    repeated: int = 1
+
+
+_FAMILY = "|".join(sorted(FAMILY, key=len, reverse=True))
+_PETS = "|".join(sorted(PETS, key=len, reverse=True))
+_END = r"(?=[,.;(–—]| and | but | because | so | which | that | when | since | for \d| in \d{4}| on \d|$)"
+_SINGLE = ("home", "job", "employer", "relationship", "age", "name")
+_FROM = re.compile(rf"\b(?:is (?:originally )?from|grew up in|was born in|comes from|home country,?) (?P<v>[A-Z][\w-]+(?: [A-Z][\w-]+){{0,2}})")
+_STUDY = re.compile(rf"\b(?:stud(?:ies|ying|ied)|majors? in|majored in|degree in|graduated (?:in|from)) (?P<v>(?!for\b|at\b|with\b|hard\b|the\b|it\b)[\w -]{{3,40}}?){_END}")
+_SPEAKS = re.compile(r"\bspeaks? (?P<v>(?:fluent )?[A-Z]\w+(?:(?:, | and )[A-Z]\w+)*)")
+_HAS_KIN = re.compile(rf"\b(?:has|have|adopted|got|with) (?P<v>(?:a|an|two|three|four|five|\d|twin) (?:\w+ ){{0,2}}?(?:{_FAMILY}))\b(?! of\b)", re.I)
+_KIN = re.compile(rf"(?:'s|s'|\b[Tt]heir|\bmy) (?P<adj>(?:little|older|younger|youngest|oldest|late|new|big|baby|twin|ex) )?(?P<k>{_FAMILY})\b(?:,? (?:(?:is |was )?(?:called|named)|name is) (?P<n>[A-Z][\w-]+)|,? (?P<n2>[A-Z][a-z]+)\b)?")
+_PET = re.compile(rf"\b(?:has|have|owns?|adopted|got|gotten) (?P<v>(?:a|an|another|two|three|four|\d) (?:(?!for\b|from\b|at\b|of\b|with\b)[\w-]+ ){{0,2}}?(?:{_PETS}))\b|(?:'s|s'|\b[Tt]heir) (?P<w>(?:\w+ )?(?:{_PETS})),? (?:is |are )?(?:called|named)? ?(?P<n>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)")
+_PREFERS = re.compile(rf"\bprefers? (?P<v>[^.;(]{{3,60}}?){_END}")
+_ASKED = re.compile(r"\basked the assistant to (?P<v>(?:not |always |never |keep |use |reply |respond |answer |write |call |stop |avoid |be |speak )[^.;]{3,60}?)(?=[.;]|$)")
+_LIKES = re.compile(rf"(?<!would )\b(?:really |absolutely |also |always |just )*(?:likes?|loves?|enjoys?|adores?|is (?:really |very |also )?(?:into|fond of|passionate about|keen on|a (?:big |huge )?fan of|obsessed with)) (?P<v>(?!it\b|that\b|this\b|how\b|the way|them\b|to see|their new|when\b|what\b|you)[^.;(!]{{3,50}}?){_END}")
+_HATES = re.compile(rf"\b(?:hates?|dislikes?|can't stand|doesn't (?:really )?(?:like|eat|drink|enjoy)|does not (?:like|eat|drink)|don't (?:like|eat|drink)) (?P<v>(?!it\b|that\b|this\b|how\b)[^.;(!]{{3,50}}?){_END}")
+_FAVOURITE = re.compile(r"\bfavou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|are) (?P<v>[^.;,(]{2,40})", re.I)
+_USES = re.compile(rf"\b(?:uses?|using|runs? on|works? with|deploys? (?:to|on|with)|switched (?:\w+ )?(?:from [\w .+#-]+ )?to|migrated to|builds? (?:it )?(?:in|with)|written in|codes? in|programs? in) (?P<v>(?:[A-Z][\w.+#-]*)(?:(?:, | and )?(?: ?[A-Z][\w.+#-]*))*)")
+_HEALTH = re.compile(rf"\b(?:is|are) (?P<v>(?:a )?(?:vegan|vegetarian|pescatarian|diabetic|celiac|coeliac|lactose intolerant|gluten[- ]free)|allergic to [\w, ]{{3,40}}?){_END}")
+_IS = re.compile(r"\bis (?:a |an )?(?P<v>transgender(?: woman| man)?|trans(?: woman| man)|nonbinary|non-binary|gay|lesbian|bisexual|jewish|muslim|christian|catholic|hindu|buddhist|a veteran|single parent)\b", re.I)
+_ACTIVITY = re.compile(rf"\b(?:plays?|practices?|does|volunteers? (?:at|with|for)) (?P<v>(?!with\b|a (?:big|key|role)|it\b|that\b|the role|not\b)[^.;(!]{{3,40}}?){_END}")
+_VALUE_END = re.compile(r"\s+(?:with|and|or|to|of|for|in|at|the|a|an|so|very|really|too|a lot|so much|as well|these days|now|lately)$", re.I)
+_ORDER = (
+    "Name", "Age", "Lives in", "From", "Work", "Works at", "Studies", "Relationship", "Family", "Pets", "Identity", "Languages", "Diet and health",
+    "Prefers", "Likes", "Dislikes", "Favourites", "Uses", "Does", "Asked of the assistant", "Key facts",
+)  # fmt: skip
+_LIMITS = {"Likes": 5, "Uses": 8, "Family": 6, "Pets": 4, "Prefers": 4, "Dislikes": 4, "Favourites": 4, "Does": 3, "Asked of the assistant": 3, "Key facts": 4}
+
+
+def _clean(value: str) -> str:
+    value = re.sub(r"\s+", " ", value).strip(" .,;!-–—\"'")
+    previous = ""
+    while previous != value:
+        previous = value
+        value = _VALUE_END.sub("", value)
+    return value
+
+
+def facts_of(text: str, subject: str) -> list[tuple[str, str]]:  # noqa: C901
+    """Label and value of each stable fact in a statement about ``subject``."""
+    found: list[tuple[str, str]] = []
+    told = text.split(", ", 1)[-1] if text.startswith("According to ") else text
+    if re.match(r"Asked “|.*?\b(?:wrote|shared a)\b", told):
+        return found
+    own = re.match(rf"{re.escape(subject)}(?: and (?:others|their [\w ]+?)| \([^)]*\))?(?:'s team)? (?!and\b)", told) is not None
+    labels = {"home": "Lives in", "job": "Work", "employer": "Works at", "relationship": "Relationship", "age": "Age", "name": "Name"}
+    for item in settles(text, subject):
+        if item.slot in labels:
+            value = _cased(item.value, told)
+            if item.slot == "name" and re.search(r"\b(?:dog|cat|son|daughter|kid|team|company|wife|husband|band|shop|sister|brother|puppy|store)\b", told[: told.lower().find(item.value)]):
+                continue
+            if item.slot == "relationship" and value == "separated":
+                continue
+            found.append((labels[item.slot], value))
+        elif item.slot.startswith("the ") and len(item.value.split()) <= 6:
+            noun = _noun(told, item.slot)
+            found.append(("Key facts", f"{noun} {_cased(item.value, told)}"))
+    for match in _KIN.finditer(told):
+        kin = FAMILY[match["k"].lower()]
+        named = match["n"] or (match["n2"] if match["n2"] not in {"I", "The"} else None)
+        if not match.start() or told[: match.start()].endswith(subject) or match.group(0).lower().startswith("their"):
+            found.append(("Family", f"{kin} {named}" if named else kin))
+    if match := _HAS_KIN.search(told):
+        found.append(("Family", _clean(match["v"])))
+    for match in _PET.finditer(told):
+        if match["v"]:
+            if own:
+                found.append(("Pets", _clean(match["v"])))
+        elif match["n"]:
+            found.append(("Pets", f"{_clean(match['w'])} {match['n']}"))
+    if match := _FAVOURITE.search(told):
+        found.append(("Favourites", f"{match['n']}: {_clean(match['v'])}"))
+    for match in _USES.finditer(told):
+        if own or "said that" in told:
+            found.extend(("Uses", part.strip(" .")) for part in re.split(r", | and ", match["v"]) if part.strip(" ."))
+    if not own:
+        return found
+    for label, pattern in (
+        ("From", _FROM), ("Studies", _STUDY), ("Languages", _SPEAKS), ("Diet and health", _HEALTH), ("Identity", _IS), ("Prefers", _PREFERS),
+        ("Dislikes", _HATES), ("Asked of the assistant", _ASKED),
+    ):  # fmt: skip
+        if match := pattern.search(told):
+            found.append((label, _clean(match["v"])))
+    if not re.search(r"\b(?:not|never|used to|no longer|stopped)\b|n't\b", told):
+        for label, pattern in (("Likes", _LIKES), ("Does", _ACTIVITY)):
+            if match := pattern.search(told):
+                value = _clean(match["v"])
+                words = [w for w in re.findall(r"[a-z'-]+", value.lower()) if w not in STOP and w not in VAGUE]
+                if words and len(value.split()) <= 7:
+                    found.append((label, value))
+    return found
+
+
+def _cased(value: str, text: str) -> str:
+    at = text.lower().find(value)
+    return text[at : at + len(value)] if at >= 0 else value
+
+
+def _noun(text: str, slot: str) -> str:
+    """The attribute as the text says it ("deadline for the launch")."""
+    words = slot.removeprefix("the ").split()
+    for match in re.finditer(r"[\w-]+", text.lower()):
+        if any(match.group(0).startswith(w[:5]) for w in words):
+            return match.group(0)
+    return words[-1]
+
+
+def build(subject: str, old: tuple[str, ...], standing: list[Standing], gone: list[str]) -> tuple[str, ...]:
+    """The whole new card. ``gone`` are statements that were just retired: their values leave the card."""
+    values: dict[str, dict[str, tuple[float, str]]] = {}
+    removed = {(label, value.lower()) for text in gone for label, value in facts_of(text, subject)}
+    pinned: set[str] = set()
+    for rank, line in enumerate(old):
+        label, _, rest = line.partition(": ")
+        if not rest:
+            if len(line) <= MAX_LINE:
+                values.setdefault("", {})[line.lower()] = (float(rank), line)
+            continue
+        for part in _parts(label, rest):
+            if (label, part.lower()) not in removed:
+                values.setdefault(label, {})[part.lower()] = (-1e12 + rank, part)
+    for item in sorted(standing, key=lambda s: (s.pinned or s.importance >= 5, s.order)):
+        for label, value in facts_of(item.content, subject):
+            if not value or len(value) > 70:
+                continue
+            human = item.pinned or item.importance >= 5
+            kept = values.setdefault(label, {})
+            if label in _LABELS_ONE:
+                if label in pinned and not human:
+                    continue
+                kept.clear()
+            if human:
+                pinned.add(label)
+            if label == "Key facts":
+                noun = value.split(" ", 1)[0].lower()
+                for other in [k for k in kept if k.split(" ", 1)[0] == noun]:
+                    del kept[other]
+            weight = item.order + (1e11 if human else 0) + item.repeated * 86_400.0 * 20 + item.importance * 86_400.0 * 10
+            kept[value.lower()] = (weight, value)
+    lines: list[str] = []
+    for label in (*_ORDER, *(k for k in values if k not in _ORDER)):
+        entries = _without_parts(values.get(label, {}))
+        if not entries:
+            continue
+        if label == "":
+            lines.extend(text for _, text in entries)
+            continue
+        best = sorted(entries, key=lambda e: -e[0])[: _LIMITS.get(label, 1 if label in _LABELS_ONE else 4)]
+        line = f"{label}: {', '.join(text for _, text in best)}"
+        while len(line) > MAX_LINE and len(best) > 1:
+            best.pop()
+            line = f"{label}: {', '.join(text for _, text in best)}"
+        lines.append(line)
+    return tuple(lines[:MAX_LINES])
+
+
+_LABELS_ONE = frozenset({"Name", "Age", "Lives in", "Work", "Works at", "Relationship", "From"})
+
+
+def _parts(label: str, rest: str) -> list[str]:
+    return [rest.strip()] if label in _LABELS_ONE else [p.strip() for p in rest.split(", ") if p.strip()]
+
+
+def _without_parts(values: dict[str, tuple[float, str]]) -> list[tuple[float, str]]:
+    """Values without those that another says more fully ("dog" beside "dog Rex", "two dogs")."""
+    keys = list(values)
+    kept = []
+    for key in keys:
+        words = set(re.findall(r"\w+", key)) - {"a", "an", "the"}
+        fuller = any(other != key and words < (set(re.findall(r"\w+", other)) - {"a", "an", "the"}) for other in keys[:60])
+        if not fuller:
+            kept.append(values[key])
+    return kept or list(values.values())
+
+
+def build_project(old: tuple[str, ...], standing: list[Standing]) -> tuple[str, ...]:
+    """The card of a session or project: decisions, goals, deadlines and who does what."""
+    found: dict[str, dict[str, tuple[float, str]]] = {}
+    for rank, line in enumerate(old):
+        label, _, rest = line.partition(": ")
+        if rest and label in {"Goal", "Decided", "Next", "Key facts", "Owner"}:
+            for part in rest.split("; "):
+                found.setdefault(label, {})[part.lower()] = (-1e12 + rank, part)
+    alive = {s.content.rstrip(".").lower() for s in standing}
+    for item in standing:
+        text = item.content.rstrip(".")
+        short = text if len(text) <= 90 else ""
+        if not short or text.startswith(("Asked ", "Open question")):
+            continue
+        if re.search(r"\b(?:decided|agreed|settled on|chose|opted|will go with|picked)\b", text):
+            found.setdefault("Decided", {})[short.lower()] = (item.order, short)
+        elif re.search(r"\b(?:goal|aims?|wants? to|dream)\b", text):
+            found.setdefault("Goal", {})[short.lower()] = (item.order, short)
+        elif re.search(r"\b(?:will|is going to|plans? to|needs? to|has to)\b", text):
+            found.setdefault("Next", {})[short.lower()] = (item.order, short)
+        for fact in settles(item.content, item.about or ""):
+            if fact.slot.startswith("the ") and len(fact.value.split()) <= 6:
+                noun = _noun(item.content, fact.slot)
+                kept = found.setdefault("Key facts", {})
+                for other in [k for k in kept if k.split(" ", 1)[0] == noun]:
+                    del kept[other]
+                value = f"{noun} {_cased(fact.value, item.content)}"
+                kept[value.lower()] = (item.order, value)
+    lines = []
+    for label in ("Goal", "Decided", "Key facts", "Next", "Owner"):
+        entries = [e for k, e in found.get(label, {}).items() if e[0] > 0 or k in alive or label in {"Key facts"}]
+        best = sorted(entries, key=lambda e: -e[0])[:3]
+        lines.extend(f"{label}: {text}" for _, text in best)
+    return tuple(lines[:MAX_LINES])

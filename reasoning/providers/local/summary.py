@@ -1,0 +1,204 @@
+"""A few sentences: what matters now of a person, what a session or project was about."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import date
+
+from reasoning.providers.base import ShownEvent
+from reasoning.providers.local.card import Standing
+from reasoning.providers.local.compare import fingerprint, jaccard, stem
+from reasoning.providers.local.contradictions import settles
+from reasoning.providers.local.dates import say
+from reasoning.providers.local.lexicon import MONTHS, NUMBERS, PRAISE, STOP, VAGUE, WEEKDAYS, is_past
+
+MAX_NOW_WORDS = 70
+_GOAL = re.compile(
+    r"\b(?:wants? to|is (?:\w+ )?(?:planning|going to|working on|trying to|looking (?:into|for|to)|building|learning|preparing|thinking (?:of|about)|"
+    r"considering|saving|focused|hoping|training|studying|researching|writing)|are (?:\w+ )?(?:planning|going to|working on|thinking (?:of|about)|building|considering|preparing)|plans? to|needs? to|"
+    r"goal|aims? to|hopes? to|has to|deadline|would (?:love|like) to|will|asked the assistant to|asked how to|started|applied|decided)\b",
+    re.I,
+)
+_FOCUS = re.compile(r"\b(?:wants? to|goal|working on|building|automat|planning|focused|deadline|looking into|researching)\b", re.I)
+_SUPPORT = re.compile(r"\b(?:prefers?|uses?|asked the assistant to (?:keep|not|use|always|reply|answer)|switched|deadline|budget)\b", re.I)
+_WEAK = re.compile(r"^Asked “|\bshared a (?:picture|text)|\bwrote: “|^According to|^Open question|returned:|^The agent called|was recorded")
+_COMMON_VERBS = frozenset(
+    """
+    said asked told went got made took came put tried started used working worked work works called needs needed wants wanted looking
+    looked talk talked talking talks trying doing done gone run running hear heard start starting play played found find plan planning plans
+    asking use using put set sent send check checking learn learned learning remember wait seems seem sounds guess maybe probably next last
+    year years month months week weeks today yesterday tomorrow night morning weekend ago soon later lately long little big old new first
+    second couple since recently already almost especially though actually really totally pretty enough around something someone
+    anything welcome wow hey hello thanks thank sorry please congrats bye absolutely definitely exactly cheers able such many much
+    assistant example else instead without within let's you're we're they're that's it's i'm i've can't don't didn't isn't won't course
+    kinda gonna wanna gotta yup yep nah lol haha photo picture pic pics image shares share here's what's there's like likes loves
+    """.split()
+)
+
+
+def _subjectless(text: str, subject: str) -> str:
+    """The sentence without its leading name: "Prefers Python." """
+    if text.startswith(f"{subject} ") and not re.match(r"(?:and|would|will|can|had|has been|is|are)\b", text[len(subject) + 1 :]):
+        rest = text[len(subject) + 1 :]
+        return rest[0].upper() + rest[1:]
+    return text
+
+
+def now(subject: str, standing: list[Standing], previous: str, latest: date | None) -> str:
+    """One to three sentences of what matters now."""
+    today = latest.toordinal() if latest else 0
+    newest = max((s.order for s in standing), default=0.0)
+    ranked: list[tuple[float, Standing]] = []
+    for item in standing:
+        if _WEAK.search(item.content):
+            continue
+        until = item.held_until_ordinal
+        passed = until is not None and until < today
+        goal = bool(_GOAL.search(item.content)) and not _over(item.content)
+        age = (newest - item.order) / 86_400.0
+        worth = item.importance * 0.5 + (2.2 if goal else 0.0) + (1.0 if _FOCUS.search(item.content) and goal else 0.0)
+        worth += 0.3 * min(item.repeated, 4)
+        if until is not None and until >= today and item.held_from_ordinal and item.held_from_ordinal >= today:
+            worth += 1.2
+        if item.held_until_ordinal is None and _SUPPORT.search(item.content):
+            worth += 1.2
+        worth -= min(age, 120.0) * 0.03
+        if passed:
+            worth -= 2.5
+        ranked.append((worth, item))
+    ranked.sort(key=lambda pair: (-pair[0], -pair[1].order, pair[1].content))
+    chosen: list[Standing] = []
+    words = 0
+    for _, item in ranked:
+        size = len(item.content.split())
+        if words + size > MAX_NOW_WORDS and chosen:
+            continue
+        if any(jaccard(fingerprint(item.content).words, fingerprint(c.content).words) > 0.45 for c in chosen):
+            continue
+        chosen.append(item)
+        words += size
+        if len(chosen) == 3:
+            break
+    if not chosen:
+        rest = [s for s in standing if s.content]
+        if rest:
+            return max(rest, key=lambda s: (s.order, s.importance)).content
+        return previous
+    chosen.sort(key=lambda s: (0 if _FOCUS.search(s.content) else 1 if _GOAL.search(s.content) else 2, -s.order))
+    said = [chosen[0].content] + [_subjectless(s.content, subject) for s in chosen[1:]]
+    return " ".join(said)
+
+
+def _over(text: str) -> bool:
+    return bool(re.search(r"\b(?:finished|completed|no longer|cancell?ed|decided not)\b", text))
+
+
+def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4) -> list[str]:
+    """What is talked of again and again: repeated words and pairs of words."""
+    own = {part.lower() for name in names for part in re.split(r"\W+", name) if part}
+    own |= {name.lower()[:3] for name in names} | {name.lower()[:4] for name in names}
+    dull = STOP | VAGUE | PRAISE | _COMMON_VERBS | own | set(MONTHS) | set(WEEKDAYS) | set(NUMBERS)
+    single: Counter[str] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
+    shown: dict[str, str] = {}
+    for event in events:
+        if event.origin == "recalled" or event.kind != "message":
+            continue
+        seen: set[str] = set()
+        seen_pairs: set[tuple[str, str]] = set()
+        text = re.sub(r"\[[^\]\n]{0,600}\]|https?://\S+", " ", event.content[:6000].replace("’", "'"))
+        previous = ""
+        for word in re.findall(r"[^\W\d_][\w+#'-]*|[.,!?;:]", text):
+            lower = word.lower().removesuffix("'s")
+            if len(lower) < 4 and not word.isupper() or lower in dull or lower.endswith(("ly", "'t", "'ve", "'re", "'ll")) or (is_past(lower) and lower.endswith("ed")):
+                previous = ""
+                continue
+            key = stem(lower)
+            if key in dull:
+                previous = ""
+                continue
+            seen.add(key)
+            form = word.removesuffix("'s")
+            if key not in shown or len(form) < len(shown[key]):
+                shown[key] = form if form.isupper() or (form[0].isupper() and key in shown and shown[key][0].isupper()) or (form[0].isupper() and key not in shown) else form.lower()
+            elif form[0].islower():
+                shown[key] = shown[key].lower() if not shown[key].isupper() else shown[key]
+            if previous:
+                seen_pairs.add((previous, key))
+            previous = key
+        single.update(seen)
+        pairs.update(seen_pairs)
+    found: list[str] = []
+    used: set[str] = set()
+    ranked: list[tuple[float, tuple[str, ...]]] = [(count * 1.9, pair) for pair, count in pairs.items() if count >= 2 and pair[0] != pair[1]]
+    ranked += [(count * (1.15 if shown[key][0].isupper() else 1.0), (key,)) for key, count in single.items() if count >= 2 and not key.endswith("ing")]
+    ranked.sort(key=lambda entry: (-entry[0], entry[1]))
+    for _, keys in ranked:
+        if used & set(keys):
+            continue
+        used |= set(keys)
+        found.append(" ".join(shown[k] for k in keys))
+        if len(found) == most:
+            break
+    if not found and single:
+        found = [shown[k] for k, _ in sorted(single.items(), key=lambda e: (-len(e[0]), e[0]))[:2]]
+    return found
+
+
+def join_words(words: list[str]) -> str:
+    """ "a, b and c"."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
+
+
+def span(start: date, end: date) -> str:
+    """ "on 8 May 2023", "from 8 May 2023 to 9 June 2023"."""
+    return f"on {say(start)}" if start == end else f"from {say(start)} to {say(end)}"
+
+
+def short_summary(people: list[str], about: list[str], start: date, end: date, standing: list[Standing]) -> str:
+    """One to three sentences."""
+    who = join_words(people[:4]) if people else "The conversation"
+    verb = "talked" if len(people) > 1 else "wrote" if people else "ran"
+    opening = f"{who} {verb} {span(start, end)}" + (f", about {join_words(about)}." if about else ".")
+    best = _pick(standing, 2, 60)
+    return " ".join([opening, *best])
+
+
+def long_summary(short: str, standing: list[Standing], most: int = 260) -> str:
+    """A few paragraphs: the opening sentence and what was said, in its order."""
+    opening = short.split(". ", 1)[0].rstrip(".") + "." if short else ""
+    lines = _pick(standing, 14, most - len(opening.split()), ordered=True)
+    paragraphs = [" ".join(lines[i : i + 5]) for i in range(0, len(lines), 5)]
+    return "\n\n".join(part for part in [opening, *paragraphs] if part)
+
+
+def _pick(standing: list[Standing], count: int, words: int, ordered: bool = False) -> list[str]:
+    """The statements most worth telling, without near repetitions."""
+    newest = max((s.order for s in standing), default=0.0)
+
+    def worth(item: Standing) -> float:
+        value = item.importance + 0.4 * min(item.repeated, 3)
+        value += 0.8 if re.search(r"\b(?:decided|agreed|deadline|will|wants? to|plan|going to)\b", item.content) else 0.0
+        value += 0.5 if settles(item.content, item.about or "") else 0.0
+        value -= min((newest - item.order) / 86_400.0, 200.0) * 0.008
+        return value - (4.0 if _WEAK.search(item.content) else 0.0)
+
+    ranked = sorted(standing, key=lambda s: (-worth(s), -s.order, s.content))
+    chosen: list[Standing] = []
+    total = 0
+    for item in ranked[:200]:
+        size = len(item.content.split())
+        if total + size > words:
+            continue
+        if any(jaccard(fingerprint(item.content).words, fingerprint(c.content).words) > 0.5 for c in chosen):
+            continue
+        if item.content.startswith(("On ", "From ")) and "conversation was about" in item.content:
+            continue
+        chosen.append(item)
+        total += size
+        if len(chosen) == count:
+            break
+    if ordered:
+        chosen.sort(key=lambda s: s.order)
+    return [item.content for item in chosen]
