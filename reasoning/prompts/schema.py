@@ -185,10 +185,10 @@ def _extract(raw: str) -> dict[str, Any]:
     try:
         loaded = _load(text)
     except ValueError as error:
-        found = list(_objects(text))
+        found = [each for each in _objects(text) if each.keys() & ANSWER_SCHEMA["properties"].keys()]
         if len(found) > 1:
-            raise ValueError("it holds more than one JSON object") from None
-        if not found or not found[0].keys() & ANSWER_SCHEMA["properties"].keys():
+            raise ValueError("it holds more than one answer") from None
+        if not found:
             raise error from None
         loaded = found[0]
     if not isinstance(loaded, dict):
