@@ -5,6 +5,7 @@ Django: ``python keeper.py <data folder> <pg_ctl> <uid> <gid>``. It leaves the t
 does not reach it.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -55,6 +56,10 @@ def stop(folder: Path, pg_ctl: str, user: dict[str, object]) -> None:
         check=False,
         **user,  # type: ignore[call-overload]
     )
+    socket_dir = Path(lines[4].strip())
+    if socket_dir != folder:
+        with contextlib.suppress(OSError):
+            socket_dir.rmdir()
 
 
 def keep(folder: Path, pg_ctl: str, user: dict[str, object]) -> None:

@@ -288,7 +288,9 @@ def test_a_killed_keeper_is_replaced_by_the_next_process(folder):
 def test_an_ordinary_user_runs_it_without_help_from_root(folder):
     nobody = pwd.getpwnam("nobody")
     as_nobody = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    if subprocess.run([sys.executable, "-c", ""], cwd="/", capture_output=True, **as_nobody).returncode:
+    try:
+        subprocess.run([sys.executable, "-c", ""], cwd="/", capture_output=True, check=True, **as_nobody)
+    except (OSError, subprocess.CalledProcessError):
         pytest.skip(f"only root can run {sys.executable}")
     folder.parent.mkdir()
     os.chown(folder.parent, nobody.pw_uid, nobody.pw_gid)
