@@ -106,6 +106,7 @@ class LoopbackModel:
 
     ``calls`` holds the last calls, ``count`` all that came, ``in_flight`` and ``peak`` how many were being
     served at once. ``decide(call)`` may return a behaviour for a call, before the queue and ``always`` count.
+    No call is answered before ``gather`` calls were in flight together.
     """
 
     def __init__(self, port: int = 0, latency: float = 0.0, host: str = "127.0.0.1") -> None:
@@ -117,6 +118,7 @@ class LoopbackModel:
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self.in_flight = 0
+        self.gather = 0
         self.reset()
 
     # --- steering
@@ -270,6 +272,8 @@ class LoopbackModel:
         """Serve one call to chat completions as it was programmed."""
         call, behaviour = self._arrived(headers, raw)
         try:
+            while self.peak < self.gather:
+                await wait(reader, SLICE)
             await wait(reader, self.latency + (0 if behaviour.kind == "slow_drip" else behaviour.seconds))
             reply = self._reply(call, behaviour)
             if reply is None:
