@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from django.conf import settings as site_settings
@@ -73,20 +73,21 @@ class MemorySettings(Section):
     data_bytes: int = 256 * 1024
     """The most bytes that an event's data, or any metadata, may have as JSON."""
 
-    clock_skew_seconds: float = field(default=86_400.0)
+    clock_skew_seconds: float = 86_400.0
     """How far in the future ``occurred_at`` may lie."""
 
     def problems(self) -> list[tuple[str, str]]:
         """Return (key, what to do) for each value that cannot be used."""
         found = []
-        if not isinstance(self.auth, bool):
+        given: dict[str, Any] = vars(self)
+        if not isinstance(given["auth"], bool):
             found.append(("AUTH", "Set it to True or False."))
         for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes"):
-            value = getattr(self, key)
+            value = given[key]
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 found.append((key.upper(), "Set it to a whole number of at least 1."))
         for key in ("key_cache_seconds", "clock_skew_seconds"):
-            value = getattr(self, key)
+            value = given[key]
             if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
                 found.append((key.upper(), "Set it to a number of seconds, 0 or more."))
         return found

@@ -98,7 +98,7 @@ def verify(key: str) -> Grant | None:
     with _lock:
         cached = _cache.get(digest)
     if cached is not None and cached[0] > now:
-        grant = cached[1]
+        grant: Grant | None = cached[1]
     else:
         grant = _look_up(digest)
         with _lock:

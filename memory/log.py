@@ -126,7 +126,9 @@ def _maybe_ref(row: str | User | Session | Project | None) -> str | None:
     return None if row is None else _ref(row)
 
 
-def append_at(place: Place, events: Sequence[NewEvent], where: tuple[str | int, ...] = ("events",)) -> list[LoggedEvent]:
+def append_at(
+    place: Place, events: Sequence[NewEvent], where: tuple[str | int, ...] = ("events",)
+) -> list[LoggedEvent]:
     """Append to a resolved place; see :func:`append`. ``where`` names the list in error messages."""
     settings = MemorySettings.load()
     if not events:
@@ -145,9 +147,7 @@ def append_at(place: Place, events: Sequence[NewEvent], where: tuple[str | int, 
         stored = _insert(place, prepared, now)
         created = [row for row in prepared if row["id"] in stored]
         if created:
-            events_appended.send(
-                sender=Event, app_id=place.app_id, subject_ids=place.subject_ids, count=len(created)
-            )
+            events_appended.send(sender=Event, app_id=place.app_id, subject_ids=place.subject_ids, count=len(created))
         earlier = {} if len(created) == len(prepared) else _earlier(place, prepared, stored)
         return [
             _logged(place, row, now) if row["id"] in stored else _same_or_conflict(row, event, earlier, (*where, i))
@@ -297,7 +297,7 @@ def _earlier(place: Place, rows: Sequence[Mapping[str, Any]], stored: set[UUID])
         found = found.filter(session_id=place.session_id)
     elif place.user_id is not None:
         found = found.filter(session=None, user_id=place.user_id)
-    else:
+    elif place.project_id is not None:
         found = found.filter(session=None, user=None, project_id=place.project_id)
     return {event.client_id or "": event for event in found}
 

@@ -63,9 +63,7 @@ class Place:
     subject_ids: tuple[UUID, ...]
 
 
-def find(
-    app: str, user: str | None = None, session: str | None = None, project: str | None = None
-) -> Place | None:
+def find(app: str, user: str | None = None, session: str | None = None, project: str | None = None) -> Place | None:
     """Return the place, or ``None`` if any part of it does not exist. One statement."""
     asked: dict[str, Any] = {"app": app, "user": user, "session": session, "project": project}
     asked |= {f"{key}_id": ids.decode(ref) if ref else None for key, ref in asked.items()}
@@ -74,7 +72,8 @@ def find(
         row = cursor.fetchone()
     if row is None:
         return None
-    place = Place(*row[:4], subject_ids=tuple(row[4]))
+    app_id, user_id, session_id, project_id, subject_ids = row
+    place = Place(app_id, user_id, session_id, project_id, tuple(subject_ids))
     if (user and not place.user_id) or (session and not place.session_id) or (project and not place.project_id):
         return None
     return place

@@ -289,9 +289,7 @@ def _open_spans(
     )
 
 
-def _write(
-    subject: Subject, line: Line, number: int, draft: Draft, status: str, reason: str = ""
-) -> Representation:
+def _write(subject: Subject, line: Line, number: int, draft: Draft, status: str, reason: str = "") -> Representation:
     if status == Representation.Status.PUBLISHED:
         spans = Span.objects.filter(line=line, until=None).select_related("conclusion")
         statements = [_standing(span.conclusion, span.latest) for span in spans]

@@ -40,9 +40,7 @@ LATERAL (
 """
 
 _CURRENT = "version.id = subject.current_id"
-_BY_NUMBER = (
-    "version.subject_id = subject.id AND version.number = %(version)s AND version.status = 'published'"
-)
+_BY_NUMBER = "version.subject_id = subject.id AND version.number = %(version)s AND version.status = 'published'"
 _AT = (
     "version.subject_id = subject.id AND version.line_id = subject.line_id AND version.status = 'published'"
     " AND version.created_at <= %(at)s"

@@ -86,9 +86,7 @@ def make_app(name: str, metadata: dict[str, Any] | None = None, *, fresh: bool =
 
 
 @transaction.atomic
-def make_user(
-    app: App, name: str, metadata: dict[str, Any] | None = None, *, fresh: bool = False
-) -> tuple[User, bool]:
+def make_user(app: App, name: str, metadata: dict[str, Any] | None = None, *, fresh: bool = False) -> tuple[User, bool]:
     """Return the app's user of that name and whether it was made now; see :func:`make_app` for ``fresh``."""
     validation.name(name, ("name",))
     taken = f"User with name '{name}' already exists" if fresh else ""

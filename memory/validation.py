@@ -55,7 +55,9 @@ def json_value(value: Any, where: Where, *, most: int) -> str:
     except (TypeError, ValueError, RecursionError):
         raise Invalid("This cannot be written as JSON (NaN, too deep, or not JSON at all).", where, "json") from None
     if size > most:
-        raise TooLarge(f"{'.'.join(str(part) for part in where)} has {size:,} bytes as JSON; at most {most:,} are taken.")
+        raise TooLarge(
+            f"{'.'.join(str(part) for part in where)} has {size:,} bytes as JSON; at most {most:,} are taken."
+        )
     if _ESCAPED_NUL.search(dumped):
         raise Invalid("A NUL character cannot be stored; remove it.", where, "nul_character")
     return dumped

@@ -12,7 +12,7 @@ KINDS = ("user", "observed", "session", "project")
 
 
 def _intervals() -> dict[str, float]:
-    return {"user": 120.0, "observed": 300.0, "session": 300.0, "project": 300.0}
+    return {"user": 300.0, "observed": 600.0, "session": 600.0, "project": 600.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class ReasoningSettings(Section):
     enough_tokens: int = 1_000
     """So many waiting tokens are worth a pass at once."""
 
-    max_wait_seconds: float = 600.0
+    max_wait_seconds: float = 900.0
     """No event waits longer than this for its pass to begin, however few tokens there are."""
 
     lease_seconds: float = 120.0

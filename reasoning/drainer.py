@@ -26,7 +26,7 @@ from reasoning.conf import ReasoningSettings
 from reasoning.models import Worker
 from reasoning.providers.base import Failure, Provider, ProviderError
 from reasoning.queue import Claim, LostLease
-from reasoning.signals import WAKE_CHANNEL
+from reasoning.signals import WAKE_CHANNEL, WAKE_SPACING_SECONDS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class Drainer:
         self.stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
+        self._look_again = False
         self._threads = ThreadPoolExecutor(self.settings.worker_concurrency, thread_name_prefix="honcho-db")
 
     def stop(self) -> None:
@@ -101,6 +102,8 @@ class Drainer:
                 wait = min(wait, max(deadline - time.monotonic(), 0.0))
             if len(self.in_flight) >= self.capacity:
                 wait = self.settings.poll_interval
+            if self._look_again:  # writers that came just after the wake-up sent none of their own
+                wait, self._look_again = min(wait, 2 * WAKE_SPACING_SECONDS), False
             await self._wait(wait)
 
     async def _step(self) -> float | None:
@@ -192,6 +195,7 @@ class Drainer:
                     async for notice in listener.notifies():
                         if notice.channel == STOP_CHANNEL and notice.payload == self.stop_word:
                             self.stopping = True
+                        self._look_again = True
                         self._woken.set()
             except (psycopg.Error, DatabaseError, OSError) as error:
                 log.warning("not_listening", error=type(error).__name__)

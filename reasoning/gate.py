@@ -25,7 +25,11 @@ def problems(request: Request, answer: Answer) -> list[str]:
             found.append(f"It replaces statement {item.known} with one that it does not add.")
     if request.kind is Kind.SESSION and not answer.short_summary.strip():
         found.append("The session has no summary.")
-    if (request.card or request.now) and not (answer.card or answer.now or answer.add) and request.kind is not Kind.SESSION:
+    if (
+        (request.card or request.now)
+        and not (answer.card or answer.now or answer.add)
+        and request.kind is not Kind.SESSION
+    ):
         found.append("It would leave nothing of the card and of what matters now.")
     return found
 
@@ -51,6 +55,4 @@ def without_recalled(request: Request, answer: Answer) -> Answer:
 
 
 def _with_events(item: Statement, numbers: tuple[int, ...]) -> Statement:
-    return Statement(
-        item.content, numbers, item.level, item.about, item.held_from, item.held_until, item.importance
-    )
+    return Statement(item.content, numbers, item.level, item.about, item.held_from, item.held_until, item.importance)

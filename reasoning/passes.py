@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from memory import feeds, ids, publishing, tokens
 from memory.models import Event, Line, Participant, Representation, Span, Subject, User
-from reasoning import gate, metrics, queue
+from reasoning import gate, metrics, prompt_versions, queue
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, PromptVersion
 from reasoning.providers.base import Completion, Failure, Kind, KnownStatement, ProviderError, Request, ShownEvent
@@ -48,7 +48,7 @@ def prepare(claim: Claim) -> Prepared | None:
     settings = ReasoningSettings.load()
     subject, work = queue.held(claim)
     line = Line.objects.select_related("head").get(pk=claim.line_id)
-    version = PromptVersion.objects.get(pk=ids.decode(line.recipe))
+    version = prompt_versions.of_recipe(line.recipe)
     batch = _within_budget(feeds.read(subject.pk, line.cursor, settings.pass_events), settings.pass_tokens)
     if not batch:
         Pass.objects.filter(pk=claim.token).delete()
@@ -58,9 +58,7 @@ def prepare(claim: Claim) -> Prepared | None:
     spans = _known(line, settings.known_tokens)
     people = _people(subject, events)
     covers_to = batch[-1][0]
-    Pass.objects.filter(pk=claim.token).update(
-        prompt_version=version, covers_from=line.cursor, covers_to=covers_to
-    )
+    Pass.objects.filter(pk=claim.token).update(prompt_version=version, covers_from=line.cursor, covers_to=covers_to)
     subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=subject.pk)
     return Prepared(
         claim=claim,
@@ -152,8 +150,8 @@ def _people(subject: Subject, events: Sequence[Event]) -> dict[str, UUID]:
     """Return the users who take part in the sessions of these events, by name, and the subject's own."""
     sessions = {event.session_id for event in events if event.session_id}
     taking_part = Participant.objects.filter(session__in=sessions).values("user")
-    named = {event.author_id for event in events} | {subject.user_id, subject.observer_id}
-    users = User.objects.filter(pk__in=taking_part) | User.objects.filter(pk__in=named - {None})
+    named = [*(event.author_id for event in events), subject.user_id, subject.observer_id]
+    users = User.objects.filter(pk__in=taking_part) | User.objects.filter(pk__in={pk for pk in named if pk})
     return dict(users.values_list("name", "pk"))
 
 

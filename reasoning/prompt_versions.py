@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User as SiteUser
 from django.db import transaction
 from django.db.models import Max
 
+from memory import ids
 from memory.errors import Invalid
 from memory.models import App, Subject
 from reasoning.models import PromptVersion
@@ -26,7 +27,7 @@ def create(
     app: App | None = None,
     model: str = "",
     parameters: Mapping[str, Any] | None = None,
-    author: AbstractBaseUser | None = None,
+    author: SiteUser | None = None,
 ) -> PromptVersion:
     """Make the next version of a kind's prompt; it is not live yet.
 
@@ -61,12 +62,17 @@ def make_live(version: PromptVersion) -> None:
 
 def live(app_id: UUID, kind: str) -> PromptVersion:
     """Return the live version of an app and kind: the app's own, or else the site's."""
-    found = {
-        version.app_id: version
-        for version in PromptVersion.objects.filter(kind=kind, is_live=True, app_id=app_id)
-        | PromptVersion.objects.filter(kind=kind, is_live=True, app_id=None)
-    }
+    versions = PromptVersion.objects.filter(kind=kind, is_live=True)
+    found = {version.app_id: version for version in versions.filter(app_id=app_id) | versions.filter(app=None)}
     return found.get(app_id) or found[None]
+
+
+def of_recipe(recipe: str) -> PromptVersion:
+    """Return the version whose lines are kept under ``recipe``; raises ``PromptVersion.DoesNotExist``."""
+    key = ids.decode(recipe)
+    if key is None:
+        raise PromptVersion.DoesNotExist(f"{recipe!r} names no prompt version")
+    return PromptVersion.objects.get(pk=key)
 
 
 def ensure_defaults() -> None:

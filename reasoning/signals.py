@@ -6,6 +6,7 @@ Both come after the commit. A wake-up that is lost (a process killed between the
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,6 +15,11 @@ from reasoning import metrics
 
 WAKE_CHANNEL = "honcho_wake"
 
+WAKE_SPACING_SECONDS = 0.05
+"""A process sends no two wake-ups closer than this; a drainer looks once more after it has been woken."""
+
+_last_wake = 0.0
+
 
 def on_events_appended(*, count: int, **kwargs: Any) -> None:
     """Count what was written and wake a drainer, once it is committed."""
@@ -21,8 +27,11 @@ def on_events_appended(*, count: int, **kwargs: Any) -> None:
 
 
 def _announce(count: int) -> None:
+    global _last_wake
     metrics.EVENTS_WRITTEN.inc(count)
-    wake()
+    if time.monotonic() - _last_wake >= WAKE_SPACING_SECONDS:
+        _last_wake = time.monotonic()
+        wake()
 
 
 def wake() -> None:

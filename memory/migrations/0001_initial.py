@@ -8,437 +8,953 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Conclusion',
+            name="Conclusion",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('content', models.TextField()),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('level', models.CharField(choices=[('explicit', 'Explicit'), ('deductive', 'Deductive'), ('inductive', 'Inductive'), ('contradiction', 'Contradiction')], default='explicit', max_length=16)),
-                ('held_from', models.DateField(blank=True, null=True)),
-                ('held_until', models.DateField(blank=True, null=True)),
-                ('importance', models.SmallIntegerField(default=3)),
-                ('pinned', models.BooleanField(db_default=False, default=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("content", models.TextField()),
+                ("fingerprint", models.CharField(max_length=64)),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[
+                            ("explicit", "Explicit"),
+                            ("deductive", "Deductive"),
+                            ("inductive", "Inductive"),
+                            ("contradiction", "Contradiction"),
+                        ],
+                        default="explicit",
+                        max_length=16,
+                    ),
+                ),
+                ("held_from", models.DateField(blank=True, null=True)),
+                ("held_until", models.DateField(blank=True, null=True)),
+                ("importance", models.SmallIntegerField(default=3)),
+                ("pinned", models.BooleanField(db_default=False, default=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Line',
+            name="Line",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('recipe', models.CharField(max_length=200)),
-                ('cursor', models.BigIntegerField(db_default=0, default=0)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("recipe", models.CharField(max_length=200)),
+                ("cursor", models.BigIntegerField(db_default=0, default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='App',
+            name="App",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('name', models.CharField(max_length=512, unique=True)),
-                ('metadata', models.JSONField(blank=True, db_default={}, default=dict)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("name", models.CharField(max_length=512, unique=True)),
+                ("metadata", models.JSONField(blank=True, db_default={}, default=dict)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='app_has_a_name')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="app_has_a_name")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Project',
+            name="Project",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('name', models.CharField(max_length=512)),
-                ('metadata', models.JSONField(blank=True, db_default={}, default=dict)),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='projects', to='memory.app')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("name", models.CharField(max_length=512)),
+                ("metadata", models.JSONField(blank=True, db_default={}, default=dict)),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="projects", to="memory.app"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('origin', models.CharField(choices=[('user', 'User'), ('agent', 'Agent'), ('tool', 'Tool'), ('operator', 'Operator'), ('recalled', 'recalled from memory')], max_length=16)),
-                ('kind', models.CharField(max_length=100)),
-                ('content', models.TextField(blank=True)),
-                ('data', models.JSONField(blank=True, null=True)),
-                ('metadata', models.JSONField(blank=True, db_default={}, default=dict)),
-                ('client_id', models.CharField(blank=True, max_length=255, null=True)),
-                ('occurred_at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField()),
-                ('tokens', models.IntegerField()),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='memory.app')),
-                ('project', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='memory.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("user", "User"),
+                            ("agent", "Agent"),
+                            ("tool", "Tool"),
+                            ("operator", "Operator"),
+                            ("recalled", "recalled from memory"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("kind", models.CharField(max_length=100)),
+                ("content", models.TextField(blank=True)),
+                ("data", models.JSONField(blank=True, null=True)),
+                ("metadata", models.JSONField(blank=True, db_default={}, default=dict)),
+                ("client_id", models.CharField(blank=True, max_length=255, null=True)),
+                ("occurred_at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField()),
+                ("tokens", models.IntegerField()),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="events", to="memory.app"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="memory.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Representation',
+            name="Representation",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('number', models.IntegerField()),
-                ('status', models.CharField(choices=[('published', 'Published'), ('quarantined', 'Quarantined')], default='published', max_length=16)),
-                ('text', models.TextField(blank=True)),
-                ('line_tokens', django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), default=list, size=None)),
-                ('card', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
-                ('now', models.TextField(blank=True)),
-                ('short_summary', models.TextField(blank=True)),
-                ('long_summary', models.TextField(blank=True)),
-                ('covers_from', models.BigIntegerField()),
-                ('covers_to', models.BigIntegerField()),
-                ('as_of', models.DateTimeField(blank=True, null=True)),
-                ('made_by', models.JSONField(default=dict)),
-                ('reason', models.TextField(blank=True)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='representations', to='memory.line')),
-                ('parent', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='memory.representation')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("number", models.IntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("published", "Published"), ("quarantined", "Quarantined")],
+                        default="published",
+                        max_length=16,
+                    ),
+                ),
+                ("text", models.TextField(blank=True)),
+                (
+                    "line_tokens",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.IntegerField(), default=list, size=None
+                    ),
+                ),
+                (
+                    "card",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), blank=True, default=list, size=None
+                    ),
+                ),
+                ("now", models.TextField(blank=True)),
+                ("short_summary", models.TextField(blank=True)),
+                ("long_summary", models.TextField(blank=True)),
+                ("covers_from", models.BigIntegerField()),
+                ("covers_to", models.BigIntegerField()),
+                ("as_of", models.DateTimeField(blank=True, null=True)),
+                ("made_by", models.JSONField(default=dict)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="representations", to="memory.line"
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="memory.representation",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='line',
-            name='head',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='memory.representation'),
+            model_name="line",
+            name="head",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="memory.representation",
+            ),
         ),
         migrations.CreateModel(
-            name='Evidence',
+            name="Evidence",
             fields=[
-                ('pk', models.CompositePrimaryKey('conclusion_id', 'event_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('conclusion', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='evidence', to='memory.conclusion')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence_for', to='memory.event')),
-                ('representation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence_added', to='memory.representation')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "conclusion_id", "event_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "conclusion",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="evidence",
+                        to="memory.conclusion",
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="evidence_for", to="memory.event"
+                    ),
+                ),
+                (
+                    "representation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="evidence_added",
+                        to="memory.representation",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'evidence',
+                "verbose_name_plural": "evidence",
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('name', models.CharField(blank=True, max_length=512, null=True)),
-                ('metadata', models.JSONField(blank=True, db_default={}, default=dict)),
-                ('is_active', models.BooleanField(db_default=True, default=True)),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sessions', to='memory.app')),
-                ('project', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sessions', to='memory.project')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("name", models.CharField(blank=True, max_length=512, null=True)),
+                ("metadata", models.JSONField(blank=True, db_default={}, default=dict)),
+                ("is_active", models.BooleanField(db_default=True, default=True)),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="sessions", to="memory.app"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sessions",
+                        to="memory.project",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Participant',
+            name="Participant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('observed', models.BooleanField(db_default=True, default=True)),
-                ('observes_others', models.BooleanField(db_default=False, default=False)),
-                ('joined_at', models.DateTimeField(auto_now_add=True)),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='memory.app')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='participations', to='memory.session')),
-            ],
-        ),
-        migrations.AddField(
-            model_name='event',
-            name='session',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='memory.session'),
-        ),
-        migrations.CreateModel(
-            name='Span',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('since', models.IntegerField()),
-                ('latest', models.DateTimeField(blank=True, null=True)),
-                ('until', models.IntegerField(blank=True, null=True)),
-                ('reason', models.TextField(blank=True)),
-                ('conclusion', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='spans', to='memory.conclusion')),
-                ('line', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='spans', to='memory.line')),
-                ('replaced_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='memory.conclusion')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Subject',
-            fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('kind', models.CharField(choices=[('user', 'User'), ('observed', 'user as another sees them'), ('session', 'Session'), ('project', 'Project')], max_length=16)),
-                ('head', models.BigIntegerField(db_default=0, default=0)),
-                ('versions', models.IntegerField(db_default=0, default=0)),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subjects', to='memory.app')),
-                ('current', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='memory.representation')),
-                ('line', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='served', to='memory.line')),
-                ('project', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='subjects', to='memory.project')),
-                ('session', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='subjects', to='memory.session')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("observed", models.BooleanField(db_default=True, default=True)),
+                ("observes_others", models.BooleanField(db_default=False, default=False)),
+                ("joined_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "app",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="memory.app"),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="participations", to="memory.session"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='representation',
-            name='subject',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='representations', to='memory.subject'),
-        ),
-        migrations.AddField(
-            model_name='line',
-            name='subject',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='memory.subject'),
+            model_name="event",
+            name="session",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="events",
+                to="memory.session",
+            ),
         ),
         migrations.CreateModel(
-            name='FeedEntry',
+            name="Span",
             fields=[
-                ('pk', models.CompositePrimaryKey('event_id', 'subject_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('position', models.BigIntegerField(null=True)),
-                ('event', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='feed_entries', to='memory.event')),
-                ('subject', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='feed', to='memory.subject')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("since", models.IntegerField()),
+                ("latest", models.DateTimeField(blank=True, null=True)),
+                ("until", models.IntegerField(blank=True, null=True)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "conclusion",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="spans", to="memory.conclusion"
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="spans",
+                        to="memory.line",
+                    ),
+                ),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="memory.conclusion",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Subject",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("user", "User"),
+                            ("observed", "user as another sees them"),
+                            ("session", "Session"),
+                            ("project", "Project"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("head", models.BigIntegerField(db_default=0, default=0)),
+                ("versions", models.IntegerField(db_default=0, default=0)),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="subjects", to="memory.app"
+                    ),
+                ),
+                (
+                    "current",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="memory.representation",
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="served",
+                        to="memory.line",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="subjects",
+                        to="memory.project",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="subjects",
+                        to="memory.session",
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="representation",
+            name="subject",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="representations",
+                to="memory.subject",
+            ),
+        ),
+        migrations.AddField(
+            model_name="line",
+            name="subject",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="memory.subject"
+            ),
+        ),
+        migrations.CreateModel(
+            name="FeedEntry",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "event_id", "subject_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.BigIntegerField(null=True)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="feed_entries",
+                        to="memory.event",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="feed",
+                        to="memory.subject",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'feed entries',
+                "verbose_name_plural": "feed entries",
             },
         ),
         migrations.AddField(
-            model_name='conclusion',
-            name='subject',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='conclusions', to='memory.subject'),
+            model_name="conclusion",
+            name="subject",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="conclusions",
+                to="memory.subject",
+            ),
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('name', models.CharField(max_length=512)),
-                ('metadata', models.JSONField(blank=True, db_default={}, default=dict)),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='users', to='memory.app')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("name", models.CharField(max_length=512)),
+                ("metadata", models.JSONField(blank=True, db_default={}, default=dict)),
+                (
+                    "app",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="users", to="memory.app"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='subject',
-            name='observer',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='observations', to='memory.user'),
+            model_name="subject",
+            name="observer",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="observations",
+                to="memory.user",
+            ),
         ),
         migrations.AddField(
-            model_name='subject',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='subjects', to='memory.user'),
+            model_name="subject",
+            name="user",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="subjects",
+                to="memory.user",
+            ),
         ),
         migrations.AddField(
-            model_name='session',
-            name='owner',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned_sessions', to='memory.user'),
+            model_name="session",
+            name="owner",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="owned_sessions",
+                to="memory.user",
+            ),
         ),
         migrations.AddField(
-            model_name='session',
-            name='participants',
-            field=models.ManyToManyField(related_name='sessions', through='memory.Participant', to='memory.user'),
+            model_name="session",
+            name="participants",
+            field=models.ManyToManyField(related_name="sessions", through="memory.Participant", to="memory.user"),
         ),
         migrations.AddField(
-            model_name='participant',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='participations', to='memory.user'),
+            model_name="participant",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="participations", to="memory.user"
+            ),
         ),
         migrations.AddField(
-            model_name='event',
-            name='author',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='authored', to='memory.user'),
+            model_name="event",
+            name="author",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="authored",
+                to="memory.user",
+            ),
         ),
         migrations.AddField(
-            model_name='event',
-            name='user',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='memory.user'),
+            model_name="event",
+            name="user",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="events",
+                to="memory.user",
+            ),
         ),
         migrations.AddField(
-            model_name='conclusion',
-            name='about',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='conclusions', to='memory.user'),
+            model_name="conclusion",
+            name="about",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="conclusions",
+                to="memory.user",
+            ),
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('name', models.CharField(max_length=200)),
-                ('prefix', models.CharField(max_length=16)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('scope', models.CharField(choices=[('operator', 'Operator'), ('app', 'App'), ('user', 'User'), ('session', 'Session')], max_length=16)),
-                ('read_only', models.BooleanField(default=False)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('app', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='memory.app')),
-                ('session', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='memory.session')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='memory.user')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("prefix", models.CharField(max_length=16)),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[("operator", "Operator"), ("app", "App"), ("user", "User"), ("session", "Session")],
+                        max_length=16,
+                    ),
+                ),
+                ("read_only", models.BooleanField(default=False)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "app",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to="memory.app",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to="memory.session",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to="memory.user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
+                "verbose_name": "API key",
             },
         ),
         migrations.AddConstraint(
-            model_name='project',
-            constraint=models.UniqueConstraint(fields=('app', 'name'), name='project_name_unique_in_app'),
+            model_name="project",
+            constraint=models.UniqueConstraint(fields=("app", "name"), name="project_name_unique_in_app"),
         ),
         migrations.AddConstraint(
-            model_name='project',
-            constraint=models.UniqueConstraint(fields=('app', 'id'), name='project_id_unique_in_app'),
+            model_name="project",
+            constraint=models.UniqueConstraint(fields=("app", "id"), name="project_id_unique_in_app"),
         ),
         migrations.AddConstraint(
-            model_name='project',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='project_has_a_name'),
+            model_name="project",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name", ""), _negated=True), name="project_has_a_name"
+            ),
         ),
         migrations.AddIndex(
-            model_name='span',
-            index=models.Index(fields=['line', 'since'], name='span_line_since'),
+            model_name="span",
+            index=models.Index(fields=["line", "since"], name="span_line_since"),
         ),
         migrations.AddConstraint(
-            model_name='span',
-            constraint=models.UniqueConstraint(condition=models.Q(('until__isnull', True)), fields=('line', 'conclusion'), name='span_one_open'),
+            model_name="span",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("until__isnull", True)), fields=("line", "conclusion"), name="span_one_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='span',
-            constraint=models.CheckConstraint(condition=models.Q(('until__isnull', True), ('until__gt', models.F('since')), _connector='OR'), name='span_goes_forward'),
+            model_name="span",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("until__isnull", True), ("until__gt", models.F("since")), _connector="OR"),
+                name="span_goes_forward",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='representation',
-            constraint=models.UniqueConstraint(fields=('subject', 'number'), name='representation_number_unique'),
+            model_name="representation",
+            constraint=models.UniqueConstraint(fields=("subject", "number"), name="representation_number_unique"),
         ),
         migrations.AddConstraint(
-            model_name='representation',
-            constraint=models.CheckConstraint(condition=models.Q(('covers_from__gte', 0), ('covers_to__gte', models.F('covers_from'))), name='representation_covers_forward'),
+            model_name="representation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("covers_from__gte", 0), ("covers_to__gte", models.F("covers_from"))),
+                name="representation_covers_forward",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='representation',
-            constraint=models.UniqueConstraint(condition=models.Q(('covers_to__gt', models.F('covers_from')), ('status', 'published')), fields=('line', 'covers_from'), name='representation_covers_once'),
+            model_name="representation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("covers_to__gt", models.F("covers_from")), ("status", "published")),
+                fields=("line", "covers_from"),
+                name="representation_covers_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='representation',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='representation_counts_from_one'),
+            model_name="representation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__gte", 1)), name="representation_counts_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.UniqueConstraint(fields=('subject', 'recipe'), name='line_unique_for_recipe'),
+            model_name="line",
+            constraint=models.UniqueConstraint(fields=("subject", "recipe"), name="line_unique_for_recipe"),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(('cursor__gte', 0)), name='line_cursor_not_negative'),
+            model_name="line",
+            constraint=models.CheckConstraint(condition=models.Q(("cursor__gte", 0)), name="line_cursor_not_negative"),
         ),
         migrations.AddIndex(
-            model_name='feedentry',
-            index=models.Index(condition=models.Q(('position__isnull', True)), fields=['subject', 'event'], name='feed_not_numbered'),
+            model_name="feedentry",
+            index=models.Index(
+                condition=models.Q(("position__isnull", True)), fields=["subject", "event"], name="feed_not_numbered"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feedentry',
-            constraint=models.UniqueConstraint(fields=('subject', 'position'), name='feed_position_unique'),
+            model_name="feedentry",
+            constraint=models.UniqueConstraint(fields=("subject", "position"), name="feed_position_unique"),
         ),
         migrations.AddConstraint(
-            model_name='feedentry',
-            constraint=models.CheckConstraint(condition=models.Q(('position__gte', 1)), name='feed_position_counts_from_one'),
+            model_name="feedentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("position__gte", 1)), name="feed_position_counts_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(fields=('app', 'name'), name='user_name_unique_in_app'),
+            model_name="user",
+            constraint=models.UniqueConstraint(fields=("app", "name"), name="user_name_unique_in_app"),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(fields=('app', 'id'), name='user_id_unique_in_app'),
+            model_name="user",
+            constraint=models.UniqueConstraint(fields=("app", "id"), name="user_id_unique_in_app"),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='user_has_a_name'),
+            model_name="user",
+            constraint=models.CheckConstraint(condition=models.Q(("name", ""), _negated=True), name="user_has_a_name"),
         ),
         migrations.AddConstraint(
-            model_name='subject',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'user'), ('observer', None), ('project', None), ('session', None), ('user__isnull', False)), models.Q(('kind', 'observed'), ('observer__isnull', False), ('project', None), ('session', None), ('user__isnull', False)), models.Q(('kind', 'session'), ('observer', None), ('project', None), ('session__isnull', False), ('user', None)), models.Q(('kind', 'project'), ('observer', None), ('project__isnull', False), ('session', None), ('user', None)), _connector='OR'), name='subject_fits_its_kind'),
+            model_name="subject",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("kind", "user"),
+                        ("observer", None),
+                        ("project", None),
+                        ("session", None),
+                        ("user__isnull", False),
+                    ),
+                    models.Q(
+                        ("kind", "observed"),
+                        ("observer__isnull", False),
+                        ("project", None),
+                        ("session", None),
+                        ("user__isnull", False),
+                    ),
+                    models.Q(
+                        ("kind", "session"),
+                        ("observer", None),
+                        ("project", None),
+                        ("session__isnull", False),
+                        ("user", None),
+                    ),
+                    models.Q(
+                        ("kind", "project"),
+                        ("observer", None),
+                        ("project__isnull", False),
+                        ("session", None),
+                        ("user", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="subject_fits_its_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subject',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'user')), fields=('user',), name='subject_unique_user'),
+            model_name="subject",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "user")), fields=("user",), name="subject_unique_user"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subject',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'observed')), fields=('observer', 'user'), name='subject_unique_observed'),
+            model_name="subject",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "observed")), fields=("observer", "user"), name="subject_unique_observed"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subject',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'session')), fields=('session',), name='subject_unique_session'),
+            model_name="subject",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "session")), fields=("session",), name="subject_unique_session"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subject',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'project')), fields=('project',), name='subject_unique_project'),
+            model_name="subject",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "project")), fields=("project",), name="subject_unique_project"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='subject',
-            constraint=models.CheckConstraint(condition=models.Q(('head__gte', 0), ('versions__gte', 0)), name='subject_counts_not_negative'),
+            model_name="subject",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("head__gte", 0), ("versions__gte", 0)), name="subject_counts_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(condition=models.Q(('owner__isnull', False)), fields=('owner', 'name'), name='session_name_unique_for_owner'),
+            model_name="session",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("owner__isnull", False)),
+                fields=("owner", "name"),
+                name="session_name_unique_for_owner",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(condition=models.Q(('owner__isnull', True)), fields=('app', 'name'), name='session_name_unique_in_app'),
+            model_name="session",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("owner__isnull", True)), fields=("app", "name"), name="session_name_unique_in_app"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.UniqueConstraint(fields=('app', 'id'), name='session_id_unique_in_app'),
+            model_name="session",
+            constraint=models.UniqueConstraint(fields=("app", "id"), name="session_id_unique_in_app"),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='session_name_not_empty'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name", ""), _negated=True), name="session_name_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('session', 'user'), name='participant_unique_in_session'),
+            model_name="participant",
+            constraint=models.UniqueConstraint(fields=("session", "user"), name="participant_unique_in_session"),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['session', 'id'], name='event_session_order'),
+            model_name="event",
+            index=models.Index(fields=["session", "id"], name="event_session_order"),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['user', 'id'], name='event_user_order'),
+            model_name="event",
+            index=models.Index(fields=["user", "id"], name="event_user_order"),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('project__isnull', False)), fields=['project', 'id'], name='event_project_order'),
+            model_name="event",
+            index=models.Index(
+                condition=models.Q(("project__isnull", False)), fields=["project", "id"], name="event_project_order"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('session__isnull', False), ('user__isnull', False), ('project__isnull', False), _connector='OR'), name='event_belongs_somewhere'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("session__isnull", False), ("user__isnull", False), ("project__isnull", False), _connector="OR"
+                ),
+                name="event_belongs_somewhere",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__regex', '^(message|tool_call|tool_result|correction|[a-z0-9_-]+(\\.[a-z0-9_-]+)+)$')), name='event_kind_is_known_or_dotted'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__regex", "^(message|tool_call|tool_result|correction|[a-z0-9_-]+(\\.[a-z0-9_-]+)+)$")
+                ),
+                name="event_kind_is_known_or_dotted",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('content__length__lte', 50000)), name='event_content_length'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("content__length__lte", 50000)), name="event_content_length"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('tokens__gte', 0)), name='event_tokens_not_negative'),
+            model_name="event",
+            constraint=models.CheckConstraint(condition=models.Q(("tokens__gte", 0)), name="event_tokens_not_negative"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_id__isnull', False), ('session__isnull', False)), fields=('session', 'client_id'), name='event_client_id_unique_in_session'),
+            model_name="event",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("client_id__isnull", False), ("session__isnull", False)),
+                fields=("session", "client_id"),
+                name="event_client_id_unique_in_session",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_id__isnull', False), ('session__isnull', True), ('user__isnull', False)), fields=('user', 'client_id'), name='event_client_id_unique_for_user'),
+            model_name="event",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("client_id__isnull", False), ("session__isnull", True), ("user__isnull", False)),
+                fields=("user", "client_id"),
+                name="event_client_id_unique_for_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_id__isnull', False), ('session__isnull', True), ('user__isnull', True)), fields=('project', 'client_id'), name='event_client_id_unique_in_project'),
+            model_name="event",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("client_id__isnull", False), ("session__isnull", True), ("user__isnull", True)),
+                fields=("project", "client_id"),
+                name="event_client_id_unique_in_project",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='conclusion',
-            constraint=models.UniqueConstraint(fields=('subject', 'fingerprint'), name='conclusion_unique_in_subject'),
+            model_name="conclusion",
+            constraint=models.UniqueConstraint(fields=("subject", "fingerprint"), name="conclusion_unique_in_subject"),
         ),
         migrations.AddConstraint(
-            model_name='conclusion',
-            constraint=models.CheckConstraint(condition=models.Q(('content', ''), _negated=True), name='conclusion_says_something'),
+            model_name="conclusion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("content", ""), _negated=True), name="conclusion_says_something"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='conclusion',
-            constraint=models.CheckConstraint(condition=models.Q(('importance__range', (1, 5))), name='conclusion_importance_range'),
+            model_name="conclusion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("importance__range", (1, 5))), name="conclusion_importance_range"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('app', None), ('scope', 'operator'), ('session', None), ('user', None)), models.Q(('app__isnull', False), ('scope', 'app'), ('session', None), ('user', None)), models.Q(('app__isnull', False), ('scope', 'user'), ('session', None), ('user__isnull', False)), models.Q(('app__isnull', False), ('scope', 'session'), ('session__isnull', False), ('user', None)), _connector='OR'), name='api_key_fits_its_scope'),
+            model_name="apikey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("app", None), ("scope", "operator"), ("session", None), ("user", None)),
+                    models.Q(("app__isnull", False), ("scope", "app"), ("session", None), ("user", None)),
+                    models.Q(("app__isnull", False), ("scope", "user"), ("session", None), ("user__isnull", False)),
+                    models.Q(("app__isnull", False), ("scope", "session"), ("session__isnull", False), ("user", None)),
+                    _connector="OR",
+                ),
+                name="api_key_fits_its_scope",
+            ),
         ),
     ]

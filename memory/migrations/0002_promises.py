@@ -28,8 +28,7 @@ def same_app(table: str, column: str, parent: str) -> migrations.RunSQL:
     """Let ``column`` name rows of the same app only."""
     name = f"{table}_{column}_same_app"
     return migrations.RunSQL(
-        f"ALTER TABLE {table} ADD CONSTRAINT {name}"
-        f" FOREIGN KEY (app_id, {column}) REFERENCES {parent} (app_id, id)",
+        f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (app_id, {column}) REFERENCES {parent} (app_id, id)",
         f"ALTER TABLE {table} DROP CONSTRAINT {name}",
     )
 

@@ -28,7 +28,9 @@ class Representation(PublicModel):
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="representations", db_index=False)
     line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="representations")
     number = models.IntegerField()
-    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     status = models.CharField(max_length=16, choices=Status, default=Status.PUBLISHED)
     text = models.TextField(blank=True)
     line_tokens = ArrayField(models.IntegerField(), default=list)

@@ -64,9 +64,7 @@ class Session(PublicModel):
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="sessions")
     owner = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="owned_sessions")
-    project = models.ForeignKey(
-        Project, on_delete=models.PROTECT, null=True, blank=True, related_name="sessions"
-    )
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, blank=True, related_name="sessions")
     name = models.CharField(max_length=NAME_LENGTH, null=True, blank=True)  # noqa: DJ001 - NULL is "not named"
     metadata = models.JSONField(default=dict, db_default={}, blank=True)
     is_active = models.BooleanField(default=True, db_default=True)

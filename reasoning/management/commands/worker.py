@@ -14,7 +14,7 @@ from django_q.management.commands.qcluster import Command as ClusterCommand
 from reasoning import wakeups
 
 
-class Command(ClusterCommand):
+class Command(ClusterCommand):  # type: ignore[misc]  # django-q2 has no types
     """Start the worker."""
 
     help = "Start the background worker (a django-q2 cluster that drains the reasoning queue)."
