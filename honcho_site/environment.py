@@ -108,7 +108,7 @@ class Environment:
     openai_api_key: str | None
     openai_base_url: str | None
     model: str
-    batch_size: int | None
+    batch_size: int
     worker_concurrency: int
     poll_interval: float
     port: int
@@ -133,7 +133,7 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         openai_api_key=key,
         openai_base_url=base_url,
         model=model,
-        batch_size=_number(environ, "REASONING_BATCH_SIZE", int, None, 1, 1_000),
+        batch_size=_number(environ, "REASONING_BATCH_SIZE", int, 100, 1, 1_000),
         worker_concurrency=_number(environ, "WORKER_CONCURRENCY", int, 4, 1, 256),
         poll_interval=_number(environ, "WORKER_POLL_INTERVAL", float, 10.0, 0.1, 3_600),
         port=_number(environ, "PORT", int, 8000, 1, 65_535),
@@ -148,9 +148,7 @@ def load_env_file(environ: MutableMapping[str, str], checkout: Path) -> None:
     path = Path(named) if named else checkout / ".env"
     if path.is_dir() or not path.exists():
         if named:
-            raise ImproperlyConfigured(
-                f"HONCHO_ENV_FILE names {path}, which is no file. Correct it, or unset it."
-            )
+            raise ImproperlyConfigured(f"HONCHO_ENV_FILE names {path}, which is no file. Correct it, or unset it.")
         return
 
     class EnvFile(django_environ.Env):  # type: ignore[misc]
@@ -324,17 +322,11 @@ def _check_http_url(name: str, value: str, *, example: str) -> None:
     """Refuse what is no http(s) URL, without showing it: it may hold a password."""
     try:
         parts = urlsplit(value)
-        fine = (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and (parts.port is None or parts.port > 0)
-        )
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         fine = False
     if not fine:
-        raise ImproperlyConfigured(
-            f"{name} must be a URL that begins with http:// or https://, such as {example}."
-        )
+        raise ImproperlyConfigured(f"{name} must be a URL that begins with http:// or https://, such as {example}.")
 
 
 def _list(environ: Mapping[str, str], name: str) -> list[str]:
@@ -349,9 +341,7 @@ def _flag(environ: Mapping[str, str], name: str) -> bool:
         return True
     if value in ("0", "false", "no", "off"):
         return False
-    raise ImproperlyConfigured(
-        f"{name} must be 1 or 0 (true, yes, on, false, no and off will do), not {value!r}."
-    )
+    raise ImproperlyConfigured(f"{name} must be 1 or 0 (true, yes, on, false, no and off will do), not {value!r}.")
 
 
 def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
@@ -362,9 +352,7 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], def
     return value
 
 
-def _number(
-    environ: Mapping[str, str], name: str, kind: type, default: Any, smallest: float, largest: float
-) -> Any:
+def _number(environ: Mapping[str, str], name: str, kind: type, default: Any, smallest: float, largest: float) -> Any:
     """A number within its bounds."""
     text = environ.get(name)
     if text is None:

@@ -23,15 +23,11 @@ class RequestLog(RequestMiddleware):
         return f"{request.method} {request.path}"
 
 
-def without_values(
-    _logger: Any, _method: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def without_values(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Cut the lines of a database error that quote values out of a traceback."""
     trace = event.get("exception")
     if isinstance(trace, str):
-        event["exception"] = "\n".join(
-            line for line in trace.splitlines() if not line.lstrip().startswith(QUOTING)
-        )
+        event["exception"] = "\n".join(line for line in trace.splitlines() if not line.lstrip().startswith(QUOTING))
     return event
 
 

@@ -4,11 +4,10 @@ Importing this module starts nothing; the embedded PostgreSQL starts at the firs
 """
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from honcho_site import environment, logs
+from honcho_site import environment, logs, metrics
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -19,9 +18,8 @@ HONCHO_DATA_DIR = ENVIRONMENT.data_dir
 PORT = ENVIRONMENT.port
 WEB_WORKERS = ENVIRONMENT.web_workers
 
-# prometheus_client looks at this when it is first imported, in web and worker alike.
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(HONCHO_DATA_DIR / "metrics"))
-Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+# Before anything makes a metric, in web and worker alike.
+metrics.share(HONCHO_DATA_DIR / "metrics")
 
 DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key
@@ -31,7 +29,7 @@ CSRF_TRUSTED_ORIGINS = ENVIRONMENT.csrf_trusted_origins
 INSTALLED_APPS = [
     "honcho_site.apps.SiteConfig",
     "memory.apps.MemoryConfig",
-    *(["reasoning.apps.ReasoningConfig"] if find_spec("reasoning.apps") else []),
+    "reasoning.apps.ReasoningConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -125,7 +123,16 @@ Q_CLUSTER = {
     "label": "Background",
 }
 
-HONCHO: dict[str, Any] = {"AUTH": True}
+HONCHO: dict[str, Any] = {
+    "AUTH": True,
+    "PROVIDER": "openai" if ENVIRONMENT.openai_api_key else "local",
+    "OPENAI_API_KEY": ENVIRONMENT.openai_api_key or "",
+    "OPENAI_BASE_URL": ENVIRONMENT.openai_base_url or "",
+    "MODEL": ENVIRONMENT.model,
+    "WORKER_CONCURRENCY": ENVIRONMENT.worker_concurrency,
+    "POLL_INTERVAL": ENVIRONMENT.poll_interval,
+    "PASS_EVENTS": ENVIRONMENT.batch_size,
+}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

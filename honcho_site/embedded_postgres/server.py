@@ -116,9 +116,7 @@ def _hold(folder: Path) -> bool:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(held), path.stat()):
                 return False
-        os.close(
-            _held.pop(folder)
-        )  # somebody removed the data folder under us: what we hold locks nothing now
+        os.close(_held.pop(folder))  # somebody removed the data folder under us: what we hold locks nothing now
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         users = open_lock(path)
@@ -219,8 +217,7 @@ def _create(folder: Path) -> None:
     """Make the data folder with an empty database in it: all of it, or nothing if we are killed."""
     if folder.exists() and any(folder.iterdir()):
         raise ImproperlyConfigured(
-            f"{folder} holds files but no PostgreSQL database. Move them away, or choose another "
-            "HONCHO_DATA_DIR."
+            f"{folder} holds files but no PostgreSQL database. Move them away, or choose another HONCHO_DATA_DIR."
         )
     unfinished = folder.with_name(f"{folder.name}.new")
     _remove_tree(unfinished)
@@ -259,8 +256,7 @@ def _prepare_for_root(folder: Path) -> None:
             if not mode & stat.S_IXOTH:
                 parent.chmod(mode | stat.S_IXOTH)
                 print(  # noqa: T201
-                    f"Honcho: let other users pass through {parent} (chmod o+x), because PostgreSQL cannot "
-                    "run as root",
+                    f"Honcho: let other users pass through {parent} (chmod o+x), because PostgreSQL cannot run as root",
                     file=sys.stderr,
                 )
     if (programs.stat().st_mode & 0o005) != 0o005 or (binary("postgres").stat().st_mode & 0o005) != 0o005:
