@@ -27,7 +27,8 @@ LATERAL (
            subject.head - coalesce(version.covers_to, 0) + (
                SELECT count(*) FROM memory_feedentry WHERE subject_id = subject.id AND position IS NULL) AS behind,
            extract(epoch FROM now() - coalesce(
-               (SELECT event.recorded_at FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
+               (SELECT event.recorded_at
+                  FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
                  WHERE entry.subject_id = subject.id AND entry.position = coalesce(version.covers_to, 0) + 1),
                (SELECT min(event.recorded_at)
                   FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id

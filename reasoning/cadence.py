@@ -1,9 +1,9 @@
 """When a line is due: what freshness costs.
 
-The first event after a quiet time is reasoned over at once (when the burst has settled); while a conversation goes on,
-passes are spaced by an interval, so that the bill grows with time and not with messages; enough waiting tokens are worth
-a pass whatever the interval; and nothing waits longer than a stated maximum. ``benchmarks/cadence.py`` measures calls per
-100 messages against lag for other values.
+The first event after a quiet time is reasoned over at once (when the burst has settled); while a conversation
+goes on, passes are spaced by an interval, so that the bill grows with time and not with messages; enough waiting
+tokens are worth a pass whatever the interval; and nothing waits longer than a stated maximum.
+``benchmarks/cadence.py`` measures calls per 100 messages against lag for other values.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ them apart.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -202,10 +203,8 @@ class Drainer:
             await asyncio.sleep(1.0)
 
     async def _wait(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), timeout=seconds)
-        except TimeoutError:
-            pass
 
     async def _database(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` in a thread that has a database connection."""

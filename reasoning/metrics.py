@@ -1,7 +1,7 @@
 """Prometheus metrics.
 
-Counters and the histogram live in files that all processes of a machine share (``PROMETHEUS_MULTIPROC_DIR``), so that the
-web's ``/metrics`` tells of the worker too. What the database knows better, it is asked at each scrape.
+Counters and the histogram live in files that all processes of a machine share (``PROMETHEUS_MULTIPROC_DIR``), so
+that the web's ``/metrics`` tells of the worker too. What the database knows better, it is asked at each scrape.
 """
 
 from __future__ import annotations

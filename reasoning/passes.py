@@ -83,7 +83,7 @@ def complete(prepared: Prepared, completion: Completion) -> Representation:
     answer = gate.without_recalled(request, completion.answer)
     found = gate.problems(request, completion.answer)
     with transaction.atomic():
-        subject, work = queue.held(prepared.claim)
+        _, work = queue.held(prepared.claim)
         if found:
             reason = " ".join(found)
             safe = replace(completion, answer=replace(answer, add=(), retire=()))

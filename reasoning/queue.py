@@ -1,7 +1,7 @@
 """Every locking query on work rows. Lock order everywhere: subject, line, work row.
 
-Nothing here calls a model, and no lock outlives its transaction: what holds during a model call is the lease, a token in
-the row. Whoever has lost it publishes nothing.
+Nothing here calls a model, and no lock outlives its transaction: what holds during a model call is the lease, a
+token in the row. Whoever has lost it publishes nothing.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _due(work: Work, settings: ReasoningSettings) -> datetime:
 
 
 def claim(limit: int, worker: str) -> list[Claim]:
-    """Lease up to ``limit`` due rows, oldest first, and begin a pass for each. An expired lease is due like any other."""
+    """Lease up to ``limit`` due rows, oldest first, and begin a pass for each; an expired lease is due too."""
     settings = ReasoningSettings.load()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"limit": limit, "worker": worker, "lease": settings.lease_seconds})

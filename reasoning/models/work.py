@@ -13,8 +13,8 @@ from reasoning.providers.base import Failure
 class Work(models.Model):
     """The durable state of one line's reasoning. Tasks and notifications only wake somebody to look at it.
 
-    ``due_at`` is when somebody may claim it: for leased work, when the lease ends. ``oldest`` and ``newest`` are when the
-    first and the last waiting event were recorded.
+    ``due_at`` is when somebody may claim it: for leased work, when the lease ends. ``oldest`` and ``newest`` are when
+    the first and the last waiting event were recorded.
     """
 
     class State(models.TextChoices):

@@ -1,7 +1,8 @@
-"""``manage.py worker``: a django-q2 cluster that begins to drain at once and stops without waiting for its tasks' end."""
+"""``manage.py worker``: a django-q2 cluster that drains at once and, told to stop, does not wait for a drain's end."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from types import FrameType
 from typing import Any
@@ -34,10 +35,8 @@ def _stop_drainers_on_signal(word: str) -> None:
     stop = Cluster.sig_handler
 
     def sig_handler(self: Cluster, signum: int, frame: FrameType | None) -> None:
-        try:
+        with contextlib.suppress(DatabaseError):  # then the drain ends by itself, a little later
             wakeups.stop_cluster(word)
-        except DatabaseError:
-            pass  # the drain ends by itself, a little later
         stop(self, signum, frame)
 
     Cluster.sig_handler = sig_handler
