@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from reasoning.providers.local.compare import stem
 from reasoning.providers.local.contradictions import settles
 from reasoning.providers.local.lexicon import FAMILY, PETS, STOP, VAGUE
 
@@ -32,27 +33,31 @@ _FAMILY = "|".join(sorted(FAMILY, key=len, reverse=True))
 _PETS = "|".join(sorted(PETS, key=len, reverse=True))
 _END = r"(?=[,.;(–—]| and | but | because | so | which | that | when | since | for \d| in \d{4}| on \d|$)"
 _SINGLE = ("home", "job", "employer", "relationship", "age", "name")
-_FROM = re.compile(rf"\b(?:is (?:originally )?from|grew up in|was born in|comes from|home country,?) (?P<v>[A-Z][\w-]+(?: [A-Z][\w-]+){{0,2}})")
+_FROM = re.compile(rf"\b(?:is (?:originally )?from|grew up in|was born in|comes from|home country,) (?P<v>[A-Z][\w-]+(?: [A-Z][\w-]+){{0,2}})")
 _STUDY = re.compile(rf"\b(?:stud(?:ies|ying|ied)|majors? in|majored in|degree in|graduated (?:in|from)) (?P<v>(?!for\b|at\b|with\b|hard\b|the\b|it\b)[\w -]{{3,40}}?){_END}")
 _SPEAKS = re.compile(r"\bspeaks? (?P<v>(?:fluent )?[A-Z]\w+(?:(?:, | and )[A-Z]\w+)*)")
 _HAS_KIN = re.compile(rf"\b(?:has|have|adopted|got|with) (?P<v>(?:a|an|two|three|four|five|\d|twin) (?:\w+ ){{0,2}}?(?:{_FAMILY}))\b(?! of\b)", re.I)
 _KIN = re.compile(rf"(?:'s|s'|\b[Tt]heir|\bmy) (?P<adj>(?:little|older|younger|youngest|oldest|late|new|big|baby|twin|ex) )?(?P<k>{_FAMILY})\b(?:,? (?:(?:is |was )?(?:called|named)|name is) (?P<n>[A-Z][\w-]+)|,? (?P<n2>[A-Z][a-z]+)\b)?")
-_PET = re.compile(rf"\b(?:has|have|owns?|adopted|got|gotten) (?P<v>(?:a|an|another|two|three|four|\d) (?:(?!for\b|from\b|at\b|of\b|with\b)[\w-]+ ){{0,2}}?(?:{_PETS}))\b|(?:'s|s'|\b[Tt]heir) (?P<w>(?:\w+ )?(?:{_PETS})),? (?:is |are )?(?:called|named)? ?(?P<n>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)")
+_PET = re.compile(rf"\b(?:has|have|owns?|adopted|got|gotten) (?P<v>(?:a|an|another|two|three|four|\d) (?:(?!for\b|from\b|at\b|of\b|with\b)[\w-]+ ){{0,2}}?(?:{_PETS})(?: and (?:a|an|one|two|three) (?:{_PETS}))?)\b|(?:'s|s'|\b[Tt]heir) (?P<w>(?:\w+ )?(?:{_PETS})),? (?:is |are )?(?:called|named)? ?(?P<n>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)")
 _PREFERS = re.compile(rf"\bprefers? (?P<v>[^.;(]{{3,60}}?){_END}")
 _ASKED = re.compile(r"\basked the assistant to (?P<v>(?:not |always |never |keep |use |reply |respond |answer |write |call |stop |avoid |be |speak )[^.;]{3,60}?)(?=[.;]|$)")
-_LIKES = re.compile(rf"(?<!would )\b(?:really |absolutely |also |always |just )*(?:likes?|loves?|enjoys?|adores?|is (?:really |very |also )?(?:into|fond of|passionate about|keen on|a (?:big |huge )?fan of|obsessed with)) (?P<v>(?!it\b|that\b|this\b|how\b|the way|them\b|to see|their new|when\b|what\b|you)[^.;(!]{{3,50}}?){_END}")
+_LIKES = re.compile(rf"\b(?:loves|likes|enjoys|adores|they (?:really |also )?(?:like|love|enjoy|adore)|is (?:really |very |also )?(?:into|fond of|passionate about|keen on|a (?:big |huge )?fan of|obsessed with)) (?P<v>(?!it\b|that\b|this\b|how\b|the way|them\b|to see|their new|when\b|what\b|being able|seeing how|you)[^.;(!]{{3,50}}?){_END}")
 _HATES = re.compile(rf"\b(?:hates?|dislikes?|can't stand|doesn't (?:really )?(?:like|eat|drink|enjoy)|does not (?:like|eat|drink)|don't (?:like|eat|drink)) (?P<v>(?!it\b|that\b|this\b|how\b)[^.;(!]{{3,50}}?){_END}")
-_FAVOURITE = re.compile(r"\bfavou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|are) (?P<v>[^.;,(]{2,40})", re.I)
+_FAVOURITE = re.compile(r"(?:'s|s'|\btheir) favou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|are) (?P<v>[^.;,(]{2,40})", re.I)
 _USES = re.compile(rf"\b(?:uses?|using|runs? on|works? with|deploys? (?:to|on|with)|switched (?:\w+ )?(?:from [\w .+#-]+ )?to|migrated to|builds? (?:it )?(?:in|with)|written in|codes? in|programs? in) (?P<v>(?:[A-Z][\w.+#-]*)(?:(?:, | and )?(?: ?[A-Z][\w.+#-]*))*)")
 _HEALTH = re.compile(rf"\b(?:is|are) (?P<v>(?:a )?(?:vegan|vegetarian|pescatarian|diabetic|celiac|coeliac|lactose intolerant|gluten[- ]free)|allergic to [\w, ]{{3,40}}?){_END}")
 _IS = re.compile(r"\bis (?:a |an )?(?P<v>transgender(?: woman| man)?|trans(?: woman| man)|nonbinary|non-binary|gay|lesbian|bisexual|jewish|muslim|christian|catholic|hindu|buddhist|a veteran|single parent)\b", re.I)
-_ACTIVITY = re.compile(rf"\b(?:plays?|practices?|does|volunteers? (?:at|with|for)) (?P<v>(?!with\b|a (?:big|key|role)|it\b|that\b|the role|not\b)[^.;(!]{{3,40}}?){_END}")
+_ACTIVITY = re.compile(rf"\b(?:plays?|practices?|volunteers? (?:at|with|for)) (?P<v>(?!with\b|a (?:big|key|role)|it\b|that\b|the role|not\b)[^.;(!]{{3,40}}?){_END}")
+_GOAL = re.compile(
+    rf"\b(?:wants? to|goal is (?:to )?|dream is (?:to )?|dreams? of|(?:is|are) (?:\w+ )?(?:planning to|saving (?:up )?for|training for|looking into|keen on|hoping to)|plans? to|aims? to|hopes? to) "
+    rf"(?P<v>(?!be able|see\b|do\b|make sure|it\b|say\b|know\b|share\b|tell\b|thank|keep\b|give it|go\b)[^.;(!–]{{6,70}}?)(?=[,.;(–—]| because | so | but | since | although |$)"
+)
 _VALUE_END = re.compile(r"\s+(?:with|and|or|to|of|for|in|at|the|a|an|so|very|really|too|a lot|so much|as well|these days|now|lately)$", re.I)
 _ORDER = (
     "Name", "Age", "Lives in", "From", "Work", "Works at", "Studies", "Relationship", "Family", "Pets", "Identity", "Languages", "Diet and health",
-    "Prefers", "Likes", "Dislikes", "Favourites", "Uses", "Does", "Asked of the assistant", "Key facts",
+    "Prefers", "Likes", "Dislikes", "Favourites", "Uses", "Does", "Goals", "Asked of the assistant", "Key facts",
 )  # fmt: skip
-_LIMITS = {"Likes": 5, "Uses": 8, "Family": 6, "Pets": 4, "Prefers": 4, "Dislikes": 4, "Favourites": 4, "Does": 3, "Asked of the assistant": 3, "Key facts": 4}
+_LIMITS = {"Likes": 5, "Uses": 8, "Family": 6, "Pets": 4, "Prefers": 4, "Dislikes": 4, "Favourites": 4, "Does": 3, "Goals": 3, "Asked of the assistant": 3, "Key facts": 4}
 
 
 def _clean(value: str) -> str:
@@ -86,13 +91,13 @@ def facts_of(text: str, subject: str) -> list[tuple[str, str]]:  # noqa: C901
     for match in _KIN.finditer(told):
         kin = FAMILY[match["k"].lower()]
         named = match["n"] or (match["n2"] if match["n2"] not in {"I", "The"} else None)
-        if not match.start() or told[: match.start()].endswith(subject) or match.group(0).lower().startswith("their"):
+        if not match.start() or told[: match.start()].endswith(subject) or (match.group(0).lower().startswith("their") and not re.search(r"\b(?:they|them)\b", told, re.I)):
             found.append(("Family", f"{kin} {named}" if named else kin))
     if match := _HAS_KIN.search(told):
         found.append(("Family", _clean(match["v"])))
     for match in _PET.finditer(told):
         if match["v"]:
-            if own:
+            if own and not re.search(r"\b(?:would|want|wants|consider\w*|looking|thinking|if|might|may|could|plan\w*|hop\w+|no longer)\b|n't\b", told):
                 found.append(("Pets", _clean(match["v"])))
         elif match["n"]:
             found.append(("Pets", f"{_clean(match['w'])} {match['n']}"))
@@ -101,10 +106,17 @@ def facts_of(text: str, subject: str) -> list[tuple[str, str]]:  # noqa: C901
     for match in _USES.finditer(told):
         if own or "said that" in told:
             found.extend(("Uses", part.strip(" .")) for part in re.split(r", | and ", match["v"]) if part.strip(" ."))
+    if match := _FROM.search(told):
+        if own or "home country" in match.group(0):
+            found.append(("From", _clean(match["v"])))
     if not own:
         return found
+    if (match := _GOAL.search(told)) and not re.search(r"\b(?:no longer|not|never)\b|n't\b", told):
+        value = _clean(match["v"])
+        if 2 <= len(value.split()) <= 9 and not re.search(r"\b(?:they|them|it|this|that|she|he)\b", value):
+            found.append(("Goals", value))
     for label, pattern in (
-        ("From", _FROM), ("Studies", _STUDY), ("Languages", _SPEAKS), ("Diet and health", _HEALTH), ("Identity", _IS), ("Prefers", _PREFERS),
+        ("Studies", _STUDY), ("Languages", _SPEAKS), ("Diet and health", _HEALTH), ("Identity", _IS), ("Prefers", _PREFERS),
         ("Dislikes", _HATES), ("Asked of the assistant", _ASKED),
     ):  # fmt: skip
         if match := pattern.search(told):
@@ -194,11 +206,18 @@ def _without_parts(values: dict[str, tuple[float, str]]) -> list[tuple[float, st
     keys = list(values)
     kept = []
     for key in keys:
-        words = set(re.findall(r"\w+", key)) - {"a", "an", "the"}
-        fuller = any(other != key and words < (set(re.findall(r"\w+", other)) - {"a", "an", "the"}) for other in keys[:60])
+        words = _stems(key)
+        fuller = any(
+            other != key and (words < _stems(other) or (words == _stems(other) and (len(key), key) < (len(other), other)))
+            for other in keys[:60]
+        )
         if not fuller:
             kept.append(values[key])
     return kept or list(values.values())
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(w) for w in re.findall(r"\w+", text) if w not in {"a", "an", "the"})
 
 
 def build_project(old: tuple[str, ...], standing: list[Standing]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ _TAIL = re.compile(
     r"(?P<rest>[^.;]{0,70})[.!]*$",
     re.I,
 )
+_ORDER_TAIL = re.compile(r"(?<=\w{3})[,;]? (?:so|and|but) (?:please |pls )?(?:keep|make|let's|let me|don't|do not|can you|could you|please|i hope you)\b[^.;]*$", re.I)
 _CLAUSE = re.compile(r"\s+[–—-]{1,2}\s+|[;:]\s+|,\s+(?=(?:and|but|so|because|which|though|although|while|when|since)\b)|\s+(?=(?:because|although|though|while)\b)|,\s+|\s+(?=and\b)")
 _LASTING = re.compile(r"\b(?:keep|always|never|don't|do not|stop|avoid|from now on|reply|respond|answer|speak|write|call me|address me|use|format|be)\b", re.I)
 _YOU_FACT = re.compile(
@@ -43,7 +44,7 @@ _RECOMMENDS = re.compile(
 )
 _STATUS = re.compile(r"\b(?:done|finished|shipped|merged|released|blocked|delayed|late|ready|complete|completed|live|deployed|broken|in progress|on track|signed off|approved|milestone|sprint|release|launch|deadline|budget|scope|requirement|must|cannot|can't|risk|bug|contract|client|customer)\b", re.I)
 _ARTICLE_NOUN = re.compile(r"^an? (?:(?:photo|photography|picture|image|close up|screenshot|video)\w*) of ", re.I)
-_MINE_MADE = re.compile(r"\b(?:i|we)(?:'ve| have)? (?:just |finally |also |recently )?(?:made|painted|drew|bought|got|took|built|baked|cooked|wrote|adopted|designed|created|planted)\b|\b(?:my|our) (?:new )?\w+", re.I)
+_MINE_MADE = re.compile(r"\b(?:i|we)(?:'ve| have)? (?:just |finally |also |recently )?(?:made|painted|drew|built|baked|cooked|wrote|designed|created|planted)\b", re.I)
 _LEFTOVER = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|[Mm]yself)\b(?![^\"]*\"(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
 _CUT_END = re.compile(r"[\s,;:–—-]+(?:and|but|or|so|because|which|that|when|with|to|of|for|the|a|an|in|on|at)?$", re.I)
 
@@ -277,6 +278,7 @@ def _from_agent(event: ShownEvent, pieces: list[Sentence], who: Listener, found:
         text = persons.tidy(persons.strip_vocatives(piece.text, who.people))
         if not _RECOMMENDS.search(text) or salience.injection(text) or len(text.split()) < 5 or len(salience.content_words(text)) < 2:
             continue
+        text = re.sub(r"\bI(?:'d| would)? (suggest|recommend|propos|advis)e?\b", r"I \1ed", text)
         when = dates.resolve(text, event.occurred_at.date())
         told = persons.retell(cut(when.text), ASSISTANT, listener)
         if not told.lower().startswith(ASSISTANT):
@@ -301,6 +303,7 @@ def _foreign(request: Request, event: ShownEvent, pieces: list[Sentence], found:
 
 def cut(text: str, most: int = MAX_WORDS) -> str:
     """``text`` without a tail that only judges, and cut at a clause border where it is long."""
+    text = _ORDER_TAIL.sub("", text)
     match = _TAIL.search(text)
     if match and match.start() > 12:
         rest = match["rest"]
@@ -367,7 +370,7 @@ class _Own:
 
     def _picture(self, caption: str) -> None:
         thing = _ARTICLE_NOUN.sub("", caption).strip()
-        if thing and not salience.injection(thing) and _MINE_MADE.search(self.context):
+        if thing and not salience.injection(thing) and _MINE_MADE.search(self.context[-600:]):
             claim = Claim(_end(f"{self.name} shared a picture of {_words(thing, 18)}"), [self.event.number], Sort.OTHER, 2.0, self.name, importance=1)
             self._take(claim)
 
@@ -399,7 +402,7 @@ class _Own:
         words = persons.tidy(raw) or raw
         if not questions.short_answer(raw) and not questions.short_answer(words):
             return False
-        if salience.injection(raw) or salience.injection(waiting.text):
+        if salience.injection(raw) or salience.injection(waiting.text) or self._only_name(words):
             return False
         asker = waiting.asker or ASSISTANT
         asked = persons.strip_vocatives(waiting.text, self.who.people)
@@ -424,11 +427,18 @@ class _Own:
         self.last = claim
         return True
 
+    def _only_name(self, text: str) -> bool:
+        """Whether an answer only calls somebody by name (or something like it)."""
+        word = re.sub(r"\W", "", text).lower()
+        return len(word) >= 2 and any(word[:3] == n.lower()[:3] for n in self.others if n) and len(text.split()) == 1
+
     def _statement(self, raw: str, boost: float = 0.0) -> None:
         text = persons.tidy(raw)
         text = persons.tidy(persons.strip_vocatives(text, self.others))
         if not text or text.startswith('"…"') or salience.injection(raw) or len(re.findall(r"[^\W\d_]{2,}", text)) < 2:
             return
+        if salience.phatic(text):
+            text = _news(text)
         if salience.phatic(text):
             self.last = None if salience.phatic(raw) and not salience.anaphoric(text) else self.last
             return
@@ -452,8 +462,10 @@ class _Own:
                 return
             if self.listener and re.search(r"\b(?:you|your)\b", text, re.I):
                 return
-        elif salience.anaphoric(text) and self._attach(text):
-            return
+        elif salience.anaphoric(text) or (salience.points_back(text) and salience.classify(text)[1] < 3.2):
+            if self._attach(text):
+                return
+            text = _own_clause(text)
         self._make(text, boost)
 
     def _request(self, text: str) -> tuple[str, float] | None:
@@ -461,6 +473,8 @@ class _Own:
         rest = re.sub(r",? please$", "", rest, flags=re.I)
         lasting = bool(_LASTING.match(rest)) or "from now on" in rest.lower() or bool(re.match(r"(?:always|never)", rest, re.I))
         rest = re.sub(r"^from now on,? ", "", rest, flags=re.I)
+        rest = re.split(r"[,;]\s+(?=i\b|i'|my\b|we\b|because|since|so\b|it\b|that\b)|\s[–—-]\s", rest, maxsplit=1, flags=re.I)[0]
+        rest = re.sub(r"\byour\b", "its", rest, flags=re.I)
         refuse = re.match(r"^(?:don't|do not|never|stop|avoid)\s+(.*)$", rest, re.I)
         if refuse:
             verb = re.match(r"^(?:stop|avoid)", rest, re.I)
@@ -486,7 +500,9 @@ class _Own:
         told = persons.retell(when.text, self.name, self.listener, context=self.context)
         if _LEFTOVER.search(told):
             return False
-        told = told[0].lower() + told[1:] if re.match(r"(?:It|This|That|They|These|Those|He|She|There|Such|Both|Then)\b", told) else told
+        head = told.split(" ", 1)[0].lower().split("'")[0].rstrip(",")
+        if head != self.name.lower() and (head in STOP or head in {"right", "even"} or head.endswith(("ly", "ing"))):
+            told = told[0].lower() + told[1:]
         last.text = _end(f"{last.text.rstrip('.')}; {told}")
         last.start, last.end = last.start or when.start, last.end or when.end
         last.worth += 0.3
@@ -494,8 +510,8 @@ class _Own:
 
     def _make(self, text: str, boost: float) -> None:
         sort, base = salience.classify(text)
-        if text.lower().startswith("i asked the assistant to") and boost >= 1.0:
-            sort, base = Sort.PREFERENCE, 2.6
+        if text.lower().startswith("i asked the assistant to"):
+            sort, base = (Sort.PREFERENCE, 2.6) if boost >= 1.0 else (Sort.STATE, 1.8)
         worth = salience.score(text, base, frozenset(self.who.people)) + boost
         if self.request.kind in (Kind.SESSION, Kind.PROJECT):
             worth += 0.5 if sort in (Sort.DECISION, Sort.PLAN) else 0.0
@@ -510,10 +526,30 @@ class _Own:
             told = f"{self.name} wrote: “{_words(text.rstrip('.!'), 25)}”"
             worth -= 0.5
         claim = Claim(_end(told), [self.event.number], sort, worth, self.name, when.start, when.end, salience.importance(sort, worth), source=text)
+        if text.startswith("I asked ") and sort is Sort.STATE:
+            claim.importance = 2
         if sort in (Sort.FACT, Sort.PREFERENCE, Sort.RELATION) and when.kind == "past":
             claim.end = None
         self.last = claim
         self._take(claim)
+
+
+def _news(text: str) -> str:
+    """What a polite opening leads to: "Thanks for asking, I moved to Rome"."""
+    match = re.search(r"(?:[,;:!]|\s[–—-]|[–—-]\s|, (?:but|and|so))\s*(?=(?:I|I've|I'm|we|we've|my|My|We)\b)", text)
+    if match and len(text[match.end() :].split()) >= 4:
+        return text[match.end() :]
+    return text
+
+
+def _own_clause(text: str) -> str:
+    """The clause that speaks of the speaker, of a sentence that opens by pointing back."""
+    if not salience.anaphoric(text):
+        return text
+    match = re.search(r"(?:,|;| [–—-]| and| but| so)\s+(?=(?:I|I've|I'm|I'd|we|we've|my)\b(?! (?:think|guess|feel|mean|hope)))", text)
+    if match and len(text[match.end() :].split()) >= 5:
+        return text[match.end() :]
+    return text
 
 
 def supply_would(text: str) -> bool:

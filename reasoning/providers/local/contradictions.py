@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reasoning.providers.local.compare import fingerprint, jaccard, stem
-from reasoning.providers.local.lexicon import JOBS, STOP
+from reasoning.providers.local.lexicon import JOBS, MONTHS, STOP, WEEKDAYS
 
 _PLACE = r"(?P<v>[A-Z][\w'-]*(?:[ ,]+(?:de |of |da |del |the )?[A-Z][\w'-]*){0,3}|the [A-Z][\w-]+)"
 _AS = r"(?:(?:now|currently|just|recently|also|still|already|finally|actually|really|both) )*"
@@ -20,9 +20,8 @@ _HOME = re.compile(
     rf"(?: (?:in|to|at|from [A-Z][\w-]+ to)|(?: \w+){{1,3}}? (?:in|to)) {_PLACE}"
 )
 _JOB = re.compile(
-    rf"\b(?:works? as|worked as|working as|(?:is|are|became|job as|position as|role as|hired as|started as)) (?:an? |the )?"
-    rf"(?:(?:new|freelance|senior|junior|lead|full-time|part-time|registered|retired|software|head|chief|[a-z]+) ){{0,3}}?"
-    rf"(?P<v>{'|'.join(sorted(JOBS, key=len, reverse=True))})\b(?! in law)",
+    rf"\b(?:works? as|worked as|working as|(?:is|are|they're|became|job as|position as|role as|hired as|started as)) (?:an? |the )?"
+    rf"(?:[a-z-]+ ){{0,3}}?(?P<v>(?:(?:freelance|self-employed|senior|junior|lead|registered|software|head|assistant|graphic|web|data|high school|school|project|product) )*(?:{'|'.join(sorted(JOBS, key=len, reverse=True))}))\b(?! in law)",
     re.I,
 )
 _EMPLOYER = re.compile(r"\b(?:works?|working|(?:new )?job|position|started|joined|hired)(?: \w+){0,2}? (?:at|for|by) (?P<v>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*){0,2})")
@@ -53,7 +52,7 @@ _STOPPED = re.compile(
     re.I,
 )
 _LIKED = re.compile(r"\b(?:likes?|loves?|enjoys?|prefers?|adores?|is (?:\w+ )?(?:into|a (?:\w+ )?fan of|keen on|passionate about)|uses?|plays?|eats?|drinks?|smokes?|goes|favou?rite \w+ is) (?P<o>[^.;]{2,80})", re.I)
-_FAVOURITE = re.compile(r"\bfavou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|was|are)(?: now)? (?P<v>[^.;,]{2,40})", re.I)
+_FAVOURITE = re.compile(r"(?:'s|s'|\btheir) favou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|was|are)(?: now)? (?P<v>[^.;,]{2,40})", re.I)
 _PREFERS = re.compile(r"\bprefers? (?P<v>[^.;]{2,80})|\bwants (?P<w>(?:short|long|brief|detailed|concise|formal|informal)\w* [^.;]{2,40})", re.I)
 _CANCEL = re.compile(
     r"\b(?:cancell?ed|called off|decided not to|decided against|not going to|isn't going to|aren't going to|won't|no longer (?:wants?|plans?|going|planning|needs?)|gave up (?:on )?|dropped|postponed|changed their mind about|scrapped|abandoned|instead of)\b(?P<o>[^.;]{0,100})",
@@ -100,7 +99,7 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
     own = _about_subject(told, subject)
     no = bool(re.search(r"\b(?:not|never|no longer|hasn't|haven't|used to|almost|wants? to|plans? to|will|would|might|considering|thinking|hopes? to|going to|planning|dream)\b|n't\b", told))
     if own and not no:
-        if match := _HOME.search(told):
+        if (match := _HOME.search(told)) and _moves_person(told, match, subject):
             found.append(Settles("home", _plain(match["v"])))
         if match := _JOB.search(told):
             found.append(Settles("job", _plain(match["v"])))
@@ -114,7 +113,7 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
                 found.append(Settles("relationship", value))
         if match := _AGE.search(told):
             found.append(Settles("age", match["v"]))
-    if not no and (match := _NAME.search(told)):
+    if not no and (match := _NAME.search(told)) and _names_subject(told, match, subject):
         found.append(Settles("name", _plain(match["v"] or match["w"] or match["x"])))
     if match := _FAVOURITE.search(told):
         found.append(Settles(f"favourite {stem(match['n'].split()[-1].lower())}", _plain(match["v"])))
@@ -125,6 +124,29 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
                 if words and not words[-1].endswith("ing") and _ATTRIBUTE_VALUES & set(words):
                     found.append(Settles("the " + " ".join(sorted({stem(w) for w in words})), _plain(match["v"]), subject if own else ""))
     return tuple(found)
+
+
+def _names_subject(text: str, match: re.Match[str], subject: str) -> bool:
+    """Whether a name that is given is the subject's own, not a pet's or a child's."""
+    if match["x"]:
+        return "asked" in text[: match.start()]
+    if match["w"]:
+        return _about_subject(text, subject)
+    before = text[: match.start()].rstrip().lower()
+    own = (f"{subject.lower()}'s", f"{subject.lower()}'")
+    return before.endswith((*own, *(f"{o} {w}" for o in own for w in ("real", "full", "first", "new"))))
+
+
+def _moves_person(text: str, match: re.Match[str], subject: str) -> bool:
+    """Whether it is the person who lives or moved there, not a deadline that moved to April."""
+    if match["v"].lower().split()[0] in {*MONTHS, *WEEKDAYS}:
+        return False
+    before = re.sub(rf"(?: (?:has|have|is|are|just|now|also|then|recently|finally|already|still|currently))+$", "", text[: match.start()].rstrip())
+    if not before:
+        return True
+    return before.endswith(subject) or before.rsplit(" ", 1)[-1].lower().strip(",") in {
+        "they", "and", "but", "others", "family", "wife", "husband", "partner", "kids", "who", "that", "girlfriend", "boyfriend",
+    }  # fmt: skip
 
 
 def _about_subject(text: str, subject: str) -> bool:
@@ -215,6 +237,10 @@ def _conflict(later: Settles, earlier: Settles, new: str) -> str | None:
         return f"Superseded: the work is now {later.value}"
     if later.slot.startswith("the ") and _same_value(later.value, earlier.value):
         return None
+    if later.slot.startswith("the "):
+        stems = later.slot.split()[1:]
+        words = [w for w in re.findall(r"[\w-]+", new.lower()) if stem(w) in stems]
+        return f"Superseded: the {' '.join(dict.fromkeys(words))} changed"
     names = {"employer": "the employer", "relationship": "the relationship", "age": "the age", "name": "the name"}
     what = names.get(later.slot, later.slot)
     return f"Superseded: {what} changed"

@@ -14,10 +14,11 @@ _NUMBER = (
     r"thirty|\d{1,3})"
 )
 _DAY = "|".join(WEEKDAYS)
+_SHORT_DAY = {"mon": 0, "tue": 1, "tues": 1, "wed": 2, "weds": 2, "thu": 3, "thur": 3, "thurs": 3, "fri": 4, "sat": 5, "sun": 6}
 _MONTH = "|".join(MONTHS)
 _SHORT = r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
 _PREPOSITIONS = (
-    r"\b(?:(?P<prep>by|until|till|before|since|for|from|after|through|during|of|around|on|in|at|to|between|end of|"
+    r"\b(?:(?P<prep>by|until|till|before|since|for|from|after|through|during|of|around|on|in|to|between|end of|"
     r"start of|starting|due) )?"
 )
 _RELATIVE = re.compile(
@@ -31,7 +32,7 @@ _RELATIVE = re.compile(
     + rf"(?P<ago>(?:about |around |almost |over )?(?P<an>{_NUMBER}) (?P<au>day|week|month|year)s? (?:ago|back)\b)|"
     + r"(?P<fewago>(?:a few|few|several|some) (?P<fu>day|week|month|year)s (?:ago|back)\b)|"
     + rf"(?P<hence>(?P<hn>{_NUMBER}) (?P<hu>day|week|month|year)s?(?: from now| from today)\b)|"
-    + rf"(?P<rel>(?P<rw>last|next|this|this past|this coming|past|coming) (?P<ru>{_DAY}|week|weekend|month|year|spring|"
+    + rf"(?P<rel>(?P<rw>last|next|this|this past|this coming|past|coming) (?P<ru>{_DAY}|{'|'.join(sorted(_SHORT_DAY, key=len, reverse=True))}|week|weekend|month|year|spring|"
     + rf"summer|fall|autumn|winter|{_MONTH}))|"
     + rf"(?P<wd>(?P<wdn>{_DAY}))|"
     + rf"(?P<md>(?P<mm>{_MONTH}|{_SHORT})\.? (?P<mday>\d{{1,2}})(?:st|nd|rd|th)?(?!\d|:|%|,? \d{{4}}))|"
@@ -192,7 +193,7 @@ def resolve(text: str, today: date) -> Resolved:
         given = (found["prep"] or "").lower()
         if found["poss"]:
             return (f"{found['prep']} " if given else "") + f"{words_}'s"
-        if given and given not in {"on", "in", "at", "for", "due"}:
+        if given and given not in {"on", "in", "for", "due"}:
             return f"{found['prep']} {words_}"
         if given in {"for", "due"}:
             return f"{found['prep']} {'' if given == 'for' else prep + ' '}{words_}"
@@ -269,6 +270,7 @@ def _lookup(  # noqa: C901
         return _offset(today, _number(found["hn"] or "1"), (found["hu"] or "day").lower())
     if found["rel"]:
         which, unit = (found["rw"] or "").lower(), (found["ru"] or "").lower()
+        unit = WEEKDAYS[_SHORT_DAY[unit]] if unit in _SHORT_DAY else unit
         if which in {"past", "coming"} and unit in {"week", "month", "year"}:
             return None
         return _relative(today, which, unit, past)

@@ -101,6 +101,8 @@ VAGUE = _words(
     brings brought remind reminds reminded reminder memory memories mems beauty appreciate appreciated blessed blessing
     challenge challenges challenging rewarding meaningful purpose passion passionate dream dreams understanding
     acceptance hearing enjoy enjoyed nothing something anything everything agree guess worth crucial key vital
+    pretty enlightening emotional provoking thought happening happened happen chatted chat chatting talked spoke last lately
+    lucky proud therapeutic soothing sweet uplifting eye opening insane crazy wild bad sad scary stressful tiring
     unforgettable cherish treasure bond bonding bonds encouraging encouragement motivated motivate motivates
     motivating motivation calm calming peaceful relaxing refreshing part kindness community happiness
     """
@@ -135,7 +137,7 @@ COMPANIONS = _words(
 )
 
 PETS = _words(
-    "dog dogs cat cats puppy puppies kitten kittens pup pups hamster rabbit rabbits parrot turtle turtles horse horses "
+    "dog dogs cat cats kitty kitties doggo puppy puppies kitten kittens pup pups hamster rabbit rabbits parrot turtle turtles horse horses "
     "fish bird birds guinea pig lizard snake ferret"
 )
 
@@ -147,10 +149,10 @@ JOBS = _words(
     therapist counselor counsellor psychologist veterinarian vet farmer gardener barista waiter waitress bartender
     salesperson realtor banker economist translator editor producer actor actress dancer coach trainer firefighter
     paramedic officer soldier veteran librarian receptionist secretary assistant administrator technician marketer
-    recruiter entrepreneur contractor freelance bookkeeper surgeon physicist chemist biologist mathematician
+    recruiter entrepreneur contractor bookkeeper surgeon physicist chemist biologist mathematician
     statistician streamer gamer singer bassist drummer guitarist pianist composer sculptor painter filmmaker
     screenwriter novelist poet blogger instructor tutor principal janitor cleaner tailor hairdresser barber stylist
-    model intern apprentice ceo cto cfo coo sysadmin devops webmaster copywriter illustrator animator
+    model intern apprentice freelancer ceo cto cfo coo sysadmin devops webmaster copywriter illustrator animator
     """
 )
 

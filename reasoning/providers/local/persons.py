@@ -39,7 +39,7 @@ _INFORMAL = [
         (r"\bwanna\b", "want to"),
         (r"\bkinda\b", "kind of"),
         (r"\bsorta\b", "sort of"),
-        (r"(?<!\w)'?(?:cause|cuz|coz)\b(?= (?:i|it|they|we|he|she|my|the|that|there)\b)", "because"),
+        (r"(?<!\w)(?:'cause|'cos|cuz|coz|cause(?= (?:i|it|they|we|he|she|my|the|that|there)\b))\b", "because"),
         (r"\b([a-z]{3,}in)'(?=\s|[.,!?]|$)", r"\1g"),
         (r"\by'all\b", "you"),
         (r"\bya\b", "you"),
@@ -49,27 +49,42 @@ _INFORMAL = [
     )
 ]
 _FILLER = re.compile(
-    r"^(?:(?:yeah|yes|yep|yup|yea|no|nope|nah|oh|ah|aw|aww|wow|whoa|woah|well|so|also|and|but|plus|anyway|anyways|"
+    r"^(?:(?:oh yeah|oh yes|oh no|yeah|yes|yep|yup|yea|no|nope|nah|oh|ah|aw|aww|wow|whoa|woah|well|so|also|and|but|plus|anyway|anyways|"
     r"actually|honestly|basically|btw|haha|hehe|lol|hmm+|um+|uh+|ok|okay|sure|right|hey|hi|hello|absolutely|"
-    r"definitely|totally|exactly|of course|by the way|to be honest|for sure|i mean|you know|i guess|guess what|"
+    r"definitely|totally|exactly|of course|by the way|to be honest|for sure|i mean|you know|i guess|guess what|(?:i(?:'ve)? (?:got|have) |got )?(?:some )?(?:great|good|big|exciting|amazing|awesome|bad|sad) news(?: to share)?|"
     r"thanks|thank you|great question|good question|no problem|fyi|as for me|in fact|of course not|like)"
     r"(?:\s*[,!:;.–-]+\s*|\s+(?=I\b|I'|we\b|my\b)))+",
     re.I,
 )
-_GERUND_IS_SUBJECT = re.compile(r"^[a-z]+ing\b[^,.;:–—]*?(?:\b(?:is|are|was|were|has|can|makes|helps|gives|means|feels|keeps|brings|will|takes)\b|'s\b)", re.I)
+_OPENING = re.compile(
+    r"^(?:(?:and|but|plus)\s+(?!i\b|other)|(?:ever )?since (?:we|our) (?:last )?(?:chat|chatted|spoke|talked|met|time)\w*(?: last| we talked)?,?\s+|"
+    r"time flies\W+|i (?:just )?(?:wanted|want|have) to (?:tell|let|say|share|update)(?: you)?(?: know)?(?: that| about how)?:?\s+(?=i\b|i'|my\b|we\b)|"
+    r"(?:so )?(?:i (?:think|guess|mean),? )(?=i\b|i'))",
+    re.I,
+)
+_GERUND_IS_SUBJECT = re.compile(r"^[a-z]+ing\b[^,.;:–—]*?(?:\b(?:is|are|was|were|has|can|makes|helps|gives|means|feels|keeps|brings|will|takes|made|gave|helped|brought|taught|reminded|got|felt|does|really)\b|'s\b)", re.I)
 _DROPPED = [
     (re.compile(r"^going to\b", re.I), "I'm "),
-    (re.compile(r"^been\b", re.I), "I've "),
+    (re.compile(r"^been (?:[a-z]+ing|to)\b", re.I), "I've "),
     (re.compile(r"^(?:just |recently |finally |already |still )?(?:got|went|started|finished|moved|bought|signed up|"
                 r"decided|met|saw|made|took|had|joined|switched|quit|left|began|passed|completed|spent|tried|"
                 r"visited|attended|found|lost|won|sold|cancelled|canceled|planned|built|wrote|read)\b", re.I), "I "),
-    (re.compile(r"^(?:can't wait|cannot wait|want to|need to|love|prefer|hate|hoping|hope to|planning|thinking|working|"
+    (re.compile(r"^(?:can't wait|cannot wait|want to|need to|love(?! and\b| is\b| can\b| has\b)|prefer|hate|hoping|hope to|planning|thinking|working|"
                 r"trying|studying|researching|learning|training|living|volunteering|looking|saving|preparing|"
                 r"considering|reading|building|writing|still|currently|not)\b", re.I), ""),
 ]  # fmt: skip
 _AND_I = re.compile(r"\b((?:my|our|the|his|her)?\s*[\w'-]+(?: [\w'-]+)?)(,? and) I\b(?!')", re.I)
 _ME_AND = re.compile(r"^(?:me|myself) and\b", re.I)
 
+_OTHERS = frozenset({"they", "them", "their", "they're", "they've", "they'll", "theirs"})
+_NOUNS_TOO = frozenset(
+    "love support hope work care play plan help run walk drive study travel visit cook train watch paint ride dance swim wish drink look need "
+    "design build sleep hike start use practice want coach mentor lead answer follow ship".split()
+)
+"""Verbs that are as often nouns: "acceptance and love"."""
+_VERB_FOLLOWERS = frozenset(
+    "the a an my our it them him her you me to in at as for with on this that from about up out his their some every all".split()
+)
 OBJECT_FOLLOWERS = PREPOSITIONS | frozenset(
     "the a an my our that this how what when if and or but so all guys too soon more most up out some any all both there "
     "here feel who why where something anything know everything do happy well better much again later now as".split()
@@ -93,7 +108,7 @@ def tidy(sentence: str) -> str:
     previous = None
     while previous != text:
         previous = text
-        text = _FILLER.sub("", text, count=1)
+        text = _OPENING.sub("", _FILLER.sub("", text, count=1), count=1)
     return text.strip()
 
 
@@ -147,7 +162,10 @@ class _Teller:
         self.lower = [t.lower() for t in self.tokens]
         self.main, self.speaker, self.listener, self.group = main, speaker, listener, group
         words = set(self.lower)
-        self.ambiguous = bool(words & {"they", "them", "their", "they're", "they've", "they'll", "theirs"})
+        self.crowded = bool(words & _OTHERS)
+        """Another "they" is somewhere in the sentence: the subject is better named again."""
+        self.ambiguous = False
+        """Another "they" has been said already: "their" and "them" would be theirs."""
         self.grouped = False
         self.out: list[str] = []
         self.agree = False
@@ -182,7 +200,7 @@ class _Teller:
 
     def subject(self, person: Person, i: int, contraction: str) -> int:
         """Write the subject at ``i`` and its verb; the index to go on from."""
-        pronoun = person.named and person is self.main and not self.ambiguous and not self.grouped
+        pronoun = person.named and person is self.main and not self.crowded and not self.grouped
         dropped = False
         if person.named and self.open and person is self.main and self.previous(i) in {"and", "but"}:
             dropped = True
@@ -250,6 +268,8 @@ class _Teller:
 
     def is_object_you(self, i: int) -> bool:
         before = self.previous(i)
+        if not before:
+            return False
         if before in PREPOSITIONS and before not in {"since", "as", "like", "before", "after", "until", "about"}:
             return True
         j = self.following(i)
@@ -266,13 +286,18 @@ class _Teller:
         after = self.following(verb)
         if self.lower[verb] not in COORDINATE_VERBS or after >= len(self.tokens):
             return False
-        return self.tokens[after][0].isalnum() and self.lower[after] not in {"and", "or"}
+        if not self.tokens[after][0].isalnum() or self.lower[after] in {"and", "or"}:
+            return False
+        follower = self.lower[after]
+        return self.lower[verb] not in _NOUNS_TOO or follower in _VERB_FOLLOWERS or follower.endswith("ing")
 
     def tell(self) -> str:
         i = 0
         count = len(self.tokens)
         while i < count:
             token, word = self.tokens[i], self.lower[i]
+            if word in _OTHERS:
+                self.ambiguous = True
             if token == '"':
                 self.quoted = not self.quoted
             if self.quoted or not token[0].isalpha():
@@ -380,13 +405,23 @@ class _Teller:
         return "themselves" if self.speaker.mentioned else self.object(self.speaker, i)
 
 
-def group_name(name: str, context: str) -> str:
+_OUR_ALL = re.compile(r"\bour (kids|children|future|society|world|planet|country|youth|people|veterans|military|lives|communities)\b", re.I)
+_HOUSEHOLD = re.compile(r"\b(?:my|our) (?:\w+ )?(?:kids|son|daughter|husband|wife|family|fam|partner)\b", re.I)
+_COMPANY = re.compile(r"\b(?:my|our) (?:\w+ )??([a-zé]+)\b(?!')")
+
+
+def group_name(name: str, sentence: str, context: str = "") -> str:
     """Who "we" is: the speaker with whoever the words around name, or with others."""
-    lower = context.lower()
-    for word in re.findall(r"[a-zé]+", lower):
-        if word in COMPANIONS and re.search(rf"\b(?:my|our|the) (?:\w+ )?{word}\b", lower):
-            word = {"fam": "family"}.get(word, word)
-            return f"{name} and their {word}"
+    lower = f"{sentence} {context}".lower()
+    here = sentence.lower()
+    for match in _COMPANY.finditer(lower):
+        word = match.group(1)
+        if word in COMPANIONS:
+            if re.search(rf"\b{word}\b", here) and not re.search(rf"\bwith (?:my|our|the) (?:\w+ )?{word}\b", here):
+                continue
+            if re.search(rf"\bwith (?:my|our|the) (?:\w+ )?{word}\b", here):
+                return f"{name} and others"
+            return f"{name} and their { {'fam': 'family'}.get(word, word)}"
     if re.search(
         r"\bwe (?:\w+ )?(?:use|run|ship|deploy|host|charge|bill|invoice|build|hire|release|pay|sell|support|store|need)\b", lower
     ):
@@ -398,6 +433,8 @@ def retell(
     sentence: str, speaker: str, listener: str | None = None, main: str | None = None, context: str = ""
 ) -> str:
     """``sentence`` in the third person about ``main`` (the speaker where not given)."""
+    if not _HOUSEHOLD.search(f"{sentence} {context}"):
+        sentence = _OUR_ALL.sub(r"the \1", sentence)
     talker = Person(speaker)
     hearer = Person(listener) if listener else None
     central = hearer if hearer is not None and main == listener and main != speaker else talker
@@ -405,11 +442,11 @@ def retell(
     text, swapped = _lead_and_i(text, speaker)
     if swapped:
         talker.named = talker.mentioned = True
-    teller = _Teller(text, central, talker, hearer, group_name(speaker, f"{sentence} {context}"))
+    teller = _Teller(text, central, talker, hearer, group_name(speaker, sentence, context))
     if swapped:
-        teller.ambiguous = True
+        teller.crowded = teller.ambiguous = True
         teller.grouped = True
-    told = teller.tell().strip()
+    told = re.sub(r"\s+", " ", teller.tell()).strip()
     return capitalise(told, (speaker, listener or ""))
 
 

@@ -20,7 +20,7 @@ _TEMPLATES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^where (?:do|are) you (?:work|working)(?: now)?\?", "{name} works at {answer}"),
         (r"^what do you do(?: for (?:a living|work))?\?", "{name} works as {a}{answer}"),
         (r"^what(?:'s| is) your (?:job|profession|occupation)\?", "{name} works as {a}{answer}"),
-        (r"^what(?:'s| is) your (?P<n>[\w' -]{2,40}?)\?", "{names} {n} is {answer}"),
+        (r"^what(?:'s| is) your (?P<n>(?!plan|take|opinion|thought|next|secret|advice)[\w'-]+(?: (?!to\b|with\b|on\b)[\w'-]+){0,2})\?", "{names} {n} is {answer}"),
         (r"^what(?:'s| is) (?:the|your) name of your (?P<n>[\w' -]{2,40}?)\?", "{names} {n} is named {answer}"),
         (r"^how old are you\?", "{name} is {answer} years old"),
         (r"^who(?:'s| is) your (?P<n>[\w' -]{2,40}?)\?", "{names} {n} is {answer}"),
@@ -30,6 +30,12 @@ _TEMPLATES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^how much (?:is|are) (?P<n>your [\w' -]{2,40}?)\?", "{names} {n2} is {answer}"),
     )
 )  # fmt: skip
+_SENTENCE = re.compile(
+    r"^(?:sorry|thanks|thank|please|hope|let|check|look|just [a-z]+ing|i|i'\w+|we|we'\w+|he|she|it|it'\w+|they|you)\b|\b(?:i|we|i'm|we're|i've|it's|that's|is|are|was|were|isn't|"
+    r"aren't|wasn't|has|can|can't|will|brings?|makes?|helps?|don't|doesn't|didn't)\b|\w's (?:[a-z]+ing|so|a|the|been|[a-z]+ous|great|hilarious)\b",
+    re.I,
+)
+_SMALL_TALK = re.compile(r"^(?:how(?:'s|'re| are| is| was| have| has)\b|what(?:'s| is| has|'ve| have) (?:up|new|been|going|happening)|anything (?:new|fun|exciting|else)|any (?:news|fun|cool|exciting)|what about you|and you|you\?|right\?|what (?:now|happened)|got any)", re.I)
 _LEAD = re.compile(r"^(?:so|and|but|well|oh|wow|hey|cool|nice|great|ok|okay|by the way|btw)[,!]?\s+", re.I)
 
 
@@ -41,6 +47,12 @@ def short_answer(text: str) -> bool:
     if re.match(r"^(?:i|we|my|our|he|she|they|the|that|this|it|there|you|what|let's|thanks|wow|that's|it's)\b|^(?:i|we|it|that)'", text, re.I) and not (
         _YES.match(text) or _NO.match(text)
     ):
+        return False
+    rest = re.sub(r"^(?:yes|yeah|yep|yup|no|nope|nah|sure|oh)\b[,!.\s–-]*", "", text, flags=re.I)
+    words = re.findall(r"[a-z']+", rest.lower())
+    if {"i", "my", "me", "we", "our", "i'm", "i've"} & set(words):
+        return False
+    if _SENTENCE.search(rest) or (len(words) >= 4 and any(is_past(w) for w in words[1:])):
         return False
     return bool(re.search(r"\w", text))
 
@@ -59,6 +71,8 @@ def join(question: str, answer: str, name: str, possessive: str, asker: str) -> 
     asked = _clean(tidy(question))
     given = answer.strip().rstrip(".!,; ")
     if not given or len(asked.split()) > 25:
+        return None
+    if _SMALL_TALK.match(asked) and not re.match(r"^how (?:old|long|many|much)|^how are you (?:called|named)", asked, re.I):
         return None
     polar = _polar(asked, given, name, asker)
     if polar:
@@ -112,7 +126,7 @@ def _polar(asked: str, given: str, name: str, asker: str) -> str | None:
         verb, adverb, rest = match.group(1).lower(), (match.group(2) or "").lower(), match.group(3)
         if len(rest.split()) < 2 and not re.match(r"[a-z]+(?:ed|ing)?$", rest) or re.search(r"\b(?:it|that|this|them|there|one|any|or|think|know|mean|want to|like to)\b", rest):
             return None
-        adverb = "" if adverb in {"guys", "all", "ever", "really"} else adverb + " "
+        adverb = "" if adverb in {"", "guys", "all", "ever", "really"} else adverb + " "
         if verb == "did":
             return f"{name} did {'' if yes else 'not '}{retell(rest, asker, name, main=name)}" if not yes else None
         if verb in {"would", "will", "can"}:

@@ -15,7 +15,9 @@ from reasoning.providers.local.dates import say
 from reasoning.providers.local.salience import Sort
 
 MAX_STATEMENTS = 200
-THRESHOLD = {Kind.USER: 2.6, Kind.OBSERVED: 2.6, Kind.SESSION: 3.1, Kind.PROJECT: 2.9}
+SURE = 2.6
+"""Claims worth so much are kept however dense the talk is."""
+THRESHOLD = {Kind.USER: 1.1, Kind.OBSERVED: 1.1, Kind.SESSION: 2.9, Kind.PROJECT: 2.7}
 SHARE = {Kind.USER: 0.33, Kind.OBSERVED: 0.33, Kind.SESSION: 0.2, Kind.PROJECT: 0.25}
 
 
@@ -34,12 +36,22 @@ def reason(request: Request) -> Answer:
 def _choose(request: Request, gathered: Harvest) -> list[Claim]:
     """The claims worth keeping: above the threshold, and no more than a share of what was said."""
     good = [c for c in gathered.claims if c.verbatim or c.worth >= THRESHOLD[request.kind] or _quiet(c)]
-    limit = max(4, round(SHARE[request.kind] * gathered.sentences))
+    if request.kind is Kind.PROJECT:
+        good = [c for c in good if c.verbatim or not _private(c)]
+    limit = max(8, round(SHARE[request.kind] * gathered.sentences))
     free = [c for c in good if not c.verbatim]
+    if request.kind in (Kind.USER, Kind.OBSERVED):
+        limit = max(limit, sum(1 for c in free if c.worth >= SURE))
     if len(free) > limit:
         keep = {id(c) for c in sorted(free, key=lambda c: (-c.worth, c.order))[:limit]}
         good = [c for c in good if c.verbatim or id(c) in keep]
     return good
+
+
+def _private(claim: Claim) -> bool:
+    """What concerns the person, not the project."""
+    slots = {s.slot for s in contradictions.settles(claim.text, claim.about or "")}
+    return bool(slots & {"home", "age", "relationship", "name"}) or "asked the assistant to" in claim.text
 
 
 def _quiet(claim: Claim) -> bool:

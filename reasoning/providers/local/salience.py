@@ -39,9 +39,10 @@ _PHATIC_START = re.compile(
     r"here's|here is|here are|check (?:it|this|out)|take a look|have a look|look at|guess what|long time|anyways?[.!]|"
     r"i(?:'ll)? (?:let you know|keep you (?:posted|updated)|be in touch|miss you|love you|bet|promise[.!]|wish you|hope (?:you|it|that|so|we|your))|"
     r"best of luck|all the best|welcome|enjoy|cherish|appreciate|love (?:that|it|your|this|how|the)\b|loving (?:it|the|this)|oh no|bummer|too bad|my pleasure|"
-    r"i know(?: right|, right|[.!]|$)|i see[.!]?$|i think so|i guess so|i don't know[.!]?$|makes sense|fair enough|never mind|just (?:checking|kidding|saying)|"
+    r"i know(?: right|, right|[.!]|$)|i see[.!]?$|i think so|i guess so|i don't know[.!]?$|makes sense|fair enough|never mind|just (?:checking|kidding|saying)|(?:i )?just (?:want|wanted) to (?:check|say|give you|let you|tell|share|ask)|"
+    r"i(?:'m| am) (?:so |really |very )*sorry|i'm (?:always |just )?here (?:to|for|if|when)|"
     r"i wanted to (?:tell|ask|share with|let) you|i have (?:some )?(?:great|exciting|good|big|awesome|amazing|bad)? ?news|i'd (?:love|be happy) to (?:hear|see (?:it|that|more|them)|help(?:[.!]|$)|join you|come)|"
-    r"long story|how's|what's up|not much|same old|let's (?:keep|do|make|spread|go|get|talk|chat|catch|stay|celebrate|hope|see))",
+    r"long story|how's|what's up|not much|same old|so much (?:has |have )?(?:happened|since|going)|(?:a lot|lots|so much)(?:'s| has| have) (?:been )?(?:happen|going)|it's been (?:a while|ages|so long|super busy|busy)|let's (?!go with|use\b|ship|deploy|launch|meet on|schedule|move the))",
     re.I,
 )
 _EVALUATION = re.compile(
@@ -75,9 +76,10 @@ _PATTERNS: tuple[tuple[Sort, float, re.Pattern[str]], ...] = tuple(
         (Sort.RELATION, 3.3, r"\bmy (?:\w+ ){0,2}?(?:%s)\b|\bour (?:\w+ )?(?:kids|son|daughter|children|baby)\b|\b(?:i|we) (?:have|adopted|got) (?:a|an|two|three|four|\d|some|one) (?:[\w-]+ ){0,2}(?:%s|%s)\b" % ("|".join(sorted(FAMILY)), "|".join(sorted(FAMILY)), "|".join(sorted(PETS)))),
         (Sort.RELATION, 2.9, r"\bmy (?:\w+ ){0,2}?(?:friend|friends|boss|manager|colleague|coworker|client|clients|neighbor|neighbour|roommate|mentor|teacher|coach|therapist|doctor|team|pet|%s)\b" % "|".join(sorted(PETS))),
         (Sort.PREFERENCE, 3.2, r"\bi(?:'d| would)? ADV (?:prefer|hate|dislike|can't stand|favou?r)\b|\bmy (?:absolute |all-time )?favou?rites?\b|\bi'm (?:ADV )?(?:a (?:big |huge )?fan of|not a fan|into|obsessed with|allergic|keen on|passionate about|interested in)\b|\bi (?:don't|do not|no longer|never) (?:ADV )?(?:like|love|enjoy|eat|drink|want|use|care for|trust)\b"),
-        (Sort.PREFERENCE, 2.7, r"\bi(?:'ve)? ADV (?:love|like|enjoy|adore|loved|enjoyed|liked)\b(?! (?:to hear|that you|your|it[.!]|this|that))|\bi'd rather\b"),
+        (Sort.PREFERENCE, 2.7, r"\bi(?:'ve)? ADV (?:love|like|enjoy|adore|loved|enjoyed|liked)\b(?! (?:to hear|that\b|your\b|it\b|this\b|how\b|the\b|these\b|those\b|them\b|you\b|seeing))|\bi'd rather\b"),
         (Sort.PLAN, 3.0, r"\b(?:i|we)(?:'m|'re| am| are) (?:ADV )?(?:planning|going to|thinking (?:about|of)|considering|hoping to|looking (?:into|to|for)|saving|about to|trying to|aiming|set to|starting|training for|applying|preparing)\b|\bmy (?:\w+ )?(?:goal|plan|dream|aim|ambition)s?\b|\b(?:i|we) (?:ADV )?(?:want to|need to|plan|hope to|intend|have to|wish to|must)\b|\b(?:i'll|we'll|i will|we will)\b|\b(?:the )?(?:plan|goal|next step) is\b|\b(?:i|we)'d (?:ADV )?(?:like|love) to\b"),
         (Sort.STATE, 2.6, r"\b(?:i|we)(?:'m|'re| am| are) (?:ADV )?(?:working on|building|writing|learning|studying|reading|watching|taking|doing|using|dealing|struggling|recovering|volunteering|teaching|living|in the middle|focused|busy|swamped)\b|\b(?:i|we)(?:'ve| have) (?:ADV )?been \w+ing\b|\b(?:i|we)(?:'ve| have) (?:ADV )?(?:been|had|known|got|owned|worked|lived|had)\b|\b(?:is|are) (?:blocked|done|finished|ready|live|broken|overdue|late|delayed)\b"),
+        (Sort.RELATION, 2.6, r"\bthe (?:\w+ ){0,2}kids\b"),
         (Sort.FACT, 2.5, r"\b(?:i|we) (?:ADV )?(?:have|own)\b"),
     )
 )  # fmt: skip
@@ -93,7 +95,8 @@ _TIME = re.compile(
     r"december|summer|winter|spring)\b",
     re.I,
 )
-_ANAPHORA = re.compile(r"^(?:it|this|that|they|these|those|he|she|there|it's|that's|they're|he's|she's|such|both|then)\b", re.I)
+_POINTS_BACK = re.compile(r"\b(?:it|them|those|that|this|these|one|there)(?: \w+)?$|\b(?:do|did|does|doing|made|make|love|loved|like|liked|chose|got|see|saw|found|use|used|with|for|of|about|to) (?:it|them|those|this|that)\b(?! \w+ing)|\b(?:this|that|these|those) (?!year|month|week|morning|summer|weekend)\w+", re.I)
+_ANAPHORA = re.compile(r"^(?:it|this|that|they|these|those|he|she|there|it's|that's|they're|he's|she's|such|both|then|reminds?|makes?|made|feels?|felt|keeps|helps|means|gives|brings|takes|took|really made)\b", re.I)
 
 
 def phatic(text: str) -> bool:
@@ -123,6 +126,11 @@ def anaphoric(text: str) -> bool:
     return bool(_ANAPHORA.match(text))
 
 
+def points_back(text: str) -> bool:
+    """Whether a sentence speaks of "it" or "them" early on, which only the one before explains."""
+    return bool(_POINTS_BACK.search(" ".join(text.split()[:7])))
+
+
 def first_person(text: str) -> bool:
     """Whether the speaker is in the sentence."""
     return bool(_FIRST.search(text))
@@ -143,7 +151,7 @@ def classify(text: str) -> tuple[Sort, float]:
         for match in _PAST_FIRST.finditer(text):
             if is_past(match.group(1).lower()) and match.group(1).lower() not in {"was", "were", "felt", "thought", "meant", "agreed", "used"}:
                 return (Sort.EVENT, 2.8) if best[1] < 2.7 else best
-    if best[0] is Sort.OTHER and re.search(r"\b(?:i|we)(?:'m|'re| am| are| was| were)\b", text, re.I):
+    if best[0] is Sort.OTHER and re.search(r"\bi(?:'m|'re| am| are| was| were)\b", text, re.I):
         return Sort.STATE, 1.4
     if best[0] is Sort.OTHER and re.search(r"\bmy\b", text, re.I):
         return Sort.STATE, 1.3
@@ -177,7 +185,9 @@ def score(text: str, base: float, names: frozenset[str] = frozenset()) -> float:
     if _HYPOTHETICAL.search(text):
         worth -= 1.0
     if anaphoric(text):
-        worth -= 0.9
+        worth -= 2.0
+    if _POINTS_BACK.search(" ".join(words[:7])):
+        worth -= 1.2
     if not content:
         worth -= 2.5
     return worth
@@ -190,5 +200,5 @@ def importance(sort: Sort, worth: float) -> int:
     if sort in (Sort.PREFERENCE, Sort.RELATION, Sort.DECISION):
         return 4 if worth >= 4.0 else 3
     if sort in (Sort.PLAN, Sort.EVENT, Sort.STATE):
-        return 3 if worth >= 3.4 else 2
+        return 3 if worth >= (2.9 if sort is Sort.PLAN else 3.4) else 2
     return 2 if worth >= 2.5 else 1

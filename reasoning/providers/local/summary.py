@@ -17,12 +17,13 @@ MAX_NOW_WORDS = 70
 _GOAL = re.compile(
     r"\b(?:wants? to|is (?:\w+ )?(?:planning|going to|working on|trying to|looking (?:into|for|to)|building|learning|preparing|thinking (?:of|about)|"
     r"considering|saving|focused|hoping|training|studying|researching|writing)|are (?:\w+ )?(?:planning|going to|working on|thinking (?:of|about)|building|considering|preparing)|plans? to|needs? to|"
-    r"goal|aims? to|hopes? to|has to|deadline|would (?:love|like) to|will|asked the assistant to|asked how to|started|applied|decided)\b",
+    r"goal|aims? to|hopes? to|has to|deadline|would (?:love|like) to|will|asked the assistant to|asked how to|applied for|decided to)\b",
     re.I,
 )
 _FOCUS = re.compile(r"\b(?:wants? to|goal|working on|building|automat|planning|focused|deadline|looking into|researching)\b", re.I)
+_AIM = re.compile(r"\b(?:wants? to|goal|working on|building|planning|focused|looking into|researching)\b", re.I)
 _SUPPORT = re.compile(r"\b(?:prefers?|uses?|asked the assistant to (?:keep|not|use|always|reply|answer)|switched|deadline|budget)\b", re.I)
-_WEAK = re.compile(r"^Asked “|\bshared a (?:picture|text)|\bwrote: “|^According to|^Open question|returned:|^The agent called|was recorded")
+_WEAK = re.compile(r"^Asked “|\bshared a (?:picture|text)|\bwrote: “|^According to|^Open question|^The conversation (?:on|from)|returned:|^The agent called|was recorded")
 _COMMON_VERBS = frozenset(
     """
     said asked told went got made took came put tried started used working worked work works called needs needed wants wanted looking
@@ -32,6 +33,8 @@ _COMMON_VERBS = frozenset(
     second couple since recently already almost especially though actually really totally pretty enough around something someone
     anything welcome wow hey hello thanks thank sorry please congrats bye absolutely definitely exactly cheers able such many much
     assistant example else instead without within let's you're we're they're that's it's i'm i've can't don't didn't isn't won't course
+    prefer prefers update updates updated change changed changes move moved keep read reads suggest understood based noted happy add added
+    takes give gives right same version first hand hard easy answer answers question questions want wants let decide decided
     kinda gonna wanna gotta yup yep nah lol haha photo picture pic pics image shares share here's what's there's like likes loves
     """.split()
 )
@@ -63,6 +66,8 @@ def now(subject: str, standing: list[Standing], previous: str, latest: date | No
             worth += 1.2
         if item.held_until_ordinal is None and _SUPPORT.search(item.content):
             worth += 1.2
+        worth -= 1.5 if size_of(item.content) < 6 and not goal else 0.0
+        worth -= 2.0 if re.search(r"\b(?:it|them|that|this)\b", " ".join(item.content.split()[:8])) else 0.0
         worth -= min(age, 120.0) * 0.03
         if passed:
             worth -= 2.5
@@ -71,7 +76,7 @@ def now(subject: str, standing: list[Standing], previous: str, latest: date | No
     chosen: list[Standing] = []
     words = 0
     for _, item in ranked:
-        size = len(item.content.split())
+        size = len(_first(item.content).split())
         if words + size > MAX_NOW_WORDS and chosen:
             continue
         if any(jaccard(fingerprint(item.content).words, fingerprint(c.content).words) > 0.45 for c in chosen):
@@ -85,9 +90,20 @@ def now(subject: str, standing: list[Standing], previous: str, latest: date | No
         if rest:
             return max(rest, key=lambda s: (s.order, s.importance)).content
         return previous
-    chosen.sort(key=lambda s: (0 if _FOCUS.search(s.content) else 1 if _GOAL.search(s.content) else 2, -s.order))
-    said = [chosen[0].content] + [_subjectless(s.content, subject) for s in chosen[1:]]
+    chosen.sort(key=lambda s: (0 if _AIM.search(s.content) else 1 if _GOAL.search(s.content) else 2, -s.order))
+    said = [_first(chosen[0].content)] + [_subjectless(_first(s.content), subject) for s in chosen[1:]]
     return " ".join(said)
+
+
+def _first(text: str) -> str:
+    """The statement without what was joined to it."""
+    head = text.split("; ", 1)[0].rstrip(".")
+    return head if head.endswith(("…", "”")) else head + "."
+
+
+def size_of(text: str) -> int:
+    """Words in a text."""
+    return len(text.split())
 
 
 def _over(text: str) -> bool:
@@ -193,7 +209,7 @@ def _pick(standing: list[Standing], count: int, words: int, ordered: bool = Fals
             continue
         if any(jaccard(fingerprint(item.content).words, fingerprint(c.content).words) > 0.5 for c in chosen):
             continue
-        if item.content.startswith(("On ", "From ")) and "conversation was about" in item.content:
+        if item.content.startswith(("The conversation on", "The conversation from")):
             continue
         chosen.append(item)
         total += size
