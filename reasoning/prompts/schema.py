@@ -25,7 +25,7 @@ from reasoning.providers.base import (
 )
 
 MAX_RAW = 1_000_000
-MAX_ADD = 500
+MAX_ADD = 1_000
 MAX_CARD = 100
 MAX_CONTENT = 1_000
 MAX_ABOUT = 200

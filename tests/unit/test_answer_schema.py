@@ -253,7 +253,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({**ANSWER, "add": {}}, "add is an object, not a list"),
     ({**ANSWER, "add": None}, "add is null, not a list"),
     ({**ANSWER, "add": ["text"]}, "add[0] is a string, not an object"),
-    ({**ANSWER, "add": [STATEMENT] * 501}, "add has 501 entries, more than 500"),
+    ({**ANSWER, "add": [STATEMENT] * 1_001}, "add has 1,001 entries, more than 1,000"),
     ({**ANSWER, "card": [1]}, "card[0] is a number, not a string"),
     ({**ANSWER, "card": ["x" * 501]}, "card[0] has 501 characters, more than 500"),
     ({**ANSWER, "card": "text"}, "card is a string, not a list"),

@@ -76,6 +76,7 @@ def failure_of(model: LoopbackModel, asked: Request | None = None, **options: An
         ask(model, asked, **options)
     told = "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
     for secret in (KEY, "Bearer", CONTENT, "Biscuit"):
         assert secret not in told
         assert secret not in str(caught.value)
