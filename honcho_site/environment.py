@@ -37,6 +37,7 @@ VARIABLES: Mapping[str, str] = {
     "PORT": "the port of the web server",
     "WEB_WORKERS": "processes of the web server",
     "LOG_FORMAT": "json or console",
+    "STATIC_ROOT": "where `collectstatic` has put the static files; without it they are served from the apps",
 }
 
 #: Names that people use for what has another name here.
@@ -114,6 +115,7 @@ class Environment:
     port: int
     web_workers: int
     log_format: str
+    static_root: Path | None
 
 
 def read(environ: Mapping[str, str], checkout: Path) -> Environment:
@@ -139,6 +141,7 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         port=_number(environ, "PORT", int, 8000, 1, 65_535),
         web_workers=_number(environ, "WEB_WORKERS", int, 2, 1, 64),
         log_format=_choice(environ, "LOG_FORMAT", LOG_FORMATS, "json"),
+        static_root=Path(environ["STATIC_ROOT"]) if "STATIC_ROOT" in environ else None,
     )
 
 
