@@ -240,9 +240,7 @@ def _answer(found: dict[str, Any], request: Request) -> Answer:
     items = _list(found, "add", "", MAX_ADD)
     retired = _list(found, "retire", "", None)
     statements = [_statement(item, f"add[{place}]", shown, request) for place, item in enumerate(items)]
-    retirements = [
-        _retirement(item, f"retire[{place}]", known, len(items)) for place, item in enumerate(retired)
-    ]
+    retirements = [_retirement(item, f"retire[{place}]", known, len(items)) for place, item in enumerate(retired)]
     add, retire = _without_recalled(statements, retirements, recalled)
     return Answer(
         add=add,

@@ -166,9 +166,7 @@ class OpenAIProvider:
             if status != 200:
                 lesser = accommodate(manner, self._modes, status, body, request.parameters)
                 if lesser is None:
-                    raise failure(
-                        status, headers, body, model=request.model, secret=self._api_key, usage=spent
-                    )
+                    raise failure(status, headers, body, model=request.model, secret=self._api_key, usage=spent)
                 manner = lesser
                 continue
             reply = read_reply(body, request.model, spent)
@@ -350,9 +348,7 @@ def read_reply(body: str, model: str, spent: Usage) -> Reply:
     """
     loaded = loaded_object(body)
     if not loaded:
-        raise ProviderError(
-            Failure.NONSENSE, "The reply is not a JSON object.", raw=body[:MAX_RAW], usage=spent
-        )
+        raise ProviderError(Failure.NONSENSE, "The reply is not a JSON object.", raw=body[:MAX_RAW], usage=spent)
     usage = added(spent, read_usage(loaded.get("usage")))
     choices = loaded.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -431,9 +427,7 @@ def read_usage(usage: Any) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
     details = usage.get("prompt_tokens_details")
-    cached = (
-        details.get("cached_tokens") if isinstance(details, dict) else usage.get("prompt_cache_hit_tokens")
-    )
+    cached = details.get("cached_tokens") if isinstance(details, dict) else usage.get("prompt_cache_hit_tokens")
     return Usage(
         input_tokens=count(usage.get("prompt_tokens")),
         output_tokens=count(usage.get("completion_tokens")),
@@ -617,9 +611,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return seconds
     moment = http_date(wanted)
     if moment is not None:
-        return max(
-            0.0, (moment - (http_date(found.get("date", "")) or now or datetime.now(UTC))).total_seconds()
-        )
+        return max(0.0, (moment - (http_date(found.get("date", "")) or now or datetime.now(UTC))).total_seconds())
     resets = {}
     for limit in ("requests", "tokens"):
         wait = duration(found.get(f"x-ratelimit-reset-{limit}", ""))

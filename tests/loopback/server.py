@@ -385,9 +385,7 @@ def answer_text(call: Call, behaviour: Behaviour) -> str:
     if kind == "wrong_schema":
         return json.dumps({"facts": ["They had a lovely time."], "done": True})
     if kind == "empty":
-        return json.dumps(
-            {"add": [], "retire": [], "card": [], "now": "", "short_summary": "", "long_summary": ""}
-        )
+        return json.dumps({"add": [], "retire": [], "card": [], "now": "", "short_summary": "", "long_summary": ""})
     try:
         answer = derive_answer(call.body["messages"])
     except (ValueError, KeyError, IndexError, TypeError):
@@ -434,9 +432,7 @@ def default_error(status: int, call: Call) -> dict[str, Any]:
 
 def json_reply(status: int, body: Any, headers: dict[str, str] | None = None, drip: float = 0.0) -> Reply:
     """A reply whose body is ``body`` as JSON."""
-    return Reply(
-        status, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})}, drip
-    )
+    return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})}, drip)
 
 
 async def wait(reader: asyncio.StreamReader, seconds: float) -> None:
@@ -451,9 +447,7 @@ async def wait(reader: asyncio.StreamReader, seconds: float) -> None:
 async def send(writer: asyncio.StreamWriter, reply: Reply) -> None:
     """Send a reply, in up to 100 pieces where it is to drip."""
     headers = {**reply.headers, "Content-Length": str(len(reply.body))}
-    head = f"HTTP/1.1 {reply.status} Loopback\r\n" + "".join(
-        f"{name}: {value}\r\n" for name, value in headers.items()
-    )
+    head = f"HTTP/1.1 {reply.status} Loopback\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     writer.write(head.encode("latin-1") + b"\r\n")
     size = len(reply.body) if not reply.drip else max(1, len(reply.body) // 100)
     for start in range(0, len(reply.body), max(1, size)):

@@ -113,9 +113,7 @@ class TestAnswer:
         assert answer.short_summary == 'session-1: Melanie said on 2023-05-08: "That is lovely!"'
         assert STATEMENT in answer.long_summary
 
-    def test_what_is_sent_is_the_model_the_messages_the_schema_and_the_parameters(
-        self, model: LoopbackModel
-    ) -> None:
+    def test_what_is_sent_is_the_model_the_messages_the_schema_and_the_parameters(self, model: LoopbackModel) -> None:
         ask(
             model,
             request(parameters={"temperature": 0.2, "max_output_tokens": 900, "seed": None, "top_k": 4}),
@@ -198,9 +196,7 @@ class TestManyAtOnce:
 
 
 class TestFallbacks:
-    def test_a_server_without_json_schema_is_asked_for_an_object_ever_after(
-        self, model: LoopbackModel
-    ) -> None:
+    def test_a_server_without_json_schema_is_asked_for_an_object_ever_after(self, model: LoopbackModel) -> None:
         model.always("refuse_json_schema")
         ask(model)
         ask(model)
@@ -249,24 +245,18 @@ class TestFallbacks:
         ask(model, structured="json_object")
         assert formats(model) == ["json_schema", "json_object"]
 
-    def test_the_older_name_of_the_token_limit_is_used_where_the_newer_is_refused(
-        self, model: LoopbackModel
-    ) -> None:
+    def test_the_older_name_of_the_token_limit_is_used_where_the_newer_is_refused(self, model: LoopbackModel) -> None:
         model.always("refuse_max_completion_tokens")
         asked = request(parameters={"max_output_tokens": 700})
         ask(model, asked)
         ask(model, asked)
-        limits = [
-            (call.body.get("max_completion_tokens"), call.body.get("max_tokens")) for call in model.calls
-        ]
+        limits = [(call.body.get("max_completion_tokens"), call.body.get("max_tokens")) for call in model.calls]
         assert limits == [(700, None), (None, 700), (None, 700)]
         assert formats(model) == ["json_schema"] * 3
 
     @pytest.mark.parametrize("status", [400, 404, 422])
     def test_any_status_that_complains_of_the_format_counts(self, model: LoopbackModel, status: int) -> None:
-        model.then(
-            "status", status=status, body={"detail": [{"loc": ["body", "response_format"], "msg": "no"}]}
-        )
+        model.then("status", status=status, body={"detail": [{"loc": ["body", "response_format"], "msg": "no"}]})
         ask(model)
         assert formats(model) == ["json_schema", "json_object"]
 
@@ -280,8 +270,7 @@ class TestFallbacks:
         failed = failure_of(model, request(parameters={"temperature": 0.5}))
         assert failed.failure is Failure.REFUSED
         assert str(failed) == (
-            "The provider refused the request to the model gpt-4o-mini "
-            "(HTTP 400, unsupported_value, temperature)"
+            "The provider refused the request to the model gpt-4o-mini (HTTP 400, unsupported_value, temperature)"
         )
         assert model.count == 1
 
@@ -358,8 +347,7 @@ class TestFailures:
             (
                 "quota",
                 Failure.QUOTA,
-                "The account's quota is used up: check its plan, limits and billing "
-                "(HTTP 429, insufficient_quota)",
+                "The account's quota is used up: check its plan, limits and billing (HTTP 429, insufficient_quota)",
             ),
             (
                 "too_long",
@@ -407,8 +395,7 @@ class TestFailures:
         error = failure_of(model)
         assert (error.failure, str(error)) == (
             Failure.NONSENSE,
-            "The answer was cut off after 1,234 tokens: "
-            "show fewer events at a time or raise max_output_tokens.",
+            "The answer was cut off after 1,234 tokens: show fewer events at a time or raise max_output_tokens.",
         )
         assert error.raw == whole
         assert error.usage == Usage(output_tokens=1234)
@@ -484,9 +471,7 @@ class TestFailures:
     def test_an_error_that_repeats_key_and_content_gives_nothing_away(self, model: LoopbackModel) -> None:
         def echo(call: Call) -> Behaviour:
             text = f"{call.headers['authorization']} {call.body['messages'][1]['content']}"
-            return Behaviour(
-                "status", status=500, body={"error": {"message": text, "code": KEY, "param": KEY}}
-            )
+            return Behaviour("status", status=500, body={"error": {"message": text, "code": KEY, "param": KEY}})
 
         model.decide = echo
         error = failure_of(model)
@@ -649,9 +634,7 @@ class TestSettings:
             OpenAIProvider(key)
         assert key not in str(caught.value)
 
-    @pytest.mark.parametrize(
-        "address", ["localhost:8000/v1", "ftp://host/v1", "http://", "https://user:pass@host/v1"]
-    )
+    @pytest.mark.parametrize("address", ["localhost:8000/v1", "ftp://host/v1", "http://", "https://user:pass@host/v1"])
     def test_an_address_that_cannot_be_used_is_refused(self, address: str) -> None:
         with pytest.raises(ValueError, match="the base URL must"):
             OpenAIProvider(KEY, address)
