@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from memory.models import Event
-from reasoning.providers.base import Answer, Kind, Request, Statement
+from reasoning.providers.base import Answer, Request, Statement
 
 
 def problems(request: Request, answer: Answer) -> list[str]:
@@ -23,36 +25,31 @@ def problems(request: Request, answer: Answer) -> list[str]:
             found.append(f"It retires statement {item.known}, which it was not shown.")
         if item.replaced_by is not None and not 0 <= item.replaced_by < len(answer.add):
             found.append(f"It replaces statement {item.known} with one that it does not add.")
-    if request.kind is Kind.SESSION and not answer.short_summary.strip():
-        found.append("The session has no summary.")
-    if (
-        (request.card or request.now)
-        and not (answer.card or answer.now or answer.add)
-        and request.kind is not Kind.SESSION
-    ):
+    if request.short_summary and not answer.short_summary.strip():
+        found.append("It would leave nothing of the summary.")
+    if (request.card or request.now) and not (answer.card or answer.now or answer.add):
         found.append("It would leave nothing of the card and of what matters now.")
     return found
 
 
-def without_recalled(request: Request, answer: Answer) -> Answer:
-    """Return ``answer`` without what rests on recalled memory alone: it was known before and proves nothing new."""
+def admissible(request: Request, answer: Answer) -> Answer:
+    """Return ``answer`` without what it has no say in.
+
+    That is what rests on recalled memory alone (it was known before and proves nothing new), and the retirement of
+    statements that a human has pinned.
+    """
     recalled = {event.number for event in request.events if event.origin == Event.Origin.RECALLED}
-    if not recalled:
-        return answer
+    pinned = {statement.number for statement in request.known if statement.pinned}
     kept: list[Statement] = []
-    place: dict[int, int] = {}
+    place: dict[int | None, int | None] = {None: None}
     for index, item in enumerate(answer.add):
         numbers = tuple(number for number in item.events if number not in recalled)
         if numbers:
             place[index] = len(kept)
-            kept.append(_with_events(item, numbers))
+            kept.append(replace(item, events=numbers))
     retire = tuple(
-        type(item)(item.known, item.reason, None if item.replaced_by is None else place[item.replaced_by])
+        replace(item, replaced_by=place[item.replaced_by])
         for item in answer.retire
-        if item.replaced_by is None or item.replaced_by in place
+        if item.known not in pinned and item.replaced_by in place
     )
-    return Answer(tuple(kept), retire, answer.card, answer.now, answer.short_summary, answer.long_summary)
-
-
-def _with_events(item: Statement, numbers: tuple[int, ...]) -> Statement:
-    return Statement(item.content, numbers, item.level, item.about, item.held_from, item.held_until, item.importance)
+    return replace(answer, add=tuple(kept), retire=retire)

@@ -80,7 +80,7 @@ def complete(prepared: Prepared, completion: Completion) -> Representation:
     Raises :class:`~reasoning.queue.LostLease`; nothing is kept then.
     """
     request = prepared.request
-    answer = gate.without_recalled(request, completion.answer)
+    answer = gate.admissible(request, completion.answer)
     found = gate.problems(request, completion.answer)
     with transaction.atomic():
         _, work = queue.held(prepared.claim)

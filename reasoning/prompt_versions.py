@@ -16,6 +16,7 @@ from memory.models import App, Subject
 from reasoning.models import PromptVersion
 from reasoning.prompts.library import check_template, default_instructions
 from reasoning.providers.base import Kind
+from reasoning.providers.openai import check_parameters
 
 
 @transaction.atomic
@@ -35,6 +36,8 @@ def create(
     """
     if problems := check_template(Kind(kind), instructions):
         raise Invalid(" ".join(problems), ("instructions",))
+    if problems := check_parameters(dict(parameters or {})):
+        raise Invalid(" ".join(problems), ("parameters",))
     if not message.strip():
         raise Invalid("Say what is new in this version, and why.", ("message",))
     versions = PromptVersion.objects.filter(app=app, kind=kind)

@@ -10,7 +10,6 @@ import calendar
 import json
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NoReturn
 
@@ -128,8 +127,7 @@ def parse_answer(raw: str, request: Request) -> Answer:
     """Read a model's text as the answer to ``request``.
 
     Tolerates text or a code fence around one JSON object, further properties, importance out of range, and
-    nullable properties left out. Numbers of recalled events are no evidence and are dropped; a statement that
-    rests on nothing else is not added, and does not replace anything.
+    nullable properties left out. The first of several retirements of one statement stays.
 
     Raises ``ProviderError`` with ``Failure.NONSENSE`` and ``raw`` for everything else.
     """
@@ -235,16 +233,15 @@ def _fits(value: Any, schema: dict[str, Any]) -> bool:
 
 def _answer(found: dict[str, Any], request: Request) -> Answer:
     shown = {event.number for event in request.events}
-    recalled = {event.number for event in request.events if event.origin == "recalled"}
     known = {statement.number for statement in request.known}
     items = _list(found, "add", "", MAX_ADD)
     retired = _list(found, "retire", "", None)
     statements = [_statement(item, f"add[{place}]", shown, request) for place, item in enumerate(items)]
     retirements = [_retirement(item, f"retire[{place}]", known, len(items)) for place, item in enumerate(retired)]
-    add, retire = _without_recalled(statements, retirements, recalled)
+    first = {item.known: item for item in reversed(retirements)}
     return Answer(
-        add=add,
-        retire=retire,
+        add=tuple(statements),
+        retire=tuple(item for item in retirements if first[item.known] is item),
         card=_card(found),
         now=_text(found, "now", "", MAX_NOW),
         short_summary=_text(found, "short_summary", "", MAX_SUMMARY),
@@ -366,30 +363,6 @@ def _card(found: dict[str, Any]) -> tuple[str, ...]:
             _wrong(f"card[{place}]", f"is {_type(entry)}, not a string")
         entries.append(_sentence(_clean(entry, f"card[{place}]", MAX_CARD_ENTRY)))
     return tuple(dict.fromkeys(filter(None, entries)))
-
-
-def _without_recalled(
-    statements: list[Statement], retirements: list[Retirement], recalled: Collection[int]
-) -> tuple[tuple[Statement, ...], tuple[Retirement, ...]]:
-    """Take recalled events out of the evidence, with the statements that rest on nothing else.
-
-    A retirement in favour of such a statement goes with it. The first of several retirements
-    of one statement stays.
-    """
-    add: list[Statement] = []
-    position: dict[int, int] = {}
-    for place, statement in enumerate(statements):
-        events = tuple(number for number in statement.events if number not in recalled)
-        if events:
-            position[place] = len(add)
-            add.append(statement if events == statement.events else replace(statement, events=events))
-    retire: dict[int, Retirement] = {}
-    for each in retirements:
-        if each.replaced_by is None:
-            retire.setdefault(each.known, each)
-        elif each.replaced_by in position:
-            retire.setdefault(each.known, Retirement(each.known, each.reason, position[each.replaced_by]))
-    return tuple(add), tuple(retire.values())
 
 
 # --- values of one type

@@ -217,21 +217,6 @@ class TestReading:
         assert read({**ANSWER, "retire": retire}).retire == (Retirement(2, "ended", None),)
 
 
-class TestRecalledMemory:
-    def test_it_is_taken_out_of_the_evidence(self) -> None:
-        assert read(with_statement(events=[1, 3])).add[0].events == (1,)
-
-    def test_what_rests_on_nothing_else_is_neither_added_nor_a_replacement(self) -> None:
-        kept = {**STATEMENT, "content": "Caroline has moved."}
-        retire = [
-            {"known": 1, "reason": "moved", "replaced_by": 1},
-            {"known": 2, "reason": "moved", "replaced_by": 2},
-        ]
-        answer = read({**ANSWER, "add": [{**STATEMENT, "events": [3]}, kept], "retire": retire})
-        assert [each.content for each in answer.add] == ["Caroline has moved."]
-        assert answer.retire == (Retirement(2, "moved", 0),)
-
-
 NO_EVENT = "is not one of the 3 events shown"
 
 REFUSED: list[tuple[Any, str]] = [
