@@ -10,13 +10,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from memory import ids, tenants, tokens, validation
 from memory.conf import MemorySettings
@@ -103,19 +102,27 @@ def append(
     user: str | User | None = None,
     session: str | Session | None = None,
     project: str | Project | None = None,
+    may_create_app: bool = True,
+    where: tuple[str | int, ...] = ("events",),
 ) -> list[LoggedEvent]:
     """Append events to the log, all or none, and return them in the order given.
 
     ``app``, ``user``, ``session`` and ``project`` are names, public ids or rows; what a name means is made if it is
-    missing. A session is the user's own where ``user`` is given. Runs in the caller's transaction if there is one:
-    if that rolls back, nothing was written.
+    missing (the app only if it may be). A session is the user's own where ``user`` is given. ``where`` names the list
+    in error messages. Runs in the caller's transaction if there is one: if that rolls back, nothing was written.
 
     Raises :class:`memory.errors.Invalid` or :class:`~memory.errors.TooLarge` for what cannot be stored, and
     :class:`~memory.errors.Conflict` for a ``client_id`` that was used with another body.
     """
     with transaction.atomic():
-        place = open_place(_ref(app), _maybe_ref(user), _maybe_ref(session), _maybe_ref(project))
-        return append_at(place, list(events))
+        place = open_place(
+            _ref(app),
+            _maybe_ref(user),
+            _maybe_ref(session),
+            _maybe_ref(project),
+            may_create_app=may_create_app,
+        )
+        return append_at(place, list(events), where)
 
 
 def _ref(row: str | App | User | Session | Project) -> str:
@@ -137,7 +144,7 @@ def append_at(
         raise TooLarge(f"A write takes at most {settings.batch_events:,} events; this has {len(events):,}.")
     now = timezone.now()
     prepared = [_prepare(event, (*where, i), settings, now) for i, event in enumerate(events)]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # all or nothing is the whole call's affair
         place, authors, projects = _resolve(place, events, where)
         sizes = tokens.count_each([_counted_text(row) for row in prepared])
         for row, event, size in zip(prepared, events, sizes, strict=True):
@@ -150,8 +157,8 @@ def append_at(
             events_appended.send(sender=Event, app_id=place.app_id, subject_ids=place.subject_ids, count=len(created))
         earlier = {} if len(created) == len(prepared) else _earlier(place, prepared, stored)
         return [
-            _logged(place, row, now) if row["id"] in stored else _same_or_conflict(row, event, earlier, (*where, i))
-            for i, (row, event) in enumerate(zip(prepared, events, strict=True))
+            _logged(place, row, now) if row["id"] in stored else _same_or_conflict(row, event, earlier)
+            for row, event in zip(prepared, events, strict=True)
         ]
 
 
@@ -193,23 +200,7 @@ def _moment(
 ) -> datetime:
     if value is None:
         return now
-    moment = value
-    if isinstance(moment, str):
-        try:
-            parsed = parse_datetime(moment)
-        except ValueError:
-            parsed = None
-        if parsed is None:
-            raise Invalid("Give an ISO 8601 date and time, such as 2026-11-22T13:51:00Z.", where, "datetime_parsing")
-        moment = parsed
-    if not isinstance(moment, datetime):
-        raise Invalid("Give a date and time.", where, "datetime_type")
-    if timezone.is_naive(moment):
-        raise Invalid("Give the time zone too, such as 2026-11-22T13:51:00Z.", where, "timezone_naive")
-    try:
-        moment = moment.astimezone(UTC)
-    except (OverflowError, ValueError):
-        raise Invalid("This date cannot be stored.", where, "datetime_range") from None
+    moment = validation.moment(value, where)
     if moment > now + timedelta(seconds=settings.clock_skew_seconds):
         raise Invalid("This lies in the future; the log takes what has happened.", where, "datetime_future")
     return moment
@@ -302,9 +293,7 @@ def _earlier(place: Place, rows: Sequence[Mapping[str, Any]], stored: set[UUID])
     return {event.client_id or "": event for event in found}
 
 
-def _same_or_conflict(
-    row: Mapping[str, Any], event: NewEvent, earlier: Mapping[str, Event], where: tuple[str | int, ...]
-) -> LoggedEvent:
+def _same_or_conflict(row: Mapping[str, Any], event: NewEvent, earlier: Mapping[str, Event]) -> LoggedEvent:
     """Return what an earlier write stored under this client id, if it says the same."""
     first = earlier[row["client_id"]]
     same = (
@@ -316,8 +305,7 @@ def _same_or_conflict(
         and (event.occurred_at is None or first.occurred_at == row["occurred_at"])
     )
     if not same:
-        path = ".".join(str(part) for part in where)
-        raise Conflict(f"{path}: the id {row['client_id']!r} was used before with another body.")
+        raise Conflict(f"The id {row['client_id']!r} was used before with another body.")
     return LoggedEvent(
         **{name: getattr(first, name) for name in LoggedEvent.__dataclass_fields__ if name != "created"}, created=False
     )
@@ -341,3 +329,11 @@ def _logged(place: Place, row: Mapping[str, Any], now: datetime) -> LoggedEvent:
         recorded_at=now,
         tokens=row["tokens"],
     )
+
+
+def set_metadata(event: Event, metadata: Mapping[str, Any]) -> Event:
+    """Replace an event's metadata, the one part of it that may change, and return the event."""
+    validation.metadata(dict(metadata), ("metadata",), most=MemorySettings.load().data_bytes)
+    Event.objects.filter(pk=event.pk).update(metadata=metadata)
+    event.metadata = dict(metadata)
+    return event
