@@ -33,31 +33,95 @@ _FAMILY = "|".join(sorted(FAMILY, key=len, reverse=True))
 _PETS = "|".join(sorted(PETS, key=len, reverse=True))
 _END = r"(?=[,.;(–—]| and | but | because | so | which | that | when | since | for \d| in \d{4}| on \d|$)"
 _SINGLE = ("home", "job", "employer", "relationship", "age", "name")
-_FROM = re.compile(rf"\b(?:is (?:originally )?from|grew up in|was born in|comes from|home country,) (?P<v>[A-Z][\w-]+(?: [A-Z][\w-]+){{0,2}})")
-_STUDY = re.compile(rf"\b(?:stud(?:ies|ying|ied)|majors? in|majored in|degree in|graduated (?:in|from)) (?P<v>(?!for\b|at\b|with\b|hard\b|the\b|it\b)[\w -]{{3,40}}?){_END}")
-_SPEAKS = re.compile(r"\bspeaks? (?P<v>(?:fluent )?[A-Z]\w+(?:(?:, | and )[A-Z]\w+)*)")
-_HAS_KIN = re.compile(rf"\b(?:has|have|adopted|got|with) (?P<v>(?:a|an|two|three|four|five|\d|twin) (?:\w+ ){{0,2}}?(?:{_FAMILY}))\b(?! of\b)", re.I)
-_KIN = re.compile(rf"(?:'s|s'|\b[Tt]heir|\bmy) (?P<adj>(?:little|older|younger|youngest|oldest|late|new|big|baby|twin|ex) )?(?P<k>{_FAMILY})\b(?:,? (?:(?:is |was )?(?:called|named)|name is) (?P<n>[A-Z][\w-]+)|,? (?P<n2>[A-Z][a-z]+)\b)?")
-_PET = re.compile(rf"\b(?:has|have|owns?|adopted|got|gotten) (?P<v>(?:a|an|another|two|three|four|\d) (?:(?!for\b|from\b|at\b|of\b|with\b)[\w-]+ ){{0,2}}?(?:{_PETS})(?: and (?:a|an|one|two|three) (?:{_PETS}))?)\b|(?:'s|s'|\b[Tt]heir) (?P<w>(?:\w+ )?(?:{_PETS})),? (?:is |are )?(?:called|named)? ?(?P<n>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)")
-_PREFERS = re.compile(rf"\bprefers? (?P<v>[^.;(]{{3,60}}?){_END}")
-_ASKED = re.compile(r"\basked the assistant to (?P<v>(?:not |always |never |keep |use |reply |respond |answer |write |call |stop |avoid |be |speak )[^.;]{3,60}?)(?=[.;]|$)")
-_LIKES = re.compile(rf"\b(?:loves|likes|enjoys|adores|they (?:really |also )?(?:like|love|enjoy|adore)|is (?:really |very |also )?(?:into|fond of|passionate about|keen on|a (?:big |huge )?fan of|obsessed with)) (?P<v>(?!it\b|that\b|this\b|how\b|the way|them\b|to see|their new|when\b|what\b|being able|seeing how|you)[^.;(!]{{3,50}}?){_END}")
-_HATES = re.compile(rf"\b(?:hates?|dislikes?|can't stand|doesn't (?:really )?(?:like|eat|drink|enjoy)|does not (?:like|eat|drink)|don't (?:like|eat|drink)) (?P<v>(?!it\b|that\b|this\b|how\b)[^.;(!]{{3,50}}?){_END}")
-_FAVOURITE = re.compile(r"(?:'s|s'|\btheir) favou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|are) (?P<v>[^.;,(]{2,40})", re.I)
-_USES = re.compile(rf"\b(?:uses?|using|runs? on|works? with|deploys? (?:to|on|with)|switched (?:\w+ )?(?:from [\w .+#-]+ )?to|migrated to|builds? (?:it )?(?:in|with)|written in|codes? in|programs? in) (?P<v>(?:[A-Z][\w.+#-]*)(?:(?:, | and )?(?: ?[A-Z][\w.+#-]*))*)")
-_HEALTH = re.compile(rf"\b(?:is|are) (?P<v>(?:a )?(?:vegan|vegetarian|pescatarian|diabetic|celiac|coeliac|lactose intolerant|gluten[- ]free)|allergic to [\w, ]{{3,40}}?){_END}")
-_IS = re.compile(r"\bis (?:a |an )?(?P<v>transgender(?: woman| man)?|trans(?: woman| man)|nonbinary|non-binary|gay|lesbian|bisexual|jewish|muslim|christian|catholic|hindu|buddhist|a veteran|single parent)\b", re.I)
-_ACTIVITY = re.compile(rf"\b(?:plays?|practices?|volunteers? (?:at|with|for)) (?P<v>(?!with\b|a (?:big|key|role)|it\b|that\b|the role|not\b)[^.;(!]{{3,40}}?){_END}")
-_GOAL = re.compile(
-    rf"\b(?:wants? to|goal is (?:to )?|dream is (?:to )?|dreams? of|(?:is|are) (?:\w+ )?(?:planning to|saving (?:up )?for|training for|looking into|keen on|hoping to)|plans? to|aims? to|hopes? to) "
-    rf"(?P<v>(?!be able|see\b|do\b|make sure|it\b|say\b|know\b|share\b|tell\b|thank|keep\b|give it|go\b)[^.;(!–]{{6,70}}?)(?=[,.;(–—]| because | so | but | since | although |$)"
+_FROM = re.compile(
+    r"\b(?:is (?:originally )?from|grew up in|was born in|comes from|home country,) "
+    r"(?P<v>[A-Z][\w-]+(?: [A-Z][\w-]+){0,2})"
 )
-_VALUE_END = re.compile(r"\s+(?:with|and|or|to|of|for|in|at|the|a|an|so|very|really|too|a lot|so much|as well|these days|now|lately)$", re.I)
+_STUDY = re.compile(
+    r"\b(?:stud(?:ies|ying|ied)|majors? in|majored in|degree in|graduated (?:in|from)) (?P<v>(?!for\b|"
+    rf"at\b|with\b|hard\b|the\b|it\b)[\w -]{{3,40}}?){_END}"
+)
+_SPEAKS = re.compile(r"\bspeaks? (?P<v>(?:fluent )?[A-Z]\w+(?:(?:, | and )[A-Z]\w+)*)")
+_HAS_KIN = re.compile(
+    r"\b(?:has|have|adopted|got|with) (?P<v>(?:a|an|two|three|four|five|\d|twin) (?:\w+ "
+    rf"){{0,2}}?(?:{_FAMILY}))\b(?! of\b)",
+    re.I,
+)
+_KIN = re.compile(
+    r"(?:'s|s'|\b[Tt]heir|\bmy) (?P<adj>(?:little|older|younger|youngest|oldest|late|new|big|baby|"
+    rf"twin|ex) )?(?P<k>{_FAMILY})\b(?:,? (?:(?:is |was )?(?:called|named)|name is) (?P<n>[A-Z][\w-]+)|"
+    r",? (?P<n2>[A-Z][a-z]+)\b)?"
+)
+_PET = re.compile(
+    r"\b(?:has|have|owns?|adopted|got|gotten) (?P<v>(?:a|an|another|two|three|four|\d) (?:(?!for\b|"
+    rf"from\b|at\b|of\b|with\b)[\w-]+ ){{0,2}}?(?:{_PETS})(?: and (?:a|an|one|two|three) "
+    rf"(?:{_PETS}))?)\b|(?:'s|s'|\b[Tt]heir) (?P<w>(?:\w+ )?(?:{_PETS})),? (?:is |are )?(?:called|"
+    r"named)? ?(?P<n>[A-Z][\w-]+(?: and [A-Z][\w-]+)?)"
+)
+_PREFERS = re.compile(rf"\bprefers? (?P<v>[^.;(]{{3,60}}?){_END}")
+_ASKED = re.compile(
+    r"\basked the assistant to (?P<v>(?:not |always |never |keep |use |reply |respond |answer |write |"
+    r"call |stop |avoid |be |speak )[^.;]{3,60}?)(?=[.;]|$)"
+)
+_LIKES = re.compile(
+    r"\b(?:loves|likes|enjoys|adores|they (?:really |also )?(?:like|love|enjoy|adore)|is (?:really |"
+    r"very |also )?(?:into|fond of|passionate about|keen on|a (?:big |huge )?fan of|obsessed with)) "
+    r"(?P<v>(?!it\b|that\b|this\b|how\b|the way|them\b|to see|their new|when\b|what\b|being able|"
+    rf"seeing how|you)[^.;(!]{{3,50}}?){_END}"
+)
+_HATES = re.compile(
+    r"\b(?:hates?|dislikes?|can't stand|doesn't (?:really )?(?:like|eat|drink|enjoy)|does not (?:like|"
+    rf"eat|drink)|don't (?:like|eat|drink)) (?P<v>(?!it\b|that\b|this\b|how\b)[^.;(!]{{3,50}}?){_END}"
+)
+_FAVOURITE = re.compile(r"(?:'s|s'|\btheir) favou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|are) (?P<v>[^.;,(]{2,40})", re.I)
+_USES = re.compile(
+    r"\b(?:uses?|using|runs? on|works? with|deploys? (?:to|on|with)|switched (?:\w+ )?(?:from [\w "
+    r".+#-]+ )?to|migrated to|builds? (?:it )?(?:in|with)|written in|codes? in|programs? in) "
+    r"(?P<v>(?:[A-Z][\w.+#-]*)(?:(?:, | and )?(?: ?[A-Z][\w.+#-]*))*)"
+)
+_HEALTH = re.compile(
+    r"\b(?:is|are) (?P<v>(?:a )?(?:vegan|vegetarian|pescatarian|diabetic|celiac|coeliac|lactose "
+    rf"intolerant|gluten[- ]free)|allergic to [\w, ]{{3,40}}?){_END}"
+)
+_IS = re.compile(
+    r"\bis (?:a |an )?(?P<v>transgender(?: woman| man)?|trans(?: woman| man)|nonbinary|non-binary|gay|"
+    r"lesbian|bisexual|jewish|muslim|christian|catholic|hindu|buddhist|a veteran|single parent)\b",
+    re.I,
+)
+_ACTIVITY = re.compile(
+    r"\b(?:plays?|practices?|volunteers? (?:at|with|for)) (?P<v>(?!with\b|a (?:big|key|role)|it\b|"
+    rf"that\b|the role|not\b)[^.;(!]{{3,40}}?){_END}"
+)
+_GOAL = re.compile(
+    r"\b(?:wants? to|goal is (?:to )?|dream is (?:to )?|dreams? of|(?:is|are) (?:\w+ )?(?:planning to|"
+    r"saving (?:up )?for|training for|looking into|keen on|hoping to)|plans? to|aims? to|hopes? to) "
+    r"(?P<v>(?!be able|see\b|do\b|make sure|it\b|say\b|know\b|share\b|tell\b|thank|keep\b|give it|"
+    r"go\b)[^.;(!–]{6,70}?)(?=[,.;(–—]| because | so | but | since | although |$)"
+)
+_VALUE_END = re.compile(
+    r"\s+(?:with|and|or|to|of|for|in|at|the|a|an|so|very|really|too|a lot|so much|as well|these days|"
+    r"now|lately)$",
+    re.I,
+)
 _ORDER = (
-    "Name", "Age", "Lives in", "From", "Work", "Works at", "Studies", "Relationship", "Family", "Pets", "Identity", "Languages", "Diet and health",
+    "Name", "Age", "Lives in", "From", "Work", "Works at", "Studies",
+    "Relationship", "Family", "Pets", "Identity", "Languages",
+    "Diet and health",
     "Prefers", "Likes", "Dislikes", "Favourites", "Uses", "Does", "Goals", "Asked of the assistant", "Key facts",
 )  # fmt: skip
-_LIMITS = {"Likes": 5, "Uses": 8, "Family": 6, "Pets": 4, "Prefers": 4, "Dislikes": 4, "Favourites": 4, "Does": 3, "Goals": 3, "Asked of the assistant": 3, "Key facts": 4}
+_LIMITS = {
+    "Likes": 5,
+    "Uses": 8,
+    "Family": 6,
+    "Pets": 4,
+    "Prefers": 4,
+    "Dislikes": 4,
+    "Favourites": 4,
+    "Does": 3,
+    "Goals": 3,
+    "Asked of the assistant": 3,
+    "Key facts": 4,
+}
 
 
 def _clean(value: str) -> str:
@@ -69,18 +133,32 @@ def _clean(value: str) -> str:
     return value
 
 
-def facts_of(text: str, subject: str) -> list[tuple[str, str]]:  # noqa: C901
+def facts_of(text: str, subject: str) -> list[tuple[str, str]]:
     """Label and value of each stable fact in a statement about ``subject``."""
     found: list[tuple[str, str]] = []
     told = text.split(", ", 1)[-1] if text.startswith("According to ") else text
     if re.match(r"Asked “|.*?\b(?:wrote|shared a)\b", told):
         return found
-    own = re.match(rf"{re.escape(subject)}(?: and (?:others|their [\w ]+?)| \([^)]*\))?(?:'s team)? (?!and\b)", told) is not None
-    labels = {"home": "Lives in", "job": "Work", "employer": "Works at", "relationship": "Relationship", "age": "Age", "name": "Name"}
+    own = (
+        re.match(rf"{re.escape(subject)}(?: and (?:others|their [\w ]+?)| \([^)]*\))?(?:'s team)? (?!and\b)", told)
+        is not None
+    )
+    labels = {
+        "home": "Lives in",
+        "job": "Work",
+        "employer": "Works at",
+        "relationship": "Relationship",
+        "age": "Age",
+        "name": "Name",
+    }
     for item in settles(text, subject):
         if item.slot in labels:
             value = _cased(item.value, told)
-            if item.slot == "name" and re.search(r"\b(?:dog|cat|son|daughter|kid|team|company|wife|husband|band|shop|sister|brother|puppy|store)\b", told[: told.lower().find(item.value)]):
+            if item.slot == "name" and re.search(
+                r"\b(?:dog|cat|son|daughter|kid|team|company|wife|husband|band|shop|sister|brother|"
+                r"puppy|store)\b",
+                told[: told.lower().find(item.value)],
+            ):
                 continue
             if item.slot == "relationship" and value == "separated":
                 continue
@@ -91,40 +169,48 @@ def facts_of(text: str, subject: str) -> list[tuple[str, str]]:  # noqa: C901
     for match in _KIN.finditer(told):
         kin = FAMILY[match["k"].lower()]
         named = match["n"] or (match["n2"] if match["n2"] not in {"I", "The"} else None)
-        if not match.start() or told[: match.start()].endswith(subject) or (match.group(0).lower().startswith("their") and not re.search(r"\b(?:they|them)\b", told, re.I)):
+        if (
+            not match.start()
+            or told[: match.start()].endswith(subject)
+            or (match.group(0).lower().startswith("their") and not re.search(r"\b(?:they|them)\b", told, re.I))
+        ):
             found.append(("Family", f"{kin} {named}" if named else kin))
-    if match := _HAS_KIN.search(told):
-        found.append(("Family", _clean(match["v"])))
+    if hit := _HAS_KIN.search(told):
+        found.append(("Family", _clean(hit["v"])))
     for match in _PET.finditer(told):
         if match["v"]:
-            if own and not re.search(r"\b(?:would|want|wants|consider\w*|looking|thinking|if|might|may|could|plan\w*|hop\w+|no longer)\b|n't\b", told):
+            if own and not re.search(
+                r"\b(?:would|want|wants|consider\w*|looking|thinking|if|might|may|could|plan\w*|hop\w+|"
+                r"no longer)\b|n't\b",
+                told,
+            ):
                 found.append(("Pets", _clean(match["v"])))
         elif match["n"]:
             found.append(("Pets", f"{_clean(match['w'])} {match['n']}"))
-    if match := _FAVOURITE.search(told):
-        found.append(("Favourites", f"{match['n']}: {_clean(match['v'])}"))
+    if hit := _FAVOURITE.search(told):
+        found.append(("Favourites", f"{hit['n']}: {_clean(hit['v'])}"))
     for match in _USES.finditer(told):
         if own or "said that" in told:
             found.extend(("Uses", part.strip(" .")) for part in re.split(r", | and ", match["v"]) if part.strip(" ."))
-    if match := _FROM.search(told):
-        if own or "home country" in match.group(0):
-            found.append(("From", _clean(match["v"])))
+    if (hit := _FROM.search(told)) and (own or "home country" in hit.group(0)):
+        found.append(("From", _clean(hit["v"])))
     if not own:
         return found
-    if (match := _GOAL.search(told)) and not re.search(r"\b(?:no longer|not|never)\b|n't\b", told):
-        value = _clean(match["v"])
+    if (hit := _GOAL.search(told)) and not re.search(r"\b(?:no longer|not|never)\b|n't\b", told):
+        value = _clean(hit["v"])
         if 2 <= len(value.split()) <= 9 and not re.search(r"\b(?:they|them|it|this|that|she|he)\b", value):
             found.append(("Goals", value))
     for label, pattern in (
-        ("Studies", _STUDY), ("Languages", _SPEAKS), ("Diet and health", _HEALTH), ("Identity", _IS), ("Prefers", _PREFERS),
+        ("Studies", _STUDY), ("Languages", _SPEAKS), ("Diet and health", _HEALTH), ("Identity", _IS),
+        ("Prefers", _PREFERS),
         ("Dislikes", _HATES), ("Asked of the assistant", _ASKED),
     ):  # fmt: skip
-        if match := pattern.search(told):
-            found.append((label, _clean(match["v"])))
+        if hit := pattern.search(told):
+            found.append((label, _clean(hit["v"])))
     if not re.search(r"\b(?:not|never|used to|no longer|stopped)\b|n't\b", told):
         for label, pattern in (("Likes", _LIKES), ("Does", _ACTIVITY)):
-            if match := pattern.search(told):
-                value = _clean(match["v"])
+            if hit := pattern.search(told):
+                value = _clean(hit["v"])
                 words = [w for w in re.findall(r"[a-z'-]+", value.lower()) if w not in STOP and w not in VAGUE]
                 if words and len(value.split()) <= 7:
                     found.append((label, value))
@@ -175,7 +261,9 @@ def build(subject: str, old: tuple[str, ...], standing: list[Standing], gone: li
                 noun = value.split(" ", 1)[0].lower()
                 for other in [k for k in kept if k.split(" ", 1)[0] == noun]:
                     del kept[other]
-            weight = item.order + (1e11 if human else 0) + item.repeated * 86_400.0 * 20 + item.importance * 86_400.0 * 10
+            weight = (
+                item.order + (1e11 if human else 0) + item.repeated * 86_400.0 * 20 + item.importance * 86_400.0 * 10
+            )
             kept[value.lower()] = (weight, value)
     lines: list[str] = []
     for label in (*_ORDER, *(k for k in values if k not in _ORDER)):
@@ -208,7 +296,8 @@ def _without_parts(values: dict[str, tuple[float, str]]) -> list[tuple[float, st
     for key in keys:
         words = _stems(key)
         fuller = any(
-            other != key and (words < _stems(other) or (words == _stems(other) and (len(key), key) < (len(other), other)))
+            other != key
+            and (words < _stems(other) or (words == _stems(other) and (len(key), key) < (len(other), other)))
             for other in keys[:60]
         )
         if not fuller:
@@ -231,7 +320,8 @@ def build_project(old: tuple[str, ...], standing: list[Standing]) -> tuple[str, 
     alive = {s.content.rstrip(".").lower() for s in standing}
     for item in standing:
         text = item.content.rstrip(".")
-        short = text if len(text) <= 90 else ""
+        short = text.split("; ", 1)[0]
+        short = short if len(short) <= 90 else ""
         if not short or text.startswith(("Asked ", "Open question")):
             continue
         if re.search(r"\b(?:decided|agreed|settled on|chose|opted|will go with|picked)\b", text):
@@ -248,7 +338,7 @@ def build_project(old: tuple[str, ...], standing: list[Standing]) -> tuple[str, 
                     del kept[other]
                 value = f"{noun} {_cased(fact.value, item.content)}"
                 kept[value.lower()] = (item.order, value)
-    lines = []
+    lines: list[str] = []
     for label in ("Goal", "Decided", "Key facts", "Next", "Owner"):
         entries = [e for k, e in found.get(label, {}).items() if e[0] > 0 or k in alive or label in {"Key facts"}]
         best = sorted(entries, key=lambda e: -e[0])[:3]

@@ -18,33 +18,62 @@ MAX_PER_EVENT = 6
 ASSISTANT = "the assistant"
 
 _TAIL = re.compile(
-    r"(?:\s*[–—-]{1,2}\s+|,?\s+(?:and|but|so)\s+|\s*[,;]\s*)(?:it|that|which|this|they|it all|there)(?:'s| is| was| are| were| has been|'re| felt| feels| made| makes| means| really)\b"
+    r"(?:\s*[–—-]{1,2}\s+|,?\s+(?:and|but|so)\s+|\s*[,;]\s*)(?:it|that|which|this|they|it all|"
+    r"there)(?:'s| is| was| are| were| has been|'re| felt| feels| made| makes| means| really)\b"
     r"(?P<rest>[^.;]{0,70})[.!]*$",
     re.I,
 )
-_ORDER_TAIL = re.compile(r"(?<=\w{3})[,;]? (?:so|and|but) (?:please |pls )?(?:keep|make|let's|let me|don't|do not|can you|could you|please|i hope you)\b[^.;]*$", re.I)
-_CLAUSE = re.compile(r"\s+[–—-]{1,2}\s+|[;:]\s+|,\s+(?=(?:and|but|so|because|which|though|although|while|when|since)\b)|\s+(?=(?:because|although|though|while)\b)|,\s+|\s+(?=and\b)")
-_LASTING = re.compile(r"\b(?:keep|always|never|don't|do not|stop|avoid|from now on|reply|respond|answer|speak|write|call me|address me|use|format|be)\b", re.I)
+_ORDER_TAIL = re.compile(
+    r"(?<=\w{3})[,;]? (?:so|and|but) (?:please |pls )?(?:keep|make|let's|let me|don't|do not|can you|"
+    r"could you|please|i hope you)\b[^.;]*[.!]*$",
+    re.I,
+)
+_CLAUSE = re.compile(
+    r"\s+[–—-]{1,2}\s+|[;:]\s+|,\s+(?=(?:and|but|so|because|which|though|although|while|when|since)\b)|"
+    r"\s+(?=(?:because|although|though|while)\b)|,\s+|\s+(?=and\b)"
+)
+_LASTING = re.compile(
+    r"\b(?:keep|always|never|don't|do not|stop|avoid|from now on|reply|respond|answer|speak|write|call "
+    r"me|address me|use|format|be)\b",
+    re.I,
+)
 _YOU_FACT = re.compile(
-    r"^(?:i (?:remember|know|heard|think|recall) (?:that )?)?(?:since |as )?(?:you (?:told|said|mentioned|moved|live|lived|work|worked|have|had|own|use|prefer|love|hate|like|went|bought|got|"
-    r"started|finished|study|studied|speak|teach|taught|play|grew|were born|quit|left|joined|switched|are (?:a|an|from|in|at|allergic|married)|adopted|promised|wanted|want|need|agreed|decided)"
-    r"|you're (?:a|an|from|in|at|allergic|married|vegan|vegetarian|moving|going|working|planning|starting|living)\b|you've (?:been|lived|worked|moved|got|had|known)|"
-    r"your (?:wife|husband|son|daughter|kids?|mom|dad|mother|father|brother|sister|dog|cat|job|company|boss|birthday|wedding|house|flat|apartment|flight|appointment|name|team))\b",
+    r"^(?:i (?:remember|know|heard|think|recall) (?:that )?)?(?:since |as )?(?:you (?:told|said|"
+    r"mentioned|moved|live|lived|work|worked|have|had|own|use|prefer|love|hate|like|went|bought|got|"
+    r"started|finished|study|studied|speak|teach|taught|play|grew|were born|quit|left|joined|switched|"
+    r"are (?:a|an|from|in|at|allergic|married)|adopted|promised|wanted|want|need|agreed|decided)"
+    r"|you're (?:a|an|from|in|at|allergic|married|vegan|vegetarian|moving|going|working|planning|"
+    r"starting|living)\b|you've (?:been|lived|worked|moved|got|had|known)|"
+    r"your (?:wife|husband|son|daughter|kids?|mom|dad|mother|father|brother|sister|dog|cat|job|company|"
+    r"boss|birthday|wedding|house|flat|apartment|flight|appointment|name|team))\b",
     re.I,
 )
 _YOU_PRAISE = re.compile(
-    r"\b(?:so|such|really|very) (?:\w+)$|\b(?:friend|person|inspiration|mom|dad|parent|heart|soul|way|point|attitude|spirit|role model|guts|job|"
+    r"\b(?:so|such|really|very) (?:\w+)$|\b(?:friend|person|inspiration|mom|dad|parent|heart|soul|way|"
+    r"point|attitude|spirit|role model|guts|job|"
     r"courage|dedication|difference|talent|eye|gift|knack)\b",
     re.I,
 )
 _RECOMMENDS = re.compile(
-    r"\bI(?:'d| would)? (?:recommend|suggest|advise|propose)|\byou (?:could|should|might want to|may want to)\b|\bI(?:'ve| have) (?:\w+ )?(?:created|drafted|set up|added|sent|scheduled|"
-    r"updated|written|built|booked|prepared|made|saved|changed|configured|noted)|\b(?:the best|a good) (?:option|way|approach|choice)|\bI (?:created|drafted|sent|scheduled|updated|booked|prepared|found)\b|\bI'll (?:\w+)",
+    r"\bI(?:'d| would)? (?:recommend|suggest|advise|propose)|\byou (?:could|should|might want to|may "
+    r"want to)\b|\bI(?:'ve| have) (?:\w+ )?(?:created|drafted|set up|added|sent|scheduled|"
+    r"updated|written|built|booked|prepared|made|saved|changed|configured|noted)|\b(?:the best|a good) "
+    r"(?:option|way|approach|choice)|\bI (?:created|drafted|sent|scheduled|updated|booked|prepared|"
+    r"found)\b|\bI'll (?:\w+)",
     re.I,
 )
-_STATUS = re.compile(r"\b(?:done|finished|shipped|merged|released|blocked|delayed|late|ready|complete|completed|live|deployed|broken|in progress|on track|signed off|approved|milestone|sprint|release|launch|deadline|budget|scope|requirement|must|cannot|can't|risk|bug|contract|client|customer)\b", re.I)
+_STATUS = re.compile(
+    r"\b(?:done|finished|shipped|merged|released|blocked|delayed|late|ready|complete|completed|live|"
+    r"deployed|broken|in progress|on track|signed off|approved|milestone|sprint|release|launch|"
+    r"deadline|budget|scope|requirement|must|cannot|can't|risk|bug|contract|client|customer)\b",
+    re.I,
+)
 _ARTICLE_NOUN = re.compile(r"^an? (?:(?:photo|photography|picture|image|close up|screenshot|video)\w*) of ", re.I)
-_MINE_MADE = re.compile(r"\b(?:i|we)(?:'ve| have)? (?:just |finally |also |recently )?(?:made|painted|drew|built|baked|cooked|wrote|designed|created|planted)\b", re.I)
+_MINE_MADE = re.compile(
+    r"\b(?:i|we)(?:'ve| have)? (?:just |finally |also |recently )?(?:made|painted|drew|built|baked|"
+    r"cooked|wrote|designed|created|planted)\b",
+    re.I,
+)
 _LEFTOVER = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|[Mm]yself)\b(?![^\"]*\"(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
 _CUT_END = re.compile(r"[\s,;:–—-]+(?:and|but|or|so|because|which|that|when|with|to|of|for|the|a|an|in|on|at)?$", re.I)
 
@@ -95,7 +124,9 @@ class Listener:
 
     def __init__(self, request: Request) -> None:
         authors = {e.author for e in request.events if e.author and e.origin in {"user", "operator"}}
-        self.people = tuple(sorted({*request.participants, *authors} | ({request.subject} if _of_person(request) else set())))
+        self.people = tuple(
+            sorted({*request.participants, *authors} | ({request.subject} if _of_person(request) else set()))
+        )
         self.agent = any(e.origin == "agent" for e in request.events)
         self.by_session: dict[str | None, set[str]] = {}
         for event in request.events:
@@ -129,7 +160,7 @@ def _vocative(name: str, text: str) -> bool:
     return bool(re.search(rf"(?:^|[.!?\n]\s*)(?:hey |hi |thanks,? )?@?{form}\s*[,!]|,\s*{form}\s*[.!?]", text, re.I))
 
 
-def harvest(request: Request) -> Harvest:  # noqa: C901
+def harvest(request: Request) -> Harvest:
     """Claims of all events, in their order."""
     found = Harvest()
     who = Listener(request)
@@ -208,16 +239,31 @@ def _tool(request: Request, event: ShownEvent, personal: bool) -> Claim | None:
     if personal:
         if not text or not re.search(rf"(?<!\w){re.escape(request.subject)}(?!\w)", text):
             return None
-        return Claim(f"A `{event.kind}` event says: {_words(text, 25)}", [event.number], Sort.OTHER, 3.0, request.subject, importance=2)
+        return Claim(
+            f"A `{event.kind}` event says: {_words(text, 25)}",
+            [event.number],
+            Sort.OTHER,
+            3.0,
+            request.subject,
+            importance=2,
+        )
     if event.kind == "tool_call":
         name = _tool_name(event) or "a tool"
         arguments = _arguments(event)
         said = f"The agent called {name}{f' ({arguments})' if arguments else ''}"
     elif event.kind == "tool_result" or event.origin == "tool":
         name = _tool_name(event) or "A tool"
-        said = f"{name} returned: {_words(text or _arguments(event), 20)}" if text or event.data else f"{name} returned nothing"
+        said = (
+            f"{name} returned: {_words(text or _arguments(event), 20)}"
+            if text or event.data
+            else f"{name} returned nothing"
+        )
     else:
-        said = f"A `{event.kind}` event was recorded: {_words(text or _arguments(event), 20)}" if text or event.data else f"A `{event.kind}` event was recorded"
+        said = (
+            f"A `{event.kind}` event was recorded: {_words(text or _arguments(event), 20)}"
+            if text or event.data
+            else f"A `{event.kind}` event was recorded"
+        )
     return Claim(_end(said), [event.number], Sort.EVENT, 2.6, None, importance=2 if event.kind == "tool_call" else 1)
 
 
@@ -270,13 +316,22 @@ def _end(text: str) -> str:
 
 def _from_agent(event: ShownEvent, pieces: list[Sentence], who: Listener, found: Harvest) -> None:
     """What the app's agent said, for a session or project."""
-    listener = next(iter(who.by_session.get(event.session, set())), None) if len(who.by_session.get(event.session, set())) == 1 else None
+    listener = (
+        next(iter(who.by_session.get(event.session, set())), None)
+        if len(who.by_session.get(event.session, set())) == 1
+        else None
+    )
     taken = 0
     for piece in pieces:
         if piece.part is not Part.OWN or piece.question or taken >= 2:
             continue
         text = persons.tidy(persons.strip_vocatives(piece.text, who.people))
-        if not _RECOMMENDS.search(text) or salience.injection(text) or len(text.split()) < 5 or len(salience.content_words(text)) < 2:
+        if (
+            not _RECOMMENDS.search(text)
+            or salience.injection(text)
+            or len(text.split()) < 5
+            or len(salience.content_words(text)) < 2
+        ):
             continue
         text = re.sub(r"\bI(?:'d| would)? (suggest|recommend|propos|advis)e?\b", r"I \1ed", text)
         when = dates.resolve(text, event.occurred_at.date())
@@ -284,7 +339,20 @@ def _from_agent(event: ShownEvent, pieces: list[Sentence], who: Listener, found:
         if not told.lower().startswith(ASSISTANT):
             told = f"{ASSISTANT} suggested: {told}"
         taken += 1
-        _add(found, Claim(_end(persons.capitalise(told)), [event.number], Sort.OTHER, 2.7, None, when.start, when.end, 2, source=text))
+        _add(
+            found,
+            Claim(
+                _end(persons.capitalise(told)),
+                [event.number],
+                Sort.OTHER,
+                2.7,
+                None,
+                when.start,
+                when.end,
+                2,
+                source=text,
+            ),
+        )
 
 
 def _foreign(request: Request, event: ShownEvent, pieces: list[Sentence], found: Harvest, personal: bool) -> None:
@@ -297,7 +365,17 @@ def _foreign(request: Request, event: ShownEvent, pieces: list[Sentence], found:
         text = piece.text.strip()
         long_enough = len(text.split()) >= 4 or (len(text) >= 10 and not text.isascii() and len(text.split()) < 3)
         if long_enough and re.search(r"[^\W\d_]", text):
-            _add(found, Claim(f"{event.author} wrote: “{_words(text, 25)}”", [event.number], Sort.OTHER, 2.7, event.author, importance=2))
+            _add(
+                found,
+                Claim(
+                    f"{event.author} wrote: “{_words(text, 25)}”",
+                    [event.number],
+                    Sort.OTHER,
+                    2.7,
+                    event.author,
+                    importance=2,
+                ),
+            )
             return
 
 
@@ -325,7 +403,15 @@ def cut(text: str, most: int = MAX_WORDS) -> str:
 class _Own:
     """The claims of one event about its author."""
 
-    def __init__(self, request: Request, event: ShownEvent, pieces: list[Sentence], who: Listener, waiting: Question | None, found: Harvest) -> None:
+    def __init__(
+        self,
+        request: Request,
+        event: ShownEvent,
+        pieces: list[Sentence],
+        who: Listener,
+        waiting: Question | None,
+        found: Harvest,
+    ) -> None:
         self.request, self.event, self.pieces, self.who = request, event, pieces, who
         self.waiting, self.found = waiting, found
         self.name = event.author or request.subject
@@ -371,19 +457,41 @@ class _Own:
     def _picture(self, caption: str) -> None:
         thing = _ARTICLE_NOUN.sub("", caption).strip()
         if thing and not salience.injection(thing) and _MINE_MADE.search(self.context[-600:]):
-            claim = Claim(_end(f"{self.name} shared a picture of {_words(thing, 18)}"), [self.event.number], Sort.OTHER, 2.0, self.name, importance=1)
+            claim = Claim(
+                _end(f"{self.name} shared a picture of {_words(thing, 18)}"),
+                [self.event.number],
+                Sort.OTHER,
+                2.0,
+                self.name,
+                importance=1,
+            )
             self._take(claim)
 
     def _pasted(self, text: str) -> None:
         if len(text.split()) < 6 or salience.injection(text) or any(c.source == "pasted" for c in self.taken):
             return
-        self._take(Claim(f"{self.name} shared a text that says: “{_words(text, 15)}”", [self.event.number], Sort.OTHER, 1.5, self.name, importance=1, source="pasted"))
+        self._take(
+            Claim(
+                f"{self.name} shared a text that says: “{_words(text, 15)}”",
+                [self.event.number],
+                Sort.OTHER,
+                1.5,
+                self.name,
+                importance=1,
+                source="pasted",
+            )
+        )
 
     def _question(self, text: str) -> None:
         """A question is no claim, but "Can you help me automate my invoicing?" says what is wanted."""
         if self.listener != ASSISTANT:
             return
-        match = re.match(r"^(?:so |and |ok |hey )?(?:can|could|would|will) you (?:please |also |help me (?:to |with )?)?(.{8,200}?)\?+$", text, re.I)
+        match = re.match(
+            r"^(?:so |and |ok |hey )?(?:can|could|would|will) you (?:please |also |help me (?:to |with "
+            r")?)?(.{8,200}?)\?+$",
+            text,
+            re.I,
+        )
         helped = re.match(r"^(?:so |and )?how (?:can|do|should|would) i (.{8,160}?)\?+$", text, re.I)
         if match:
             if re.match(r"(?:tell|explain|repeat|remember|hear|see|elaborate|say)\b", match.group(1), re.I):
@@ -400,6 +508,10 @@ class _Own:
         waiting = self.waiting
         assert waiting is not None
         words = persons.tidy(raw) or raw
+        whole = questions.completed(waiting.text, raw)
+        if whole:
+            self._statement(whole, 0.5)
+            return True
         if not questions.short_answer(raw) and not questions.short_answer(words):
             return False
         if salience.injection(raw) or salience.injection(waiting.text) or self._only_name(words):
@@ -411,7 +523,11 @@ class _Own:
         if not joined:
             return False
         asked_only = joined.startswith("Asked “")
-        if asked_only and (salience.phatic(words) or not (salience.content_words(words) or re.search(r"\d", words)) or len(salience.content_words(asked)) < 1):
+        if asked_only and (
+            salience.phatic(words)
+            or not (salience.content_words(words) or re.search(r"\d", words))
+            or len(salience.content_words(asked)) < 1
+        ):
             return False
         when = dates.resolve(joined, self.event.occurred_at.date()) if not asked_only else dates.Resolved(joined)
         sort, base = salience.classify(_as_first(joined, self.name))
@@ -422,7 +538,16 @@ class _Own:
             sort = Sort.OTHER
         else:
             worth = max(base, 2.6) + 0.6
-        claim = Claim(_end(when.text), [waiting.event, self.event.number], sort, worth, self.name, when.start, when.end, salience.importance(sort, worth))
+        claim = Claim(
+            _end(when.text),
+            [waiting.event, self.event.number],
+            sort,
+            worth,
+            self.name,
+            when.start,
+            when.end,
+            salience.importance(sort, worth),
+        )
         self._take(claim)
         self.last = claim
         return True
@@ -471,9 +596,15 @@ class _Own:
     def _request(self, text: str) -> tuple[str, float] | None:
         rest = re.sub(r"^(?:please |pls |just |so )+", "", text.rstrip(".! "), flags=re.I)
         rest = re.sub(r",? please$", "", rest, flags=re.I)
-        lasting = bool(_LASTING.match(rest)) or "from now on" in rest.lower() or bool(re.match(r"(?:always|never)", rest, re.I))
+        lasting = (
+            bool(_LASTING.match(rest))
+            or "from now on" in rest.lower()
+            or bool(re.match(r"(?:always|never)", rest, re.I))
+        )
         rest = re.sub(r"^from now on,? ", "", rest, flags=re.I)
-        rest = re.split(r"[,;]\s+(?=i\b|i'|my\b|we\b|because|since|so\b|it\b|that\b)|\s[–—-]\s", rest, maxsplit=1, flags=re.I)[0]
+        rest = re.split(
+            r"[,;]\s+(?=i\b|i'|my\b|we\b|because|since|so\b|it\b|that\b)|\s[–—-]\s", rest, maxsplit=1, flags=re.I
+        )[0]
         rest = re.sub(r"\byour\b", "its", rest, flags=re.I)
         refuse = re.match(r"^(?:don't|do not|never|stop|avoid)\s+(.*)$", rest, re.I)
         if refuse:
@@ -525,7 +656,17 @@ class _Own:
         if _LEFTOVER.search(told):
             told = f"{self.name} wrote: “{_words(text.rstrip('.!'), 25)}”"
             worth -= 0.5
-        claim = Claim(_end(told), [self.event.number], sort, worth, self.name, when.start, when.end, salience.importance(sort, worth), source=text)
+        claim = Claim(
+            _end(told),
+            [self.event.number],
+            sort,
+            worth,
+            self.name,
+            when.start,
+            when.end,
+            salience.importance(sort, worth),
+            source=text,
+        )
         if text.startswith("I asked ") and sort is Sort.STATE:
             claim.importance = 2
         if sort in (Sort.FACT, Sort.PREFERENCE, Sort.RELATION) and when.kind == "past":
@@ -546,7 +687,11 @@ def _own_clause(text: str) -> str:
     """The clause that speaks of the speaker, of a sentence that opens by pointing back."""
     if not salience.anaphoric(text):
         return text
-    match = re.search(r"(?:,|;| [–—-]| and| but| so)\s+(?=(?:I|I've|I'm|I'd|we|we've|my)\b(?! (?:think|guess|feel|mean|hope)))", text)
+    match = re.search(
+        r"(?:,|;| [–—-]| and| but| so)\s+(?=(?:I|I've|I'm|I'd|we|we've|my)\b(?! (?:think|guess|feel|"
+        r"mean|hope)))",
+        text,
+    )
     if match and len(text[match.end() :].split()) >= 5:
         return text[match.end() :]
     return text
@@ -563,12 +708,14 @@ def _names(text: str, name: str) -> bool:
 
 def _lower_start(text: str) -> str:
     first = text.split(" ", 1)[0]
-    if first.lower() in STOP or (len(first) > 1 and first[1:].islower() and first.lower() in {"python"} is False and first.lower() in VAGUE | PRAISE):
+    if first.lower() in STOP or (first[1:].islower() and first.lower() in VAGUE | PRAISE):
         return text[0].lower() + text[1:]
     return text
 
 
-def _of_others(request: Request, event: ShownEvent, pieces: list[Sentence], who: Listener, found: Harvest, names: tuple[str, ...]) -> None:
+def _of_others(
+    request: Request, event: ShownEvent, pieces: list[Sentence], who: Listener, found: Harvest, names: tuple[str, ...]
+) -> None:
     """What the event's author says of somebody else: filed under whom it is about, with who says it."""
     author = event.author or ""
     listener = who.addressee(event)
@@ -581,7 +728,9 @@ def _of_others(request: Request, event: ShownEvent, pieces: list[Sentence], who:
         if not text or len(text.split()) < 3:
             continue
         for name in names:
-            claim = _named(text, name, author, listener, event, who) or (_told_you(text, name, author, event, who) if listener == name else None)
+            claim = _named(text, name, author, listener, event, who) or (
+                _told_you(text, name, author, event, who) if listener == name else None
+            )
             if claim is not None:
                 taken += 1
                 _add(found, claim)
@@ -590,7 +739,12 @@ def _of_others(request: Request, event: ShownEvent, pieces: list[Sentence], who:
 
 def _named(text: str, name: str, author: str, listener: str | None, event: ShownEvent, who: Listener) -> Claim | None:
     form = re.escape(name)
-    match = re.match(rf"^(?:(?:i|we) (?:think|heard|hear|know|believe|guess|said|saw|noticed|remember|see)(?: that)? |apparently,? |today,? |yesterday,? |last \w+,? )?(?={form}\b)", text, re.I)
+    match = re.match(
+        r"^(?:(?:i|we) (?:think|heard|hear|know|believe|guess|said|saw|noticed|remember|see)(?: "
+        rf"that)? |apparently,? |today,? |yesterday,? |last \w+,? )?(?={form}\b)",
+        text,
+        re.I,
+    )
     if not match:
         return None
     clause = text[match.end() :] if re.match(r"(?:i|we) ", text, re.I) else text
@@ -609,7 +763,17 @@ def _named(text: str, name: str, author: str, listener: str | None, event: Shown
     told = persons.retell(when.text, author, listener if listener != name else None)
     if _LEFTOVER.search(told):
         return None
-    return Claim(_end(f"According to {author}, {_lower_start(told) if not told.startswith(name) else told}"), [event.number], sort, worth, name, when.start, when.end, max(1, salience.importance(sort, worth) - 1), source=mapped)
+    return Claim(
+        _end(f"According to {author}, {_lower_start(told) if not told.startswith(name) else told}"),
+        [event.number],
+        sort,
+        worth,
+        name,
+        when.start,
+        when.end,
+        max(1, salience.importance(sort, worth) - 1),
+        source=mapped,
+    )
 
 
 def _told_you(text: str, name: str, author: str, event: ShownEvent, who: Listener) -> Claim | None:
@@ -632,7 +796,17 @@ def _told_you(text: str, name: str, author: str, event: ShownEvent, who: Listene
     told = persons.retell(when.text, author, name, main=name)
     if _LEFTOVER.search(told) or not _names(told, name):
         return None
-    return Claim(_end(f"According to {author}, {told}"), [event.number], sort, worth, name, when.start, when.end, max(1, min(3, salience.importance(sort, worth) - 1)), source=mapped)
+    return Claim(
+        _end(f"According to {author}, {told}"),
+        [event.number],
+        sort,
+        worth,
+        name,
+        when.start,
+        when.end,
+        max(1, min(3, salience.importance(sort, worth) - 1)),
+        source=mapped,
+    )
 
 
 def copy_with(claim: Claim, **changes: object) -> Claim:

@@ -10,12 +10,23 @@ from reasoning.providers.local.lexicon import STOP
 
 _WORD = re.compile(r"[^\W_]+(?:[-'.][^\W_]+)*")
 _NEGATION = re.compile(
-    r"\b(?:not|never|no|none|nothing|without|cannot|stopped|quit|cancelled|canceled)\b|n't\b|\bno longer\b", re.I
+    r"\b(?:not|never|no|none|nothing|without|cannot|stopped|quit|cancelled|canceled)\b|n't\b|\bno "
+    r"longer\b",
+    re.I,
 )
-_SMALL = STOP - {"he", "she", "his", "her"} | {"according", "currently", "recently", "finally", "also", "well", "actually"}
+_SMALL = STOP - {"he", "she", "his", "her"} | {
+    "according",
+    "currently",
+    "recently",
+    "finally",
+    "also",
+    "well",
+    "actually",
+}
 _SAME = {
     "dogs": "dog", "cats": "cat", "kids": "kid", "children": "kid", "child": "kid", "mom": "mother", "mum": "mother",
-    "dad": "father", "loves": "like", "love": "like", "loved": "like", "likes": "like", "enjoy": "like", "enjoys": "like",
+    "dad": "father", "loves": "like", "love": "like", "loved": "like", "likes": "like",
+    "enjoy": "like", "enjoys": "like",
     "resides": "live", "based": "live", "lives": "live", "living": "live",
 }  # fmt: skip
 
@@ -52,9 +63,7 @@ def fingerprint(text: str) -> Print:
     lower = [w.lower() for w in found]
     words = frozenset(stem(w) for w in lower if w not in _SMALL)
     numbers = frozenset(w for w in lower if any(c.isdigit() for c in w))
-    names = frozenset(
-        w.lower().removesuffix("'s") for w in found[1:] if w[0].isupper() and w.lower() not in STOP
-    )
+    names = frozenset(w.lower().removesuffix("'s") for w in found[1:] if w[0].isupper() and w.lower() not in STOP)
     return Print(words, numbers, names, bool(_NEGATION.search(text)))
 
 

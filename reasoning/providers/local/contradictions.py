@@ -11,68 +11,125 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reasoning.providers.local.compare import fingerprint, jaccard, stem
-from reasoning.providers.local.lexicon import JOBS, MONTHS, STOP, WEEKDAYS
+from reasoning.providers.local.lexicon import JOBS, MONTHS, STOP, WEEKDAYS, word_set
 
 _PLACE = r"(?P<v>[A-Z][\w'-]*(?:[ ,]+(?:de |of |da |del |the )?[A-Z][\w'-]*){0,3}|the [A-Z][\w-]+)"
 _AS = r"(?:(?:now|currently|just|recently|also|still|already|finally|actually|really|both) )*"
 _HOME = re.compile(
-    rf"\b{_AS}(?:lives?|living|(?:has |have )?(?:just |recently |now )?(?:moved|relocated|moving)(?: back)?|based|resides?|settled)"
+    rf"\b{_AS}(?:lives?|living|(?:has |have )?(?:just |recently |now )?(?:moved|relocated|moving)(?: "
+    r"back)?|based|resides?|settled)"
     rf"(?: (?:in|to|at|from [A-Z][\w-]+ to)|(?: \w+){{1,3}}? (?:in|to)) {_PLACE}"
 )
 _JOB = re.compile(
-    rf"\b(?:works? as|worked as|working as|(?:is|are|they're|became|job as|position as|role as|hired as|started as)) (?:an? |the )?"
-    rf"(?:[a-z-]+ ){{0,3}}?(?P<v>(?:(?:freelance|self-employed|senior|junior|lead|registered|software|head|assistant|graphic|web|data|high school|school|project|product) )*(?:{'|'.join(sorted(JOBS, key=len, reverse=True))}))\b(?! in law)",
+    r"\b(?:works? as|worked as|working as|(?:is|are|they're|became|job as|position as|role as|hired "
+    r"as|started as)) (?:an? |the )?"
+    rf"(?:[a-z-]+ ){{0,3}}?(?P<v>(?:(?:freelance|self-employed|senior|junior|lead|registered|software|"
+    r"head|assistant|graphic|web|data|high school|school|project|product) "
+    rf")*(?:{'|'.join(sorted(JOBS, key=len, reverse=True))}))\b(?! in law)",
     re.I,
 )
-_EMPLOYER = re.compile(r"\b(?:works?|working|(?:new )?job|position|started|joined|hired)(?: \w+){0,2}? (?:at|for|by) (?P<v>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*){0,2})")
+_EMPLOYER = re.compile(
+    r"\b(?:works?|working|(?:new )?job|position|started|joined|hired)(?: \w+){0,2}? (?:at|for|by) "
+    r"(?P<v>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*){0,2})"
+)
 _JOINED = re.compile(r"\bjoined (?P<v>[A-Z][\w&.-]*(?: [A-Z][\w&.-]*){0,2}) as\b")
-_LEFT_JOB = re.compile(r"\b(?:quit|left|lost|resigned from|was fired from|was laid off from|retired from) (?:their|the|his|her|a|[\w-]+'s?) ?(?:[\w-]+ )?(?:job|position|company|role)\b|\b(?:was|been|got) laid off\b|\bretired\b", re.I)
+_LEFT_JOB = re.compile(
+    r"\b(?:quit|left|lost|resigned from|was fired from|was laid off from|retired from) (?:their|the|"
+    r"his|her|a|[\w-]+'s?) ?(?:[\w-]+ )?(?:job|position|company|role)\b|\b(?:was|been|got) laid off\b|"
+    r"\bretired\b",
+    re.I,
+)
 _RELATION = re.compile(
-    r"\b(?:is|are|got|gets|became|now|been|was) (?:now |currently |happily |recently |newly |still )?(?P<v>married|single|engaged|divorced|widowed|separated)\b"
+    r"\b(?:is|are|got|gets|became|now|been|was) (?:now |currently |happily |recently |newly |still "
+    r")?(?P<v>married|single|engaged|divorced|widowed|separated)\b"
     r"|\b(?P<broke>broke up|split up|breakup)\b|\b(?P<wed>married (?:their|his|her|[A-Z]))",
     re.I,
 )
 _AGE = re.compile(r"\b(?:is|turned|turns) (?:now |already )?(?P<v>\d{1,3})(?: years old| years of age|$|[.,])", re.I)
-_NAME = re.compile(r"\bname (?:is|was changed to|changed to)(?: now)? (?P<v>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)|\bgoes by (?P<w>[A-Z][\w'-]+)|\b(?:be called|call them) (?P<x>[A-Z][\w'-]+)")
+_NAME = re.compile(
+    r"\bname (?:is|was changed to|changed to)(?: now)? (?P<v>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)|\bgoes by "
+    r"(?P<w>[A-Z][\w'-]+)|\b(?:be called|call them) (?P<x>[A-Z][\w'-]+)"
+)
 _ATTRIBUTE = re.compile(
-    r"(?:\b[Tt]heir|\b[Tt]he|'s|s'|\b[Aa]) (?P<n>(?:[a-z][\w-]*|[A-Z][\w-]*)(?: (?:[a-z][\w-]*|[A-Z][\w-]*|for|of)){0,4}?) "
-    r"(?:(?:is|was|are|were) (?:now |currently |actually )?(?:(?:moved|changed|raised|lowered|extended|pushed|increased|reduced|cut|set|due|postponed|brought)(?: back| forward| up| down)? ?(?:to|at|on|by|for|from [\w\s$€£,.]{1,30}? to)? )?"
-    r"|(?:has |have |had )?(?:just |now )?(?:moved|changed|shifted|slipped|became|rose|fell|grew|dropped|went)(?: back| forward| up| down| out)?(?: from [\w\s$€£,.]{1,30}?)? to "
+    r"(?:\b[Tt]heir|\b[Tt]he|'s|s'|\b[Aa]) (?P<n>(?:[a-z][\w-]*|[A-Z][\w-]*)(?: (?:[a-z][\w-]*|"
+    r"[A-Z][\w-]*|for|of)){0,4}?) "
+    r"(?:(?:is|was|are|were) (?:now |currently |actually )?(?:(?:moved|changed|raised|lowered|extended|"
+    r"pushed|increased|reduced|cut|set|due|postponed|brought)(?: back| forward| up| down)? ?(?:to|at|"
+    r"on|by|for|from [\w\s$€£,.]{1,30}? to)? )?"
+    r"|(?:has |have |had )?(?:just |now )?(?:moved|changed|shifted|slipped|became|rose|fell|grew|"
+    r"dropped|went)(?: back| forward| up| down| out)?(?: from [\w\s$€£,.]{1,30}?)? to "
     r"|now )(?P<v>[^.;]{1,60})"
 )
 _CHANGED = re.compile(
-    r"\b(?:moved|changed|pushed|extended|raised|lowered|postponed|reduced|increased|cut|shifted|brought)(?: back| forward)? (?:the|their|\w+'s) (?P<n>(?:[a-z][\w-]* ?){1,4}?) ?"
+    r"\b(?:moved|changed|pushed|extended|raised|lowered|postponed|reduced|increased|cut|shifted|"
+    r"brought)(?: back| forward)? (?:the|their|\w+'s) (?P<n>(?:[a-z][\w-]* ?){1,4}?) ?"
     r"(?:back |forward |out |up |down )?(?:from [\w\s$€£,.]{1,30}? )?to (?P<v>[^.;]{1,60})"
 )
-_VALUE = re.compile(r"\d|[A-Z]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|blue|red|green|black|white|done|blocked)\b")
-_SWITCH = re.compile(r"\b(?:switch(?:ed|es|ing)?|migrat(?:ed|es|ing)|chang(?:ed|es|ing)|mov(?:ed|ing)|went) (?:over )?from (?P<old>[\w+#. -]{2,40}?) to (?P<new>[\w+#. -]{2,40}?)(?=[,.;]|$| (?:for|because|since|in|on|after|last|this|and)\b)")
-_INSTEAD = re.compile(r"\b(?:uses?|using|prefers?|likes?|wants?|chose|picked) (?P<new>[\w+#. -]{2,40}?) (?:instead of|rather than|over|not) (?P<old>[\w+#. -]{2,40}?)(?=[,.;]|$| (?:for|because|since|in|on)\b)")
+_VALUE = re.compile(
+    r"\d|[A-Z]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|blue|red|green|black|white|done|"
+    r"blocked)\b"
+)
+_SWITCH = re.compile(
+    r"\b(?:switch(?:ed|es|ing)?|migrat(?:ed|es|ing)|chang(?:ed|es|ing)|mov(?:ed|ing)|went) (?:over "
+    r")?from (?P<old>[\w+#. -]{2,40}?) to (?P<new>[\w+#. -]{2,40}?)(?=[,.;]|$| (?:for|because|since|in|"
+    r"on|after|last|this|and)\b)"
+)
+_INSTEAD = re.compile(
+    r"\b(?:uses?|using|prefers?|likes?|wants?|chose|picked) (?P<new>[\w+#. -]{2,40}?) (?:instead of|"
+    r"rather than|over|not) (?P<old>[\w+#. -]{2,40}?)(?=[,.;]|$| (?:for|because|since|in|on)\b)"
+)
 _STOPPED = re.compile(
-    r"\b(?:no longer|not .{0,20}?any ?more|stopped|quit|gave up|given up|doesn't|don't|does not|do not|isn't|is not|never|can't stand|hates?|dislikes?|cancell?ed|dropped)\b (?P<o>[^.;]{2,80})",
+    r"\b(?:no longer|not .{0,20}?any ?more|stopped|quit|gave up|given up|doesn't|don't|does not|do not|"
+    r"isn't|is not|never|can't stand|hates?|dislikes?|cancell?ed|dropped)\b (?P<o>[^.;]{2,80})",
     re.I,
 )
-_LIKED = re.compile(r"\b(?:likes?|loves?|enjoys?|prefers?|adores?|is (?:\w+ )?(?:into|a (?:\w+ )?fan of|keen on|passionate about)|uses?|plays?|eats?|drinks?|smokes?|goes|favou?rite \w+ is) (?P<o>[^.;]{2,80})", re.I)
-_FAVOURITE = re.compile(r"(?:'s|s'|\btheir) favou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|was|are)(?: now)? (?P<v>[^.;,]{2,40})", re.I)
-_PREFERS = re.compile(r"\bprefers? (?P<v>[^.;]{2,80})|\bwants (?P<w>(?:short|long|brief|detailed|concise|formal|informal)\w* [^.;]{2,40})", re.I)
+_LIKED = re.compile(
+    r"\b(?:likes?|loves?|enjoys?|prefers?|adores?|is (?:\w+ )?(?:into|a (?:\w+ )?fan of|keen on|"
+    r"passionate about)|uses?|plays?|eats?|drinks?|smokes?|goes|favou?rite \w+ is) (?P<o>[^.;]{2,80})",
+    re.I,
+)
+_FAVOURITE = re.compile(
+    r"(?:'s|s'|\btheir) favou?rite (?P<n>[a-z]+(?: [a-z]+)?) (?:is|was|are)(?: now)? "
+    r"(?P<v>[^.;,]{2,40})",
+    re.I,
+)
+_PREFERS = re.compile(
+    r"\bprefers? (?P<v>[^.;]{2,80})|\bwants (?P<w>(?:short|long|brief|detailed|concise|formal|"
+    r"informal)\w* [^.;]{2,40})",
+    re.I,
+)
 _CANCEL = re.compile(
-    r"\b(?:cancell?ed|called off|decided not to|decided against|not going to|isn't going to|aren't going to|won't|no longer (?:wants?|plans?|going|planning|needs?)|gave up (?:on )?|dropped|postponed|changed their mind about|scrapped|abandoned|instead of)\b(?P<o>[^.;]{0,100})",
+    r"\b(?:cancell?ed|called off|decided not to|decided against|not going to|isn't going to|aren't "
+    r"going to|won't|no longer (?:wants?|plans?|going|planning|needs?)|gave up (?:on )?|dropped|"
+    r"postponed|changed their mind about|scrapped|abandoned|instead of)\b(?P<o>[^.;]{0,100})",
     re.I,
 )
-_DONE = re.compile(r"\b(?:finished|completed|finally|done with|launched|shipped|passed|delivered|finalized|finalised|wrapped up|submitted|published|went live|got|already|bought|adopted|is done|are done|is finished|is live)\b", re.I)
+_DONE = re.compile(
+    r"\b(?:finished|completed|finally|done with|launched|shipped|passed|delivered|finalized|finalised|"
+    r"wrapped up|submitted|published|went live|got|already|bought|adopted|is done|are done|is finished|"
+    r"is live)\b",
+    re.I,
+)
 _PLANNED = re.compile(
-    r"\b(?:is|are) (?:\w+ )?(?:planning|going to|thinking|considering|hoping|looking|saving|about to|trying|aiming|preparing|applying|training)\b|\b(?:wants?|plans?|needs?|hopes?|intends?|aims?|has|have|would like|would love) to\b|\bwill\b|\b(?:goal|dream|plan)\b",
+    r"\b(?:is|are) (?:\w+ )?(?:planning|going to|thinking|considering|hoping|looking|saving|about to|"
+    r"trying|aiming|preparing|applying|training)\b|\b(?:wants?|plans?|needs?|hopes?|intends?|aims?|has|"
+    r"have|would like|would love) to\b|\bwill\b|\b(?:goal|dream|plan)\b",
     re.I,
 )
-_NOT_VALUE = re.compile(r",? (?:not|rather than|instead of|and not|no longer) (?:in |at |on |a |an |the )?(?P<v>[\w$€£.,%' -]{1,40})", re.I)
-_FAVOUR = re.compile(r"\b(?:likes?|loves?|enjoys?|prefers?|adores?|fan of|keen on|uses?|plays?|drinks?|eats?|goes)\b", re.I)
-_ATTRIBUTE_STOP = frozenset(
-    "thing things time day way day one idea point problem fact people kids family event it place feeling most best first last "
-    "next only lot rest whole group team journey world result view weather food colors experience support work life".split()
+_NOT_VALUE = re.compile(
+    r",? (?:not|rather than|instead of|and not|no longer) (?:in |at |on |a |an |the )?(?P<v>[\w$€£.,%' "
+    r"-]{1,40})",
+    re.I,
 )
-_ATTRIBUTE_VALUES = frozenset(
-    "deadline budget price rate rent salary fee cost date address phone number email title role status size limit age "
+_FAVOUR = re.compile(
+    r"\b(?:likes?|loves?|enjoys?|prefers?|adores?|fan of|keen on|uses?|plays?|drinks?|eats?|goes)\b", re.I
+)
+_ATTRIBUTE_VALUES = word_set(
+    "deadline budget price rate rent salary fee cost date address phone number email title role status "
+    "size limit age "
     "birthday anniversary name color colour timezone plan tier version model language framework stack "
-    "password owner lead launch due release start end total quota target goal income revenue currency manager boss dentist".split()
+    "password owner lead launch due release start end total quota target goal income revenue currency "
+    "manager boss dentist"
 )
 
 
@@ -97,7 +154,13 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
     if subject and told.lower().startswith("according to"):
         told = told.split(", ", 1)[-1]
     own = _about_subject(told, subject)
-    no = bool(re.search(r"\b(?:not|never|no longer|hasn't|haven't|used to|almost|wants? to|plans? to|will|would|might|considering|thinking|hopes? to|going to|planning|dream)\b|n't\b", told))
+    no = bool(
+        re.search(
+            r"\b(?:not|never|no longer|hasn't|haven't|used to|almost|wants? to|plans? to|will|would|"
+            r"might|considering|thinking|hopes? to|going to|planning|dream)\b|n't\b",
+            told,
+        )
+    )
     if own and not no:
         if (match := _HOME.search(told)) and _moves_person(told, match, subject):
             found.append(Settles("home", _plain(match["v"])))
@@ -107,7 +170,9 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
             found.append(Settles("employer", _plain(match["v"])))
         if _LEFT_JOB.search(told):
             found.append(Settles("left job", "yes"))
-        if (match := _RELATION.search(told)) and not re.search(r"\b(?:parents?|friends?|sister|brother)\b", told[: match.start()]):
+        if (match := _RELATION.search(told)) and not re.search(
+            r"\b(?:parents?|friends?|sister|brother)\b", told[: match.start()]
+        ):
             value = "single" if match["broke"] else "married" if match["wed"] else match["v"].lower()
             if not (value == "single" and "single parent" in told.lower()):
                 found.append(Settles("relationship", value))
@@ -122,7 +187,13 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
             if match and _VALUE.search(match["v"]) and not no:
                 words = [w for w in match["n"].lower().split() if w not in STOP]
                 if words and not words[-1].endswith("ing") and _ATTRIBUTE_VALUES & set(words):
-                    found.append(Settles("the " + " ".join(sorted({stem(w) for w in words})), _plain(match["v"]), subject if own else ""))
+                    found.append(
+                        Settles(
+                            "the " + " ".join(sorted({stem(w) for w in words})),
+                            _plain(match["v"]),
+                            subject if own else "",
+                        )
+                    )
     return tuple(found)
 
 
@@ -141,11 +212,16 @@ def _moves_person(text: str, match: re.Match[str], subject: str) -> bool:
     """Whether it is the person who lives or moved there, not a deadline that moved to April."""
     if match["v"].lower().split()[0] in {*MONTHS, *WEEKDAYS}:
         return False
-    before = re.sub(rf"(?: (?:has|have|is|are|just|now|also|then|recently|finally|already|still|currently))+$", "", text[: match.start()].rstrip())
+    before = re.sub(
+        r"(?: (?:has|have|is|are|just|now|also|then|recently|finally|already|still|currently))+$",
+        "",
+        text[: match.start()].rstrip(),
+    )
     if not before:
         return True
     return before.endswith(subject) or before.rsplit(" ", 1)[-1].lower().strip(",") in {
-        "they", "and", "but", "others", "family", "wife", "husband", "partner", "kids", "who", "that", "girlfriend", "boyfriend",
+        "they", "and", "but", "others", "family", "wife", "husband", "partner", "kids", "who", "that",
+        "girlfriend", "boyfriend",
     }  # fmt: skip
 
 
@@ -158,7 +234,7 @@ def _about_subject(text: str, subject: str) -> bool:
     if at < 0:
         return False
     after = text[at + len(subject) : at + len(subject) + 2]
-    if after.startswith(("'s", "'")) :
+    if after.startswith(("'s", "'")):
         return bool(re.match(r"'s? (?:\w+ )?(?:job|name|age|home|address|work|new job)\b", text[at + len(subject) :]))
     return True
 
@@ -168,7 +244,29 @@ def _objects(pattern: re.Pattern[str], text: str) -> frozenset[str]:
     if not match:
         return frozenset()
     words = [w for w in re.findall(r"[\w'-]+", match["o"].lower()) if w not in STOP]
-    skip = {"like", "likes", "liking", "love", "enjoy", "use", "using", "want", "eat", "eating", "drink", "drinking", "anymore", "longer", "prefer", "need", "play", "playing", "really", "to", "going"}
+    skip = {
+        "like",
+        "likes",
+        "liking",
+        "love",
+        "enjoy",
+        "use",
+        "using",
+        "want",
+        "eat",
+        "eating",
+        "drink",
+        "drinking",
+        "anymore",
+        "longer",
+        "prefer",
+        "need",
+        "play",
+        "playing",
+        "really",
+        "to",
+        "going",
+    }
     return frozenset(stem(w) for w in words if w not in skip)
 
 
@@ -186,16 +284,13 @@ def replaces(new: str, old: str, subject: str) -> str | None:
             reason = _conflict(later, earlier, new)
             if reason:
                 return reason
-        if later.slot == "left job" and any(s.slot in {"job", "employer"} for s in settles(old, subject)):
-            if not any(s.slot in {"job", "employer"} for s in settles(new, subject)):
-                return "Superseded: the job has ended"
-        if later.slot == "the status" and later.value:
-            continue
+        if later.slot == "left job" and _works(old, subject) and not _works(new, subject):
+            return "Superseded: the job has ended"
     for pattern in (_SWITCH, _INSTEAD):
         match = pattern.search(new)
-        if match and _mentions(old, match["old"]) and not _mentions(old, match["new"]):
-            if _FAVOUR.search(old) or re.search(r"\b(?:on|with|in) ", old):
-                return f"Superseded: {match['old'].strip()} gave way to {match['new'].strip()}"
+        kept = _FAVOUR.search(old) or re.search(r"\b(?:on|with|in) ", old)
+        if match and kept and _mentions(old, match["old"]) and not _mentions(old, match["new"]):
+            return f"Superseded: {match['old'].strip()} gave way to {match['new'].strip()}"
     dropped = _objects(_STOPPED, new)
     if dropped and not fingerprint(old).negated:
         liked = _objects(_LIKED, old)
@@ -216,6 +311,10 @@ def replaces(new: str, old: str, subject: str) -> str | None:
     if _PLANNED.search(old) and _CANCEL.search(new):
         return _plan_over(new, old, subject)
     return None
+
+
+def _works(text: str, subject: str) -> bool:
+    return any(s.slot in {"job", "employer"} for s in settles(text, subject))
 
 
 def _sized(one: frozenset[str], two: frozenset[str]) -> bool:
@@ -273,7 +372,8 @@ def _preference(new: str, old: str) -> str | None:
 
 def _plan_over(new: str, old: str, subject: str) -> str | None:
     mine = {stem(w) for w in subject.lower().split()} | {
-        "plan", "want", "need", "hope", "go", "think", "would", "will", "look", "try", "start", "consider", "able", "get", "make", "do", "like",
+        "plan", "want", "need", "hope", "go", "think", "would", "will", "look", "try", "start", "consider", "able",
+        "get", "make", "do", "like",
     }  # fmt: skip
     a, b = fingerprint(new).words - mine, fingerprint(old).words - mine
     if len(b) < 2:
@@ -299,7 +399,10 @@ def corrected(new: str, old: str, subject: str) -> str | None:
             return "Superseded: corrected"
     a_print, b_print = fingerprint(new), fingerprint(old)
     alike = jaccard(a_print.words - a_print.numbers, b_print.words - b_print.numbers)
-    if alike >= 0.55 and (a_print.negated != b_print.negated or (a_print.numbers != b_print.numbers and a_print.numbers and b_print.numbers)):
+    if alike >= 0.55 and (
+        a_print.negated != b_print.negated
+        or (a_print.numbers != b_print.numbers and a_print.numbers and b_print.numbers)
+    ):
         return "Superseded: corrected"
     return None
 

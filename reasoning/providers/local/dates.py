@@ -10,15 +10,29 @@ from datetime import date, timedelta
 from reasoning.providers.local.lexicon import MONTHS, NUMBERS, WEEKDAYS, is_past
 
 _NUMBER = (
-    r"(?:a couple of|a couple|couple of|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|"
+    r"(?:a couple of|a couple|couple of|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|"
+    r"twelve|fifteen|twenty|"
     r"thirty|\d{1,3})"
 )
 _DAY = "|".join(WEEKDAYS)
-_SHORT_DAY = {"mon": 0, "tue": 1, "tues": 1, "wed": 2, "weds": 2, "thu": 3, "thur": 3, "thurs": 3, "fri": 4, "sat": 5, "sun": 6}
+_SHORT_DAY = {
+    "mon": 0,
+    "tue": 1,
+    "tues": 1,
+    "wed": 2,
+    "weds": 2,
+    "thu": 3,
+    "thur": 3,
+    "thurs": 3,
+    "fri": 4,
+    "sat": 5,
+    "sun": 6,
+}
 _MONTH = "|".join(MONTHS)
 _SHORT = r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
 _PREPOSITIONS = (
-    r"\b(?:(?P<prep>by|until|till|before|since|for|from|after|through|during|of|around|on|in|to|between|end of|"
+    r"\b(?:(?P<prep>by|until|till|before|since|for|from|after|through|during|of|around|on|in|to|"
+    r"between|end of|"
     r"start of|starting|due) )?"
 )
 _RELATIVE = re.compile(
@@ -27,22 +41,28 @@ _RELATIVE = re.compile(
     + r"(?P<dby>the day before yesterday)|(?P<dat>the day after tomorrow)|"
     + r"(?P<yest>yesterday(?: (?P<ypart>morning|afternoon|evening|night))?)|"
     + r"(?P<tom>tomorrow(?: (?P<tpart>morning|afternoon|evening|night))?)|"
-    + r"(?P<night>tonight)|(?P<lnight>last night)|(?P<tpart2>(?:earlier )?this (?P<dpart>morning|afternoon|evening))|"
+    + r"(?P<night>tonight)|(?P<lnight>last night)|(?P<tpart2>(?:earlier )?this (?P<dpart>morning|"
+    r"afternoon|evening))|"
     + r"(?P<today>(?:earlier )?today)|"
-    + rf"(?P<ago>(?:about |around |almost |over )?(?P<an>{_NUMBER}) (?P<au>day|week|month|year)s? (?:ago|back)\b)|"
+    + rf"(?P<ago>(?:about |around |almost |over )?(?P<an>{_NUMBER}) (?P<au>day|week|month|year)s? (?:ago|"
+    r"back)\b)|"
     + r"(?P<fewago>(?:a few|few|several|some) (?P<fu>day|week|month|year)s (?:ago|back)\b)|"
     + rf"(?P<hence>(?P<hn>{_NUMBER}) (?P<hu>day|week|month|year)s?(?: from now| from today)\b)|"
-    + rf"(?P<rel>(?P<rw>last|next|this|this past|this coming|past|coming) (?P<ru>{_DAY}|{'|'.join(sorted(_SHORT_DAY, key=len, reverse=True))}|week|weekend|month|year|spring|"
+    + rf"(?P<rel>(?P<rw>last|next|this|this past|this coming|past|coming) (?P<ru>{_DAY}|"
+    rf"{'|'.join(sorted(_SHORT_DAY, key=len, reverse=True))}|week|weekend|month|year|spring|"
     + rf"summer|fall|autumn|winter|{_MONTH}))|"
     + rf"(?P<wd>(?P<wdn>{_DAY}))|"
     + rf"(?P<md>(?P<mm>{_MONTH}|{_SHORT})\.? (?P<mday>\d{{1,2}})(?:st|nd|rd|th)?(?!\d|:|%|,? \d{{4}}))|"
-    + rf"(?P<dm>(?:the )?(?P<dday>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<dmm>{_MONTH}|{_SHORT})(?!\w|,? \d{{4}}))|"
+    + rf"(?P<dm>(?:the )?(?P<dday>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<dmm>{_MONTH}|{_SHORT})(?!\w|,? "
+    rf"\d{{4}}))|"
     + rf"(?P<mo>(?P<mon>{_MONTH})(?!\w|,? \d))"
     + r")\b(?P<poss>'s)?(?P<verb>(?= (?:was|is|will|would|were)\b))?",
     re.I,
 )
 _IN_N = re.compile(rf"\b(?P<p>in|within) (?P<n>{_NUMBER}) (?P<u>day|week|month|year)s?(?: time)?\b(?!')", re.I)
-_FOR_YEARS = re.compile(rf"\bfor (?:(?:about|over|almost|nearly|around|like) )?(?P<n>{_NUMBER}) years?(?: now)?\b", re.I)
+_FOR_YEARS = re.compile(
+    rf"\bfor (?:(?:about|over|almost|nearly|around|like) )?(?P<n>{_NUMBER}) years?(?: now)?\b", re.I
+)
 _FULL = re.compile(
     rf"\b(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?P<m>{_MONTH}|{_SHORT})\.?,? (?P<y>\d{{4}})|"
     rf"(?P<m2>{_MONTH}|{_SHORT})\.? (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y2>\d{{4}})|"
@@ -50,14 +70,13 @@ _FULL = re.compile(
     re.I,
 )
 _HINT = re.compile(
-    r"day|tonight|night|ago|back|last|next|this|morning|from now|week|month|year|in a|in \w+ |within|past|coming|"
-    + _MONTH
-    + "|"
-    + _SHORT,
+    r"day|tonight|night|ago|back|last|next|this|morning|from now|week|month|year|in a|in \w+ |within|"
+    r"past|coming|" + _MONTH + "|" + _SHORT,
     re.I,
 )
 _FUTURE = re.compile(
-    r"\b(?:will|'ll|going to|gonna|plan|planning|want|hope|hoping|need|due|deadline|must|should|have to|tomorrow|next|"
+    r"\b(?:will|'ll|going to|gonna|plan|planning|want|hope|hoping|need|due|deadline|must|should|have "
+    r"to|tomorrow|next|"
     r"upcoming|is on|are on|leaving|leave|starts?|launch|wedding|appointment|can't wait|excited)\b",
     re.I,
 )
@@ -156,7 +175,7 @@ def _relative(today: date, which: str, unit: str, past: bool) -> tuple[str, date
 
 def _named_day(today: date, month: int, day: int, past: bool) -> date | None:
     """A day and month without a year: the nearest that fits the tense."""
-    for year in ((today.year, today.year - 1) if past else (today.year, today.year + 1)):
+    for year in (today.year, today.year - 1) if past else (today.year, today.year + 1):
         try:
             found = date(year, month, day)
         except ValueError:
@@ -177,7 +196,9 @@ def resolve(text: str, today: date) -> Resolved:
     if not _HINT.search(text):
         return Resolved(text)
     words = re.findall(r"[a-z']+", text.lower())
-    past = any(is_past(w) for w in words) and not re.search(r"\b(?:will|going to|'ll|deadline|due|want|planned for)\b", text)
+    past = any(is_past(w) for w in words) and not re.search(
+        r"\b(?:will|going to|'ll|deadline|due|want|planned for)\b", text
+    )
 
     def swap(match: re.Match[str]) -> str:
         found = match.groupdict()
@@ -200,9 +221,15 @@ def resolve(text: str, today: date) -> Resolved:
         if found["verb"] is not None and not given and match.start() == 0:
             return words_
         before = text[max(0, match.start() - 14) : match.start()].lower().rstrip()
-        if not given and re.search(r"\b(?:the|every|each|is|was|moved to|a|an|late|early|mid|my|and|or|next|last)$", before):
+        if not given and re.search(
+            r"\b(?:the|every|each|is|was|moved to|a|an|late|early|mid|my|and|or|next|last)$", before
+        ):
             if re.search(r"\b(?:is|was)$", before):
-                return words_ if re.search(r"deadline|due date|birthday|anniversary|date", text, re.I) else f"{prep} {words_}"
+                return (
+                    words_
+                    if re.search(r"deadline|due date|birthday|anniversary|date", text, re.I)
+                    else f"{prep} {words_}"
+                )
             return words_
         phrase = f"{prep} {words_}"
         return phrase[0].upper() + phrase[1:] if match.group(0)[0].isupper() and match.start() == 0 else phrase
@@ -244,9 +271,7 @@ def _full(match: re.Match[str]) -> date | None:
         return None
 
 
-def _lookup(  # noqa: C901
-    found: dict[str, str | None], today: date, past: bool, text: str
-) -> tuple[str, date, date, str] | None:
+def _lookup(found: dict[str, str | None], today: date, past: bool, text: str) -> tuple[str, date, date, str] | None:
     """What the words of one match mean; None where they are better left alone."""
     if found["dby"] or found["yest"] or found["lnight"]:
         words, start, end, prep = _offset(today, -2 if found["dby"] else -1, "day")
@@ -261,7 +286,7 @@ def _lookup(  # noqa: C901
         words, start, end, prep = _offset(today, 0, "day")
         return f"the {'evening' if found['night'] else (found['dpart'] or '').lower()} of {words}", start, end, prep
     if found["ago"]:
-        return _offset(today, -_number((found["an"] or "1")), (found["au"] or "day").lower())
+        return _offset(today, -_number(found["an"] or "1"), (found["au"] or "day").lower())
     if found["fewago"]:
         unit = (found["fu"] or "day").lower()
         days = {"day": 10, "week": 40, "month": 240, "year": 2000}[unit]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
     return frozenset(text.split())
 
 
-IRREGULAR_PAST = _words(
+IRREGULAR_PAST = word_set(
     """
     was were had did went got made said took came saw knew thought told became left felt put brought began kept
     held wrote stood heard let meant set met ran paid sat spoke lay led read grew lost fell sent built understood
@@ -21,19 +22,19 @@ IRREGULAR_PAST = _words(
 )
 """Past forms that do not end in -ed (and a few that do but could be misread)."""
 
-BASE_IN_ED = _words("need feed speed breed bleed proceed succeed exceed embed shed wed heed weed seed shred sled")
+BASE_IN_ED = word_set("need feed speed breed bleed proceed succeed exceed embed shed wed heed weed seed shred sled")
 """Base forms that look like a past form."""
 
-SAME_IN_PAST = _words("put let cut set hit hurt cost read quit bet spread shut split beat cast fit upset")
+SAME_IN_PAST = word_set("put let cut set hit hurt cost read quit bet spread shut split beat cast fit upset")
 
-MODALS = _words(
+MODALS = word_set(
     """
     can could will would shall should might may must can't cannot couldn't won't wouldn't shan't shouldn't mightn't
     mustn't didn't hadn't wasn't weren't needn't oughtn't ought
     """
 )
 
-ADVERBS = _words(
+ADVERBS = word_set(
     """
     really also just always never usually still often currently mostly now already recently totally definitely
     actually probably finally sometimes even only not kinda too mainly generally typically rarely hardly barely
@@ -44,9 +45,11 @@ ADVERBS = _words(
 )
 """Words that may stand between a subject and its verb."""
 
-NOT_ADVERB_IN_LY = _words("apply rely reply supply fly multiply comply imply bully rally tally ally family july italy only")
+NOT_ADVERB_IN_LY = word_set(
+    "apply rely reply supply fly multiply comply imply bully rally tally ally family july italy only"
+)
 
-COORDINATE_VERBS = _words(
+COORDINATE_VERBS = word_set(
     """
     am have do love like hate enjoy prefer want need use live work go make take get think know feel hope try play
     run write read sing cook bake teach study speak eat drink sleep swim hike volunteer travel visit own run manage
@@ -56,22 +59,22 @@ COORDINATE_VERBS = _words(
     """
 )
 
-SUBJECT_BREAKERS = _words(
+SUBJECT_BREAKERS = word_set(
     "who which that because when if where while since although though after before until unless whether what how why"
 )
 
-SUBJECT_STARTERS = _words(
+SUBJECT_STARTERS = word_set(
     "he she it they we you there this that these those the a an his her its their my our your some many people who"
 )
 
-PREPOSITIONS = _words(
+PREPOSITIONS = word_set(
     """
     of in on at to for with from by about as into like through after over between out against during without before
     under around among than off near across behind along upon toward towards until since via per
     """
 )
 
-STOP = _words(
+STOP = word_set(
     """
     a an the and or but nor so yet if then else of in on at to for with from by about as into like through after over
     between out against during without before under around among than off near across behind along upon toward towards
@@ -86,40 +89,45 @@ STOP = _words(
     """
 )
 
-VAGUE = _words(
+VAGUE = word_set(
     """
-    great good nice cool awesome amazing wonderful fantastic beautiful lovely inspiring inspired inspiration fun happy
-    glad proud excited exciting sure important special incredible powerful brave strong strength courage kind sweet
-    thankful grateful gratitude support supportive supporting love loving loved life live lives way ways thing things
-    stuff time times day days moment moments people person someone everyone everybody anyone others world journey path
-    feel feeling feelings feels felt make makes made making keep keeps kept going go goes get gets got getting know
-    knows knew think thinks thought see sees saw seen look looks looking looked say says said tell told mean means
-    meant need want wants lot lots bit kinda super totally definitely absolutely actually truly right true real better
-    best hard tough help helps helped helping positive positivity impact difference change changes matter matters
-    joy hope hopes together always back forward come came take takes took give gives gave giving let share shared
-    sharing experience experiences story stories heart mind peace connection connected connect growth grow build bring
-    brings brought remind reminds reminded reminder memory memories mems beauty appreciate appreciated blessed blessing
-    challenge challenges challenging rewarding meaningful purpose passion passionate dream dreams understanding
-    acceptance hearing enjoy enjoyed nothing something anything everything agree guess worth crucial key vital
-    pretty enlightening emotional provoking thought happening happened happen chatted chat chatting talked spoke last lately
-    lucky proud therapeutic soothing sweet uplifting eye opening insane crazy wild bad sad scary stressful tiring
-    unforgettable cherish treasure bond bonding bonds encouraging encouragement motivated motivate motivates
-    motivating motivation calm calming peaceful relaxing refreshing part kindness community happiness
+    great good nice cool awesome amazing wonderful fantastic beautiful lovely inspiring inspired
+    inspiration fun happy glad proud excited exciting sure important special incredible powerful brave
+    strong strength courage kind sweet thankful grateful gratitude support supportive supporting love
+    loving loved life live lives way ways thing things stuff time times day days moment moments people
+    person someone everyone everybody anyone others world journey path feel feeling feelings feels felt
+    make makes made making keep keeps kept going go goes get gets got getting know knows knew think
+    thinks thought see sees saw seen look looks looking looked say says said tell told mean means meant
+    need want wants lot lots bit kinda super totally definitely absolutely actually truly right true real
+    better best hard tough help helps helped helping positive positivity impact difference change changes
+    matter matters joy hope hopes together always back forward come came take takes took give gives gave
+    giving let share shared sharing experience experiences story stories heart mind peace connection
+    connected connect growth grow build bring brings brought remind reminds reminded reminder memory
+    memories mems beauty appreciate appreciated blessed blessing challenge challenges challenging
+    rewarding meaningful purpose passion passionate dream dreams understanding acceptance hearing enjoy
+    enjoyed nothing something anything everything agree guess worth crucial key vital pretty enlightening
+    emotional provoking happening happened happen chatted chat chatting talked spoke last lately lucky
+    therapeutic soothing uplifting eye opening insane crazy wild bad sad scary stressful tiring
+    unforgettable cherish treasure bond bonding bonds encouraging encouragement motivated motivate
+    motivates motivating motivation calm calming peaceful relaxing refreshing part kindness community
+    happiness
     """
 )
 """Words that carry feeling but say little that could be looked up later."""
 
-PRAISE = _words(
+PRAISE = word_set(
     """
-    great good nice cool awesome amazing wonderful fantastic beautiful lovely inspiring incredible brave strong kind sweet
-    thoughtful caring right welcome best lucky lovely rockstar star super fun lovely gorgeous stunning impressive
-    adorable cute neat rad perfect sick dope sweet brilliant superb excellent terrific marvelous outstanding
+    great good nice cool awesome amazing wonderful fantastic beautiful lovely inspiring incredible brave
+    strong kind sweet thoughtful caring right welcome best lucky rockstar star super fun gorgeous
+    stunning impressive adorable cute neat rad perfect sick dope brilliant superb excellent terrific
+    marvelous outstanding
     """
 )
 
 FAMILY = {
     "wife": "wife", "husband": "husband", "partner": "partner", "spouse": "spouse", "fiance": "fiancé",
-    "fiancé": "fiancé", "fiancée": "fiancée", "fiancee": "fiancée", "girlfriend": "girlfriend", "boyfriend": "boyfriend",
+    "fiancé": "fiancé", "fiancée": "fiancée", "fiancee": "fiancée", "girlfriend": "girlfriend",
+    "boyfriend": "boyfriend",
     "son": "son", "sons": "sons", "daughter": "daughter", "daughters": "daughters", "kid": "kid", "kids": "kids",
     "child": "child", "children": "children", "baby": "baby", "mom": "mother", "mum": "mother", "mother": "mother",
     "dad": "father", "father": "father", "parents": "parents", "brother": "brother", "brothers": "brothers",
@@ -128,7 +136,7 @@ FAMILY = {
     "uncle": "uncle", "cousin": "cousin", "nephew": "nephew", "niece": "niece", "twins": "twins",
 }  # fmt: skip
 
-COMPANIONS = _words(
+COMPANIONS = word_set(
     """
     family fam kids children husband wife partner girlfriend boyfriend son daughter mom mum mother dad father parents
     brother sister friend friends buddy team colleagues coworkers group band club class roommate fiance fiancé
@@ -136,12 +144,13 @@ COMPANIONS = _words(
     """
 )
 
-PETS = _words(
-    "dog dogs cat cats kitty kitties doggo puppy puppies kitten kittens pup pups hamster rabbit rabbits parrot turtle turtles horse horses "
+PETS = word_set(
+    "dog dogs cat cats kitty kitties doggo puppy puppies kitten kittens pup pups hamster rabbit "
+    "rabbits parrot turtle turtles horse horses "
     "fish bird birds guinea pig lizard snake ferret"
 )
 
-JOBS = _words(
+JOBS = word_set(
     """
     nurse doctor teacher engineer developer programmer designer lawyer accountant consultant freelancer artist
     musician writer author journalist photographer chef cook baker manager director founder owner student professor
@@ -167,12 +176,13 @@ NUMBERS = {
     "a couple": 2, "couple of": 2,
 }  # fmt: skip
 
-ENGLISH = STOP | _words(
-    "want like love use work need get go know think make please let we're we'll you're they're let's new good thanks "
+ENGLISH = STOP | word_set(
+    "want like love use work need get go know think make please let we're we'll you're they're let's "
+    "new good thanks "
     "hello hi hey today yesterday tomorrow"
 )
 
-FOREIGN = _words(
+FOREIGN = word_set(
     """
     el la los las que de y en un una es por con para mi yo se del al lo como más pero sus le les des et je tu il elle
     nous vous est pas une dans sur avec pour mon ma mes au aux du qui ce cette ich und der die das ist nicht ein eine

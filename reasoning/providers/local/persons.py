@@ -21,6 +21,7 @@ from reasoning.providers.local.lexicon import (
     is_adverb,
     is_past,
     third_singular,
+    word_set,
 )
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-'_.][^\W_]+)*'?|\s+|.", re.S)
@@ -49,45 +50,67 @@ _INFORMAL = [
     )
 ]
 _FILLER = re.compile(
-    r"^(?:(?:oh yeah|oh yes|oh no|yeah|yes|yep|yup|yea|no|nope|nah|oh|ah|aw|aww|wow|whoa|woah|well|so|also|and|but|plus|anyway|anyways|"
+    r"^(?:(?:oh yeah|oh yes|oh no|yeah|yes|yep|yup|yea|no|nope|nah|oh|ah|aw|aww|wow|whoa|woah|well|so|"
+    r"also|and|but|plus|anyway|anyways|"
     r"actually|honestly|basically|btw|haha|hehe|lol|hmm+|um+|uh+|ok|okay|sure|right|hey|hi|hello|absolutely|"
-    r"definitely|totally|exactly|of course|by the way|to be honest|for sure|i mean|you know|i guess|guess what|(?:i(?:'ve)? (?:got|have) |got )?(?:some )?(?:great|good|big|exciting|amazing|awesome|bad|sad) news(?: to share)?|"
+    r"definitely|totally|exactly|of course|by the way|to be honest|for sure|i mean|you know|i guess|"
+    r"guess what|(?:i(?:'ve)? (?:got|have) |got )?(?:some )?(?:great|good|big|exciting|amazing|awesome|"
+    r"bad|sad) news(?: to share)?|"
     r"thanks|thank you|great question|good question|no problem|fyi|as for me|in fact|of course not|like)"
     r"(?:\s*[,!:;.–-]+\s*|\s+(?=I\b|I'|we\b|my\b)))+",
     re.I,
 )
 _OPENING = re.compile(
-    r"^(?:(?:and|but|plus)\s+(?!i\b|other)|(?:ever )?since (?:we|our) (?:last )?(?:chat|chatted|spoke|talked|met|time)\w*(?: last| we talked)?,?\s+|"
-    r"time flies\W+|i (?:just )?(?:wanted|want|have) to (?:tell|let|say|share|update)(?: you)?(?: know)?(?: that| about how)?:?\s+(?=i\b|i'|my\b|we\b)|"
+    r"^(?:(?:and|but|plus)\s+(?!i\b|other)|(?:ever )?since (?:we|our) (?:last )?(?:chat|chatted|spoke|"
+    r"talked|met|time)\w*(?: last| we talked)?,?\s+|"
+    r"time flies\W+|i (?:just )?(?:wanted|want|have) to (?:tell|let|say|share|update)(?: you)?(?: "
+    r"know)?(?: that| about how)?:?\s+(?=i\b|i'|my\b|we\b)|"
     r"(?:so )?(?:i (?:think|guess|mean),? )(?=i\b|i'))",
     re.I,
 )
-_GERUND_IS_SUBJECT = re.compile(r"^[a-z]+ing\b[^,.;:–—]*?(?:\b(?:is|are|was|were|has|can|makes|helps|gives|means|feels|keeps|brings|will|takes|made|gave|helped|brought|taught|reminded|got|felt|does|really)\b|'s\b)", re.I)
+_GERUND_IS_SUBJECT = re.compile(
+    r"^[a-z]+ing\b[^,.;:–—]*?(?:\b(?:is|are|was|were|has|can|makes|helps|gives|means|feels|keeps|"
+    r"brings|will|takes|made|gave|helped|brought|taught|reminded|got|felt|does|really)\b|'s\b)",
+    re.I,
+)
 _DROPPED = [
-    (re.compile(r"^going to\b", re.I), "I'm "),
+    (re.compile(r"^going to\b(?! be (?:an?|so|great|fun|awesome)\b)", re.I), "I'm "),
     (re.compile(r"^been (?:[a-z]+ing|to)\b", re.I), "I've "),
-    (re.compile(r"^(?:just |recently |finally |already |still )?(?:got|went|started|finished|moved|bought|signed up|"
+    (re.compile(
+        r"^(?:just |recently |finally |already |still )?(?:got|went|started|finished|moved|bought|signed "
+        r"up|"
+
                 r"decided|met|saw|made|took|had|joined|switched|quit|left|began|passed|completed|spent|tried|"
                 r"visited|attended|found|lost|won|sold|cancelled|canceled|planned|built|wrote|read)\b", re.I), "I "),
-    (re.compile(r"^(?:can't wait|cannot wait|want to|need to|love(?! and\b| is\b| can\b| has\b)|prefer|hate|hoping|hope to|planning|thinking|working|"
+    (re.compile(
+        r"^(?:can't wait|cannot wait|want to|need to|love(?! and\b| is\b| can\b| has\b)|prefer|hate|hoping|"
+        r"hope to|planning|thinking|working|"
+
                 r"trying|studying|researching|learning|training|living|volunteering|looking|saving|preparing|"
                 r"considering|reading|building|writing|still|currently|not)\b", re.I), ""),
 ]  # fmt: skip
 _AND_I = re.compile(r"\b((?:my|our|the|his|her)?\s*[\w'-]+(?: [\w'-]+)?)(,? and) I\b(?!')", re.I)
 _ME_AND = re.compile(r"^(?:me|myself) and\b", re.I)
 
+_THAT_MAY_FALL = word_set(
+    "think thought know knew hope said guess believe wish feel mean heard see saw say realized noticed"
+)
+"""Verbs after which a clause may open without "that": "I think you moved"."""
 _OTHERS = frozenset({"they", "them", "their", "they're", "they've", "they'll", "theirs"})
-_NOUNS_TOO = frozenset(
-    "love support hope work care play plan help run walk drive study travel visit cook train watch paint ride dance swim wish drink look need "
-    "design build sleep hike start use practice want coach mentor lead answer follow ship".split()
+_NOUNS_TOO = word_set(
+    "love support hope work care play plan help run walk drive study travel visit cook train watch "
+    "paint ride dance swim wish drink look need "
+    "design build sleep hike start use practice want coach mentor lead answer follow ship"
 )
 """Verbs that are as often nouns: "acceptance and love"."""
-_VERB_FOLLOWERS = frozenset(
-    "the a an my our it them him her you me to in at as for with on this that from about up out his their some every all".split()
+_VERB_FOLLOWERS = word_set(
+    "the a an my our it them him her you me to in at as for with on this that from about up out his "
+    "their some every all"
 )
-OBJECT_FOLLOWERS = PREPOSITIONS | frozenset(
-    "the a an my our that this how what when if and or but so all guys too soon more most up out some any all both there "
-    "here feel who why where something anything know everything do happy well better much again later now as".split()
+OBJECT_FOLLOWERS = PREPOSITIONS | word_set(
+    "the a an my our that this how what when if and or but so all guys too soon more most up out some "
+    "any all both there "
+    "here feel who why where something anything know everything do happy well better much again later now as"
 )
 
 
@@ -123,7 +146,12 @@ def strip_vocatives(sentence: str, names: tuple[str, ...]) -> str:
         form = "|".join(re.escape(f) for f in sorted(forms, key=len, reverse=True))
         if not re.search(rf"\b(?:{form})\b", text):
             continue
-        text = re.sub(rf"^(?:hey|hi|hello|oh|wow|yeah|yep|thanks|ok|okay|well|so)?,?\s*(?:{form})\s*[,!–-]+\s*", "", text, flags=re.I)
+        text = re.sub(
+            rf"^(?:hey|hi|hello|oh|wow|yeah|yep|thanks|ok|okay|well|so)?,?\s*(?:{form})\s*[,!–-]+\s*",
+            "",
+            text,
+            flags=re.I,
+        )
         text = re.sub(rf"\s*,\s*(?:{form})(?=\s*[,.!?;–-]|\s*$)", "", text)
     return text.strip()
 
@@ -276,6 +304,8 @@ class _Teller:
         if j >= len(self.tokens):
             return True
         word = self.lower[j]
+        if (is_past(before) or before in COORDINATE_VERBS) and before not in _THAT_MAY_FALL:
+            return True
         return not word[0].isalpha() or word in OBJECT_FOLLOWERS
 
     def coordinate(self, i: int) -> bool:
@@ -295,27 +325,26 @@ class _Teller:
         i = 0
         count = len(self.tokens)
         while i < count:
-            token, word = self.tokens[i], self.lower[i]
+            bit, word = self.tokens[i], self.lower[i]
             if word in _OTHERS:
                 self.ambiguous = True
-            if token == '"':
+            if bit == '"':
                 self.quoted = not self.quoted
-            if self.quoted or not token[0].isalpha():
-                if token in ";:—–.!?" or (token == "," and self._new_clause(i)):
+            if self.quoted or not bit[0].isalpha():
+                if bit in ";:—–.!?" or (bit == "," and self._new_clause(i)):
                     self.agree = self.open = False
-                self.out.append(token)
+                self.out.append(bit)
                 i += 1
                 continue
             head, _, tail = word.partition("'")
             part = "'" + tail if tail else ""
-            if head == "i" and (token[0] == "I" or part or self.previous(i) in {"", "and", "but", "when", "that"}):
-                if part in {"", "'m", "'ve", "'d", "'ll"}:
-                    if not part and self.previous(i) in {"between", "than"}:
-                        self.out.append(self.object(self.speaker, i))
-                        i += 1
-                    else:
-                        i = self.subject(self.speaker, i, part)
-                    continue
+            if head == "i" and part in {"", "'m", "'ve", "'d", "'ll"} and self._is_i(bit, part, i):
+                if not part and self.previous(i) in {"between", "than"}:
+                    self.out.append(self.object(self.speaker, i))
+                    i += 1
+                else:
+                    i = self.subject(self.speaker, i, part)
+                continue
             if head in {"we", "us", "our", "ours", "ourselves"}:
                 said = self._group(head, part)
                 self.out.append(said)
@@ -347,7 +376,7 @@ class _Teller:
                 if self.coordinate(i):
                     verb = self.verb_at(i)
                     assert verb is not None
-                    self.out.append(token)
+                    self.out.append(bit)
                     self.out.extend(self.tokens[i + 1 : verb])
                     self.out.append(third_singular(self.lower[verb]))
                     i = verb + 1
@@ -361,9 +390,13 @@ class _Teller:
                 self.agree = False
             elif word in {"he", "she", "it", "they", "he's", "she's", "it's", "they're", "there's", "that's"}:
                 self.agree = self.open = False
-            self.out.append(token)
+            self.out.append(bit)
             i += 1
         return "".join(self.out)
+
+    def _is_i(self, bit: str, part: str, i: int) -> bool:
+        """Whether "i" is the pronoun, not a letter in a list."""
+        return bool(bit[0] == "I" or part or self.previous(i) in {"", "and", "but", "when", "that"})
 
     def _new_clause(self, i: int) -> bool:
         after = self.following(i)
@@ -405,7 +438,11 @@ class _Teller:
         return "themselves" if self.speaker.mentioned else self.object(self.speaker, i)
 
 
-_OUR_ALL = re.compile(r"\bour (kids|children|future|society|world|planet|country|youth|people|veterans|military|lives|communities)\b", re.I)
+_OUR_ALL = re.compile(
+    r"\bour (kids|children|future|society|world|planet|country|youth|people|veterans|military|lives|"
+    r"communities)\b",
+    re.I,
+)
 _HOUSEHOLD = re.compile(r"\b(?:my|our) (?:\w+ )?(?:kids|son|daughter|husband|wife|family|fam|partner)\b", re.I)
 _COMPANY = re.compile(r"\b(?:my|our) (?:\w+ )??([a-zé]+)\b(?!')")
 
@@ -421,17 +458,17 @@ def group_name(name: str, sentence: str, context: str = "") -> str:
                 continue
             if re.search(rf"\bwith (?:my|our|the) (?:\w+ )?{word}\b", here):
                 return f"{name} and others"
-            return f"{name} and their { {'fam': 'family'}.get(word, word)}"
+            return f"{name} and their { {'fam': 'family'}.get(word, word) }"
     if re.search(
-        r"\bwe (?:\w+ )?(?:use|run|ship|deploy|host|charge|bill|invoice|build|hire|release|pay|sell|support|store|need)\b", lower
+        r"\bwe (?:\w+ )?(?:use|run|ship|deploy|host|charge|bill|invoice|build|hire|release|pay|sell|"
+        r"support|store|need)\b",
+        lower,
     ):
         return f"{name}'s team"
     return f"{name} and others"
 
 
-def retell(
-    sentence: str, speaker: str, listener: str | None = None, main: str | None = None, context: str = ""
-) -> str:
+def retell(sentence: str, speaker: str, listener: str | None = None, main: str | None = None, context: str = "") -> str:
     """``sentence`` in the third person about ``main`` (the speaker where not given)."""
     if not _HOUSEHOLD.search(f"{sentence} {context}"):
         sentence = _OUR_ALL.sub(r"the \1", sentence)
@@ -458,7 +495,11 @@ def _lead_and_i(text: str, speaker: str) -> tuple[str, bool]:
     before = text[: match.start()].rstrip().lower()
     first = match.group(1).split()[0].lower()
     verbal = {w.lower() for w in match.group(1).split()[1:]} & (IRREGULAR_PAST | MODALS)
-    if first not in {"my", "our"} or verbal or (before and not before.endswith((",", "when", "that", "because", "and"))):
+    if (
+        first not in {"my", "our"}
+        or verbal
+        or (before and not before.endswith((",", "when", "that", "because", "and")))
+    ):
         return text, False
     noun = "their" + match.group(1)[len(first) :]
     return f"{text[: match.start()]}{speaker} and {noun}{text[match.end() :]}", True

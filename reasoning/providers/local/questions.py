@@ -4,38 +4,70 @@ from __future__ import annotations
 
 import re
 
-from reasoning.providers.local.lexicon import is_past, third_singular
+from reasoning.providers.local.lexicon import PRAISE, VAGUE, is_past, third_singular
 from reasoning.providers.local.persons import retell, tidy
 
-_YES = re.compile(r"^(?:yes|yeah|yep|yup|sure|of course|absolutely|definitely|correct|right|i do|i am|i have|i did|true|indeed)\b", re.I)
+_YES = re.compile(
+    r"^(?:yes|yeah|yep|yup|sure|of course|absolutely|definitely|correct|right|i do|i am|i have|i did|"
+    r"true|indeed)\b",
+    re.I,
+)
 _NO = re.compile(r"^(?:no|nope|nah|not really|not yet|never|i don't|i'm not|i haven't|i didn't)\b", re.I)
-_POLAR = re.compile(r"^(do|did|are|were|have|can|will|would) you (?:(guys|all|still|also|already|ever|really|currently|usually|often) )?(.{3,110}?)\?+$", re.I)
-_POLAR_THING = re.compile(r"^(is|was|are|were) (your [\w' -]{2,40}?) ((?:in|on|at|still|a|an|the|from|called|named|married|due|over|ready) ?[^?]{0,60})\?+$", re.I)
+_POLAR = re.compile(
+    r"^(do|did|are|were|have|can|will|would) you (?:(guys|all|still|also|already|ever|really|currently|"
+    r"usually|often) )?(.{3,110}?)\?+$",
+    re.I,
+)
+_POLAR_THING = re.compile(
+    r"^(is|was|are|were) (your [\w' -]{2,40}?) ((?:in|on|at|still|a|an|the|from|called|named|married|"
+    r"due|over|ready) ?[^?]{0,60})\?+$",
+    re.I,
+)
 _MEASURE = re.compile(r"^how long (have|has) you (been )?(.{2,60}?)(?: for)?\?+$", re.I)
 _TEMPLATES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.I), template)
     for pattern, template in (
-        (r"^where (?:do|are) you (?:live|living|based|located|staying)(?: now| these days)?\?", "{name} lives in {answer}"),
+        (r"^where (?:do|are) you (?:live|living|based|located|staying)(?: now| these days)?\?",
+         "{name} lives in {answer}"),
         (r"^where are you (?:originally )?from\?", "{name} is from {answer}"),
         (r"^where (?:do|are) you (?:work|working)(?: now)?\?", "{name} works at {answer}"),
         (r"^what do you do(?: for (?:a living|work))?\?", "{name} works as {a}{answer}"),
         (r"^what(?:'s| is) your (?:job|profession|occupation)\?", "{name} works as {a}{answer}"),
-        (r"^what(?:'s| is) your (?P<n>(?!plan|take|opinion|thought|next|secret|advice)[\w'-]+(?: (?!to\b|with\b|on\b)[\w'-]+){0,2})\?", "{names} {n} is {answer}"),
+        (
+            r"^what(?:'s| is) your (?P<n>(?!plan|take|opinion|thought|next|secret|advice)[\w'-]+(?: "
+            r"(?!to\b|with\b|on\b)[\w'-]+){0,2})\?"
+            , "{names} {n} is {answer}"),
         (r"^what(?:'s| is) (?:the|your) name of your (?P<n>[\w' -]{2,40}?)\?", "{names} {n} is named {answer}"),
         (r"^how old are you\?", "{name} is {answer} years old"),
         (r"^who(?:'s| is) your (?P<n>[\w' -]{2,40}?)\?", "{names} {n} is {answer}"),
         (r"^when(?:'s| is) your (?P<n>[\w' -]{2,40}?)\?", "{names} {n} is {on}{answer}"),
-        (r"^(?:what|which) (?P<n>[\w +#-]{2,40}?) do you (?P<v>use|prefer|like|speak|play|want|need|eat|drink|study|read|watch|have|own|drive)(?P<r> [\w ]{0,30})?\?", "{name} {vs} {answer}{r} ({n})"),
+        (
+            r"^(?:what|which) (?P<n>[\w +#-]{2,40}?) do you (?P<v>use|prefer|like|speak|play|want|need|eat|"
+            r"drink|study|read|watch|have|own|drive)(?P<r> [\w ]{0,30})?\?"
+            , "{name} {vs} {answer}{r} ({n})"),
         (r"^how many (?P<n>[\w -]{2,40}?) do you have\?", "{name} has {answer} {n}"),
         (r"^how much (?:is|are) (?P<n>your [\w' -]{2,40}?)\?", "{names} {n2} is {answer}"),
     )
 )  # fmt: skip
 _SENTENCE = re.compile(
-    r"^(?:sorry|thanks|thank|please|hope|let|check|look|just [a-z]+ing|i|i'\w+|we|we'\w+|he|she|it|it'\w+|they|you)\b|\b(?:i|we|i'm|we're|i've|it's|that's|is|are|was|were|isn't|"
-    r"aren't|wasn't|has|can|can't|will|brings?|makes?|helps?|don't|doesn't|didn't)\b|\w's (?:[a-z]+ing|so|a|the|been|[a-z]+ous|great|hilarious)\b",
+    r"^(?:sorry|thanks|thank|please|hope|let|check|look|just [a-z]+ing|i|i'\w+|we|we'\w+|he|she|it|"
+    r"it'\w+|they|you)\b|\b(?:i|we|i'm|we're|i've|it's|that's|is|are|was|were|isn't|"
+    r"aren't|wasn't|has|can|can't|will|brings?|makes?|helps?|don't|doesn't|didn't)\b|\w's (?:[a-z]+ing|"
+    r"so|a|the|been|[a-z]+ous|great|hilarious)\b",
     re.I,
 )
-_SMALL_TALK = re.compile(r"^(?:how(?:'s|'re| are| is| was| have| has)\b|what(?:'s| is| has|'ve| have) (?:up|new|been|going|happening)|anything (?:new|fun|exciting|else)|any (?:news|fun|cool|exciting)|what about you|and you|you\?|right\?|what (?:now|happened)|got any)", re.I)
+_SMALL_TALK = re.compile(
+    r"^(?:how(?:'s|'re| are| is| was| have| has)\b|what(?:'s| is| has|'ve| have) (?:up|new|been|going|"
+    r"happening)|anything (?:new|fun|exciting|else)|any (?:news|fun|cool|exciting)|what about you|and "
+    r"you|you\?|right\?|what (?:now|happened)|got any)",
+    re.I,
+)
+_INTERJECTIONS = frozenset(
+    {"yay", "ha", "haha", "phew", "ugh", "wow", "aww", "yum", "ooh", "ouch", "hmm", "nothing", "definitely", "maybe"}
+)
+_YES_NO = re.compile(r"^(?:do|does|did|are|is|was|were|have|has|had|can|could|will|would|should)\b(?!.*\bor\b)", re.I)
+_DO_HAVE = re.compile(r"^do you have (?:any )?(?:other )?(?P<n>[\w' -]{2,30}?)\?+$", re.I)
+_I_DO = re.compile(r"^(?:yes|yeah|yep|yup)?\W*i do\W+(?P<r>.{3,80})$", re.I)
 _LEAD = re.compile(r"^(?:so|and|but|well|oh|wow|hey|cool|nice|great|ok|okay|by the way|btw)[,!]?\s+", re.I)
 
 
@@ -44,9 +76,12 @@ def short_answer(text: str) -> bool:
     words = text.split()
     if not words or len(words) > 12:
         return False
-    if re.match(r"^(?:i|we|my|our|he|she|they|the|that|this|it|there|you|what|let's|thanks|wow|that's|it's)\b|^(?:i|we|it|that)'", text, re.I) and not (
-        _YES.match(text) or _NO.match(text)
-    ):
+    if re.match(
+        r"^(?:i|we|my|our|he|she|they|the|that|this|it|there|you|what|let's|thanks|wow|that's|it's)\b|"
+        r"^(?:i|we|it|that)'",
+        text,
+        re.I,
+    ) and not (_YES.match(text) or _NO.match(text)):
         return False
     rest = re.sub(r"^(?:yes|yeah|yep|yup|no|nope|nah|sure|oh)\b[,!.\s–-]*", "", text, flags=re.I)
     words = re.findall(r"[a-z']+", rest.lower())
@@ -55,6 +90,14 @@ def short_answer(text: str) -> bool:
     if _SENTENCE.search(rest) or (len(words) >= 4 and any(is_past(w) for w in words[1:])):
         return False
     return bool(re.search(r"\w", text))
+
+
+def completed(question: str, answer: str) -> str | None:
+    """ "Do you have any pets?" – "I do, a cat named Oscar" → "I have pets: a cat named Oscar"."""
+    asked, said = _DO_HAVE.match(_clean(tidy(question))), _I_DO.match(answer.strip())
+    if not asked or not said:
+        return None
+    return f"I have {asked['n']}: {said['r']}"
 
 
 def _clean(question: str) -> str:
@@ -72,7 +115,9 @@ def join(question: str, answer: str, name: str, possessive: str, asker: str) -> 
     given = answer.strip().rstrip(".!,; ")
     if not given or len(asked.split()) > 25:
         return None
-    if _SMALL_TALK.match(asked) and not re.match(r"^how (?:old|long|many|much)|^how are you (?:called|named)", asked, re.I):
+    if _SMALL_TALK.match(asked) and not re.match(
+        r"^how (?:old|long|many|much)|^how are you (?:called|named)", asked, re.I
+    ):
         return None
     polar = _polar(asked, given, name, asker)
     if polar:
@@ -81,7 +126,12 @@ def join(question: str, answer: str, name: str, possessive: str, asker: str) -> 
         given = re.sub(r"^(?:yes|yeah|yep|yup|no|nope|nah|sure)\b[,!. ]*", "", given, flags=re.I)
         if len(given.split()) < 2:
             return None
-    said = re.sub(r"^(?:in|at|it's|that's|just|about|mostly|probably|well|oh|um|i'm in|a|an|as an?|i'm an?)\s+", "", given, flags=re.I)
+    said = re.sub(
+        r"^(?:in|at|it's|that's|just|about|mostly|probably|well|oh|um|i'm in|a|an|as an?|i'm an?)\s+",
+        "",
+        given,
+        flags=re.I,
+    )
     said = re.sub(r"[,!]? (?:already|actually|now|haha|lol|please|thanks|thank you)$", "", said, flags=re.I)
     if len(said.split()) > 8:
         return None
@@ -94,7 +144,8 @@ def join(question: str, answer: str, name: str, possessive: str, asker: str) -> 
         match = pattern.match(asked)
         if match:
             return _fill(template, match, said, name, possessive)
-    if len(said.split()) < 1 or len(said) < 3:
+    first = re.sub(r"\W", "", said.split()[0].lower()) if said.split() else ""
+    if len(said) < 3 or first in VAGUE | PRAISE | _INTERJECTIONS or _YES_NO.match(asked):
         return None
     return f"Asked “{asked}”, {name} said: “{given}”"
 
@@ -102,7 +153,13 @@ def join(question: str, answer: str, name: str, possessive: str, asker: str) -> 
 def _fill(template: str, match: re.Match[str], said: str, name: str, possessive: str) -> str:
     groups = match.groupdict()
     noun = (groups.get("n") or "").strip()
-    article = "" if re.match(r"(?:a|an|the|freelance|self-)\b", said, re.I) else "an " if said[:1].lower() in "aeiou" else "a "
+    article = (
+        ""
+        if re.match(r"(?:a|an|the|freelance|self-)\b", said, re.I)
+        else "an "
+        if said[:1].lower() in "aeiou"
+        else "a "
+    )
     return template.format(
         name=name,
         names=possessive,
@@ -112,7 +169,10 @@ def _fill(template: str, match: re.Match[str], said: str, name: str, possessive:
         n2=re.sub(r"^your ", "", noun),
         vs=third_singular(groups.get("v") or ""),
         r=groups.get("r") or "",
-        on="on " if re.match(r"(?:\d|[A-Z][a-z]+ \d|next|mon|tue|wed|thu|fri|sat|sun)", said, re.I) and not said.lower().startswith("next") else "",
+        on="on "
+        if re.match(r"(?:\d|[A-Z][a-z]+ \d|next|mon|tue|wed|thu|fri|sat|sun)", said, re.I)
+        and not said.lower().startswith("next")
+        else "",
     )
 
 
@@ -124,7 +184,9 @@ def _polar(asked: str, given: str, name: str, asker: str) -> str | None:
     match = _POLAR.match(asked)
     if match:
         verb, adverb, rest = match.group(1).lower(), (match.group(2) or "").lower(), match.group(3)
-        if len(rest.split()) < 2 and not re.match(r"[a-z]+(?:ed|ing)?$", rest) or re.search(r"\b(?:it|that|this|them|there|one|any|or|think|know|mean|want to|like to)\b", rest):
+        if (len(rest.split()) < 2 and not re.match(r"[a-z]+(?:ed|ing)?$", rest)) or re.search(
+            r"\b(?:it|that|this|them|there|one|any|or|think|know|mean|want to|like to)\b", rest
+        ):
             return None
         adverb = "" if adverb in {"", "guys", "all", "ever", "really"} else adverb + " "
         if verb == "did":

@@ -56,7 +56,12 @@ def _private(claim: Claim) -> bool:
 
 def _quiet(claim: Claim) -> bool:
     """Pictures and pasted texts: kept only as passing remarks, and only where there is room."""
-    return claim.importance == 1 and claim.sort is Sort.OTHER and claim.worth >= 1.5 and (claim.source == "pasted" or "shared a picture" in claim.text)
+    return (
+        claim.importance == 1
+        and claim.sort is Sort.OTHER
+        and claim.worth >= 1.5
+        and (claim.source == "pasted" or "shared a picture" in claim.text)
+    )
 
 
 def _merge(claims: list[Claim], known: tuple[KnownStatement, ...]) -> list[Claim]:
@@ -154,11 +159,24 @@ def _statement(claim: Claim, request: Request) -> Statement:
     start, end = claim.start, claim.end
     if start and end and end < start:
         end = None
-    return Statement(claim.text, tuple(sorted(set(claim.events))), Level.EXPLICIT, about, start, end, min(5, max(1, claim.importance)))
+    return Statement(
+        claim.text,
+        tuple(sorted(set(claim.events))),
+        Level.EXPLICIT,
+        about,
+        start,
+        end,
+        min(5, max(1, claim.importance)),
+    )
 
 
 def _order(event: ShownEvent) -> float:
-    return float(event.occurred_at.toordinal()) * 86_400.0 + event.occurred_at.hour * 3600 + event.occurred_at.minute * 60 + event.number * 1e-3
+    return (
+        float(event.occurred_at.toordinal()) * 86_400.0
+        + event.occurred_at.hour * 3600
+        + event.occurred_at.minute * 60
+        + event.number * 1e-3
+    )
 
 
 def _since(item: KnownStatement) -> float:
@@ -192,7 +210,9 @@ def _standing(request: Request, add: tuple[Statement, ...], retire: tuple[Retire
     return found
 
 
-def _finish(request: Request, add: tuple[Statement, ...], retire: tuple[Retirement, ...], gathered: Harvest, claims: list[Claim]) -> Answer:
+def _finish(
+    request: Request, add: tuple[Statement, ...], retire: tuple[Retirement, ...], gathered: Harvest, claims: list[Claim]
+) -> Answer:
     standing = _standing(request, add, retire)
     gone_numbers = {r.known for r in retire}
     gone = [k.content for k in request.known if k.number in gone_numbers]
@@ -248,7 +268,13 @@ def _excerpt(request: Request, shown: list[ShownEvent]) -> str:
     """When nothing could be kept: what was last heard, attributed."""
     if request.now:
         return request.now
-    own = [e for e in shown if e.kind == "message" and e.content.strip() and (e.author == request.subject or request.kind in (Kind.SESSION, Kind.PROJECT))]
+    own = [
+        e
+        for e in shown
+        if e.kind == "message"
+        and e.content.strip()
+        and (e.author == request.subject or request.kind in (Kind.SESSION, Kind.PROJECT))
+    ]
     own = [e for e in own if not salience.injection(e.content[:2000]) and e.origin == "user"]
     if own:
         last = own[-1]
@@ -271,12 +297,25 @@ def _about_session(request: Request, gathered: Harvest) -> list[Claim]:
         days: tuple[date, date] = (min(e.occurred_at.date() for e in shown), max(e.occurred_at.date() for e in shown))
         text = f"The conversation {summary.span(*days)} was about {summary.join_words(said)}."
         words = {w.lower() for t in said for w in t.split()}
-        under = [e.number for e in shown if any(w in e.content[:6000].lower() for w in words)][:12] or [shown[-1].number]
+        under = [e.number for e in shown if any(w in e.content[:6000].lower() for w in words)][:12] or [
+            shown[-1].number
+        ]
         found.append(Claim(text, under, Sort.OTHER, 3.0, None, days[0], days[1], 3))
     open_ = [q for q in gathered.questions if not q.answered and len(salience.content_words(q.text)) >= 2]
     for question in open_[-2:]:
         if salience.injection(question.text) or question.event not in {e.number for e in shown}:
             continue
         text = " ".join(question.text.split()[:30])
-        found.append(Claim(f"Open question from {question.asker or 'the assistant'}: “{text}”", [question.event], Sort.OTHER, 3.0, None, None, None, 3))
+        found.append(
+            Claim(
+                f"Open question from {question.asker or 'the assistant'}: “{text}”",
+                [question.event],
+                Sort.OTHER,
+                3.0,
+                None,
+                None,
+                None,
+                3,
+            )
+        )
     return found

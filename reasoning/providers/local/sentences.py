@@ -40,8 +40,10 @@ _FORWARD = re.compile(
     r"^\W*(?:begin )?(?:forwarded message|original message|fwd:|-----original)|^on .{4,80} wrote:\s*$", re.I
 )
 _PASTE_LEAD = re.compile(
-    r"\b(?:e-?mail|message|text|article|letter|post|draft|transcript|review|description|log|logs|output|note|contract|"
-    r"poem|lyrics|paragraph|document|spec|copy|tweet|comment|quote|paste|pasted|says|wrote|reads)\b[^.?!]{0,60}:\s*$",
+    r"\b(?:e-?mail|message|text|article|letter|post|draft|transcript|review|description|log|logs|"
+    r"output|note|contract|"
+    r"poem|lyrics|paragraph|document|spec|copy|tweet|comment|quote|paste|pasted|says|wrote|"
+    r"reads)\b[^.?!]{0,60}:\s*$",
     re.I,
 )
 _LONG_QUOTE = re.compile(r'"([^"\n]{20,2000})"|“([^”\n]{20,2000})”|«([^»\n]{20,2000})»')
@@ -50,7 +52,8 @@ _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d\u20e3\U000e0020-\U000e007f]+",
 )
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|a\.m|p\.m|jr|sr|no|approx|inc|ltd|co|corp|dept|est|fig|vol|"
+    r"(?:^|[\s(])(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|a\.m|p\.m|jr|sr|no|approx|inc|ltd|co|corp|"
+    r"dept|est|fig|vol|"
     r"jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|[a-z]|u\.s|u\.k|ph\.d)\.$",
     re.I,
 )

@@ -11,38 +11,58 @@ from reasoning.providers.local.card import Standing
 from reasoning.providers.local.compare import fingerprint, jaccard, stem
 from reasoning.providers.local.contradictions import settles
 from reasoning.providers.local.dates import say
-from reasoning.providers.local.lexicon import MONTHS, NUMBERS, PRAISE, STOP, VAGUE, WEEKDAYS, is_past
+from reasoning.providers.local.lexicon import MONTHS, NUMBERS, PRAISE, STOP, VAGUE, WEEKDAYS, is_past, word_set
 
 MAX_NOW_WORDS = 70
 _GOAL = re.compile(
-    r"\b(?:wants? to|is (?:\w+ )?(?:planning|going to|working on|trying to|looking (?:into|for|to)|building|learning|preparing|thinking (?:of|about)|"
-    r"considering|saving|focused|hoping|training|studying|researching|writing)|are (?:\w+ )?(?:planning|going to|working on|thinking (?:of|about)|building|considering|preparing)|plans? to|needs? to|"
-    r"goal|aims? to|hopes? to|has to|deadline|would (?:love|like) to|will|asked the assistant to|asked how to|applied for|decided to)\b",
+    r"\b(?:wants? to|is (?:\w+ )?(?:planning|going to|working on|trying to|looking (?:into|for|to)|"
+    r"building|learning|preparing|thinking (?:of|about)|"
+    r"considering|saving|focused|hoping|training|studying|researching|writing)|are (?:\w+ "
+    r")?(?:planning|going to|working on|thinking (?:of|about)|building|considering|preparing)|plans? "
+    r"to|needs? to|"
+    r"goal|aims? to|hopes? to|has to|deadline|would (?:love|like) to|will|asked the assistant to|asked "
+    r"how to|applied for|decided to)\b",
     re.I,
 )
-_FOCUS = re.compile(r"\b(?:wants? to|goal|working on|building|automat|planning|focused|deadline|looking into|researching)\b", re.I)
+_FOCUS = re.compile(
+    r"\b(?:wants? to|goal|working on|building|automat|planning|focused|deadline|looking into|"
+    r"researching)\b",
+    re.I,
+)
 _AIM = re.compile(r"\b(?:wants? to|goal|working on|building|planning|focused|looking into|researching)\b", re.I)
-_SUPPORT = re.compile(r"\b(?:prefers?|uses?|asked the assistant to (?:keep|not|use|always|reply|answer)|switched|deadline|budget)\b", re.I)
-_WEAK = re.compile(r"^Asked “|\bshared a (?:picture|text)|\bwrote: “|^According to|^Open question|^The conversation (?:on|from)|returned:|^The agent called|was recorded")
-_COMMON_VERBS = frozenset(
+_SUPPORT = re.compile(
+    r"\b(?:prefers?|uses?|asked the assistant to (?:keep|not|use|always|reply|answer)|switched|"
+    r"deadline|budget)\b",
+    re.I,
+)
+_WEAK = re.compile(
+    r"^Asked “|\bshared a (?:picture|text)|\bwrote: “|^According to|^Open question|^The conversation "
+    r"(?:on|from)|returned:|^The agent called|was recorded"
+)
+_COMMON_VERBS = word_set(
     """
-    said asked told went got made took came put tried started used working worked work works called needs needed wants wanted looking
-    looked talk talked talking talks trying doing done gone run running hear heard start starting play played found find plan planning plans
-    asking use using put set sent send check checking learn learned learning remember wait seems seem sounds guess maybe probably next last
-    year years month months week weeks today yesterday tomorrow night morning weekend ago soon later lately long little big old new first
-    second couple since recently already almost especially though actually really totally pretty enough around something someone
-    anything welcome wow hey hello thanks thank sorry please congrats bye absolutely definitely exactly cheers able such many much
-    assistant example else instead without within let's you're we're they're that's it's i'm i've can't don't didn't isn't won't course
-    prefer prefers update updates updated change changed changes move moved keep read reads suggest understood based noted happy add added
-    takes give gives right same version first hand hard easy answer answers question questions want wants let decide decided
-    kinda gonna wanna gotta yup yep nah lol haha photo picture pic pics image shares share here's what's there's like likes loves
-    """.split()
+    said asked told went got made took came put tried started used working worked work works called needs
+    needed wants wanted looking looked talk talked talking talks trying doing done gone run running hear
+    heard start starting play played found find plan planning plans asking use using set sent send check
+    checking learn learned learning remember wait seems seem sounds guess maybe probably next last year
+    years month months week weeks today yesterday tomorrow night morning weekend ago soon later lately
+    long little big old new first second couple since recently already almost especially though actually
+    really totally pretty enough around something someone anything welcome wow hey hello thanks thank
+    sorry please congrats bye absolutely definitely exactly cheers able such many much assistant example
+    else instead without within let's you're we're they're that's it's i'm i've can't don't didn't isn't
+    won't course prefer prefers update updates updated change changed changes move moved keep read reads
+    suggest understood based noted happy add added takes give gives right same version hand hard easy
+    answer answers question questions want let decide decided kinda gonna wanna gotta yup yep nah lol
+    haha photo picture pic pics image shares share here's what's there's like likes loves
+    """
 )
 
 
 def _subjectless(text: str, subject: str) -> str:
     """The sentence without its leading name: "Prefers Python." """
-    if text.startswith(f"{subject} ") and not re.match(r"(?:and|would|will|can|had|has been|is|are)\b", text[len(subject) + 1 :]):
+    if text.startswith(f"{subject} ") and not re.match(
+        r"(?:and|would|will|can|had|has been|is|are)\b", text[len(subject) + 1 :]
+    ):
         rest = text[len(subject) + 1 :]
         return rest[0].upper() + rest[1:]
     return text
@@ -127,7 +147,12 @@ def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4
         previous = ""
         for word in re.findall(r"[^\W\d_][\w+#'-]*|[.,!?;:]", text):
             lower = word.lower().removesuffix("'s")
-            if len(lower) < 4 and not word.isupper() or lower in dull or lower.endswith(("ly", "'t", "'ve", "'re", "'ll")) or (is_past(lower) and lower.endswith("ed")):
+            if (
+                (len(lower) < 4 and not word.isupper())
+                or lower in dull
+                or lower.endswith(("ly", "'t", "'ve", "'re", "'ll"))
+                or (is_past(lower) and lower.endswith("ed"))
+            ):
                 previous = ""
                 continue
             key = stem(lower)
@@ -137,7 +162,13 @@ def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4
             seen.add(key)
             form = word.removesuffix("'s")
             if key not in shown or len(form) < len(shown[key]):
-                shown[key] = form if form.isupper() or (form[0].isupper() and key in shown and shown[key][0].isupper()) or (form[0].isupper() and key not in shown) else form.lower()
+                shown[key] = (
+                    form
+                    if form.isupper()
+                    or (form[0].isupper() and key in shown and shown[key][0].isupper())
+                    or (form[0].isupper() and key not in shown)
+                    else form.lower()
+                )
             elif form[0].islower():
                 shown[key] = shown[key].lower() if not shown[key].isupper() else shown[key]
             if previous:
@@ -147,8 +178,14 @@ def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4
         pairs.update(seen_pairs)
     found: list[str] = []
     used: set[str] = set()
-    ranked: list[tuple[float, tuple[str, ...]]] = [(count * 1.9, pair) for pair, count in pairs.items() if count >= 2 and pair[0] != pair[1]]
-    ranked += [(count * (1.15 if shown[key][0].isupper() else 1.0), (key,)) for key, count in single.items() if count >= 2 and not key.endswith("ing")]
+    ranked: list[tuple[float, tuple[str, ...]]] = [
+        (count * 1.9, pair) for pair, count in pairs.items() if count >= 2 and pair[0] != pair[1]
+    ]
+    ranked += [
+        (count * (1.15 if shown[key][0].isupper() else 1.0), (key,))
+        for key, count in single.items()
+        if count >= 2 and not key.endswith("ing")
+    ]
     ranked.sort(key=lambda entry: (-entry[0], entry[1]))
     for _, keys in ranked:
         if used & set(keys):
@@ -195,7 +232,9 @@ def _pick(standing: list[Standing], count: int, words: int, ordered: bool = Fals
 
     def worth(item: Standing) -> float:
         value = item.importance + 0.4 * min(item.repeated, 3)
-        value += 0.8 if re.search(r"\b(?:decided|agreed|deadline|will|wants? to|plan|going to)\b", item.content) else 0.0
+        value += (
+            0.8 if re.search(r"\b(?:decided|agreed|deadline|will|wants? to|plan|going to)\b", item.content) else 0.0
+        )
         value += 0.5 if settles(item.content, item.about or "") else 0.0
         value -= min((newest - item.order) / 86_400.0, 200.0) * 0.008
         return value - (4.0 if _WEAK.search(item.content) else 0.0)
