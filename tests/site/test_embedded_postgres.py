@@ -242,9 +242,7 @@ def test_a_server_that_was_killed_is_brought_back_by_the_next_connection(folder)
     os.kill(killed, signal.SIGKILL)
     until(lambda: not server._is_postgres(killed), "the server should die")
 
-    assert (
-        user.ask("SELECT fact FROM kept") == "error: OperationalError"
-    )  # its connection died with the server
+    assert user.ask("SELECT fact FROM kept") == "error: OperationalError"  # its connection died with the server
     assert user.ask("SELECT fact FROM kept") == "a fact"
     assert postmaster(folder) not in (None, killed)
     other.ask("SELECT fact FROM kept")
@@ -267,11 +265,7 @@ def test_a_connection_waits_while_the_server_recovers_from_the_crash_of_a_backen
 def test_a_killed_keeper_is_replaced_by_the_next_process(folder):
     first = User(folder)
     assert first.ask("SELECT 1") == "1"
-    keepers = [
-        p
-        for p in psutil.process_iter()
-        if "keeper.py" in " ".join(p.cmdline()) and str(folder) in p.cmdline()
-    ]
+    keepers = [p for p in psutil.process_iter() if "keeper.py" in " ".join(p.cmdline()) and str(folder) in p.cmdline()]
     assert len(keepers) == 1
     keepers[0].kill()
     until(lambda: not keeper_at_work(folder), "the keeper should die")
