@@ -21,7 +21,7 @@ _PREFIX = "hk_"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a verified key opens."""
+    """What a verified key opens. The user of a session's key is the session's owner."""
 
     key_id: UUID | None
     scope: str
@@ -32,6 +32,7 @@ class Grant:
     session_id: UUID | None
     read_only: bool
     expires_at: datetime | None = None
+    session_name: str | None = None
 
 
 EVERYTHING = Grant(None, ApiKey.Scope.OPERATOR, None, None, None, None, None, read_only=False)
@@ -130,17 +131,19 @@ def _digest(key: str) -> str:
 
 
 def _look_up(digest: str) -> Grant | None:
-    row = ApiKey.objects.filter(digest=digest, revoked_at=None).select_related("app", "user").first()
+    row = ApiKey.objects.filter(digest=digest, revoked_at=None).select_related("app", "user", "session__owner").first()
     if row is None:
         return None
+    user = row.session.owner if row.session else row.user
     return Grant(
         row.pk,
         row.scope,
         row.app_id,
         row.app.name if row.app else None,
-        row.user_id,
-        row.user.name if row.user else None,
+        user.pk if user else None,
+        user.name if user else None,
         row.session_id,
         row.read_only,
         row.expires_at,
+        row.session.name if row.session else None,
     )

@@ -9,14 +9,16 @@ from __future__ import annotations
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 
 from memory import ids, validation
+from memory.conf import MemorySettings
 from memory.errors import Conflict, NotFound
 from memory.models import App, Participant, Project, Session, Subject, User
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T", App, User, Project, Session)
 
 
 def _find(rows: QuerySet[M], ref: str) -> M | None:
@@ -71,10 +73,15 @@ def find_session(user: User, ref: str) -> Session:
 
 def _make(model: type[M], conflict: str, defaults: dict[str, Any] | None, **key: Any) -> tuple[M, bool]:
     """Get or create; where ``conflict`` is given and the row is there already, raise :class:`Conflict`."""
+    _check_metadata((defaults or {}).get("metadata", {}))
     row, created = model._default_manager.get_or_create(**key, defaults=defaults or {})
     if conflict and not created:
         raise Conflict(conflict)
     return row, created
+
+
+def _check_metadata(metadata: Any) -> None:
+    validation.metadata(metadata, ("metadata",), most=MemorySettings.load().data_bytes)
 
 
 @transaction.atomic
@@ -125,6 +132,7 @@ def make_session(
     """
     defaults = {"metadata": metadata or {}, "project": project}
     if name is None:
+        _check_metadata(defaults["metadata"])
         session, created = Session.objects.create(app=app, owner=owner, **defaults), True
     else:
         validation.name(name, ("name",))
@@ -135,6 +143,38 @@ def make_session(
         if owner is not None:
             join(session, owner)
     return session, created
+
+
+def change(row: T, *, name: str | None = None, metadata: dict[str, Any] | None = None) -> T:
+    """Rename an app, user, project or session, or replace its metadata wholly; None leaves either as it is.
+
+    Raises :class:`Conflict` for a name that is taken.
+    """
+    changed = []
+    if name is not None:
+        row.name = validation.name(name, ("name",))
+        changed.append("name")
+    if metadata is not None:
+        _check_metadata(metadata)
+        row.metadata = metadata
+        changed.append("metadata")
+    try:
+        with transaction.atomic():
+            if changed:
+                row.save(update_fields=changed)
+    except IntegrityError:
+        raise Conflict(f"{type(row).__name__} with name '{name}' already exists") from None
+    return row
+
+
+def end_session(session: Session) -> None:
+    """Mark a session as no longer active; what was said in it stays."""
+    Session.objects.filter(pk=session.pk).update(is_active=False)
+
+
+def sessions_of(user: User) -> QuerySet[Session]:
+    """Return the sessions that a user takes part in."""
+    return Session.objects.filter(app_id=user.app_id, participations__user=user)
 
 
 @transaction.atomic

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from memory.errors import Invalid, TooLarge
 from memory.models.tenants import NAME_LENGTH
@@ -68,3 +72,23 @@ def metadata(value: Any, where: Where, *, most: int) -> str:
     if not isinstance(value, dict):
         raise Invalid("Give an object.", where, "dict_type")
     return json_value(value, where, most=most)
+
+
+def moment(value: Any, where: Where) -> datetime:
+    """Return ``value``, ISO 8601 text or a datetime, in UTC. It must say its time zone."""
+    found = value
+    if isinstance(found, str):
+        try:
+            found = parse_datetime(found)
+        except ValueError:
+            found = None
+        if found is None:
+            raise Invalid("Give an ISO 8601 date and time, such as 2026-11-22T13:51:00Z.", where, "datetime_parsing")
+    if not isinstance(found, datetime):
+        raise Invalid("Give a date and time.", where, "datetime_type")
+    if timezone.is_naive(found):
+        raise Invalid("Give the time zone too, such as 2026-11-22T13:51:00Z.", where, "timezone_naive")
+    try:
+        return found.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise Invalid("This date cannot be stored.", where, "datetime_range") from None

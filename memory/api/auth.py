@@ -1,0 +1,124 @@
+"""Who asks, and what their key opens. This is the one place that decides it.
+
+A key opens what lies beneath its scope. What lies outside is 401, whether it exists or not: nothing is looked up to
+say so. What a key names is then handed on as the key's own ids, so that a name which looks like another tenant's id,
+or has just become another tenant's, leads nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from memory import ids, keys
+from memory.api.errors import HttpRefusal, unauthenticated
+from memory.conf import MemorySettings
+from memory.keys import Grant
+from memory.models import ApiKey
+
+_PARTS = {
+    ApiKey.Scope.OPERATOR: (),
+    ApiKey.Scope.APP: ("app",),
+    ApiKey.Scope.USER: ("app", "user"),
+    ApiKey.Scope.SESSION: ("app", "user", "session"),
+}
+"""What a path must name for a key of each scope: the key's own."""
+
+
+class KeyAuthentication(BaseAuthentication):
+    """``Authorization: Bearer <key>``; the grant becomes ``request.auth``."""
+
+    def authenticate(self, request: Request) -> tuple[None, Grant]:
+        """Return what the request may do; refuses with 401."""
+        if not MemorySettings.load().auth:
+            return None, keys.EVERYTHING
+        scheme, _, key = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+        if not scheme:
+            raise unauthenticated("No access token provided", "not_authenticated")
+        grant = keys.verify(key.strip()) if scheme.lower() == "bearer" else None
+        if grant is None:
+            raise unauthenticated("Invalid access token", "invalid_token")
+        return None, grant
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return what ``WWW-Authenticate`` asks for."""
+        return "Bearer"
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Tells the schema of the keys."""
+
+    target_class = KeyAuthentication
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Return the security scheme."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key made by `manage.py create_api_key`. It opens what lies beneath its scope.",
+        }
+
+
+def is_operator(grant: Grant) -> bool:
+    """Say whether a grant opens everything."""
+    return grant.scope == ApiKey.Scope.OPERATOR
+
+
+def admit(grant: Grant, refs: dict[str, str], *, writes: bool) -> dict[str, str]:
+    """Return ``refs`` (app, user, session, project by name or id) as the store shall be asked for them.
+
+    Refuses with 401 what the grant does not open, and with 403 a write with a key that only reads.
+    """
+    canonical = dict(refs)
+    for part in _PARTS[ApiKey.Scope(grant.scope)]:
+        own = _own(grant, part)
+        if own is None or refs.get(part) not in own:
+            raise out_of_scope()
+        canonical[part] = own[0]
+    if writes and grant.read_only:
+        raise HttpRefusal(403, "read_only", "This key can only read")
+    return canonical
+
+
+def out_of_scope() -> HttpRefusal:
+    """Return the refusal of what a key does not open."""
+    return unauthenticated("This access token does not open this", "out_of_scope")
+
+
+def claim(grant: Grant, part: str) -> str:
+    """Return the id of the app, user or session that a key is for; 401 where it is for none."""
+    own = _own(grant, part)
+    if own is None:
+        raise out_of_scope()
+    return own[0]
+
+
+def admit_author(grant: Grant, refs: dict[str, str], author: str) -> str:
+    """Return ``author`` as the store shall be asked for them: a key of a user or session names its own user alone."""
+    if "user" not in _PARTS[ApiKey.Scope(grant.scope)]:
+        return author
+    if author not in (_own(grant, "user") or ()):
+        raise out_of_scope()
+    return refs["user"]
+
+
+def admit_beyond_user(grant: Grant) -> None:
+    """Refuse keys of a user or session what does not belong to that user: projects, another user's view."""
+    if "user" in _PARTS[ApiKey.Scope(grant.scope)]:
+        raise out_of_scope()
+
+
+def _own(grant: Grant, part: str) -> tuple[str, ...] | None:
+    """Return the id and, where there is one, the name of the thing that a grant is for."""
+    thing_id, name = {
+        "app": (grant.app_id, grant.app_name),
+        "user": (grant.user_id, grant.user_name),
+        "session": (grant.session_id, grant.session_name),
+    }[part]
+    if thing_id is None:
+        return None
+    return (ids.encode(thing_id),) if name is None else (ids.encode(thing_id), name)

@@ -1,0 +1,1 @@
+"""The views, one resource a module. They read the request, call the store and shape what it answers."""
