@@ -82,6 +82,7 @@ WITH input AS (
     SELECT id, %(app_id)s, %(session_id)s, %(user_id)s, project_id, author_id, origin, kind, content, data,
            metadata, client_id, occurred_at, %(recorded_at)s, tokens
       FROM input
+     ORDER BY client_id, id  -- so that two writes of the same client ids cannot wait for each other
     ON CONFLICT DO NOTHING
     RETURNING id
 ), fed AS (
@@ -151,6 +152,7 @@ def append_at(
             row["tokens"] = size
             row["author_id"] = _author_id(event, row["origin"], place, authors)
             row["project_id"], row["project_subject_id"] = projects.get(event.project or "", (place.project_id, None))
+        _check_place(place, prepared, where)
         stored = _insert(place, prepared, now)
         created = [row for row in prepared if row["id"] in stored]
         if created:
@@ -188,11 +190,16 @@ def _prepare(event: NewEvent, where: tuple[str | int, ...], settings: MemorySett
         "kind": kind,
         "content": content,
         "data": data,
-        "metadata": validation.metadata(dict(event.metadata), (*where, "metadata"), most=settings.data_bytes),
+        "metadata": _metadata(event.metadata, (*where, "metadata"), settings),
         "origin": str(origin),
         "occurred_at": _moment(event.occurred_at, (*where, "occurred_at"), settings, now),
         "client_id": client_id,
     }
+
+
+def _metadata(value: Any, where: tuple[str | int, ...], settings: MemorySettings) -> str:
+    given = dict(value) if isinstance(value, Mapping) else value
+    return validation.metadata(given, where, most=settings.data_bytes)
 
 
 def _moment(
@@ -247,8 +254,15 @@ def _with_participants(place: Place, authors: set[UUID]) -> Place:
         return place
     for user_id in sorted(missing):
         tenants.join(session, User(id=user_id, app_id=place.app_id))
-    user = None if place.user_id is None else ids.encode(place.user_id)
-    return open_place(ids.encode(place.app_id), user, ids.encode(place.session_id))
+    refs = (place.user_id, place.session_id, place.project_id)
+    return open_place(ids.encode(place.app_id), *(None if ref is None else ids.encode(ref) for ref in refs))
+
+
+def _check_place(place: Place, rows: Sequence[Mapping[str, Any]], where: tuple[str | int, ...]) -> None:
+    if place.user_id is None and place.session_id is None:
+        for i, row in enumerate(rows):
+            if row["project_id"] is None:
+                raise Invalid("Say whose event this is: a user's, a session's or a project's.", (*where, i), "place")
 
 
 def _author_id(event: NewEvent, origin: str, place: Place, authors: Mapping[str, UUID]) -> UUID | None:

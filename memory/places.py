@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from memory import ids, tenants
 from memory.errors import NotFound
 
-# Each name is tried as an id first. A session's name means one that the user owns (or nobody, at app level).
+# Each name is tried as an id first. A session's name means one that the user owns (or nobody, at app level); an id,
+# one that the user owns or takes part in (or any of the app's, at app level).
 _FIND = """
 SELECT place.app_id, place.user_id, place.session_id, place.project_id, ARRAY(
     SELECT id FROM memory_subject WHERE kind = 'session' AND session_id = place.session_id
@@ -38,7 +39,7 @@ FROM (
            (SELECT id FROM memory_user WHERE app_id = a.id AND name = %(user)s))
       LEFT JOIN memory_session s ON s.id = coalesce(
            (SELECT x.id FROM memory_session x WHERE x.id = %(session_id)s AND x.app_id = a.id
-               AND (x.owner_id IS NOT DISTINCT FROM u.id OR EXISTS (
+               AND (%(user)s::text IS NULL OR x.owner_id = u.id OR EXISTS (
                     SELECT FROM memory_participant WHERE session_id = x.id AND user_id = u.id))),
            (SELECT id FROM memory_session WHERE owner_id = u.id AND name = %(session)s),
            (SELECT id FROM memory_session

@@ -5,6 +5,7 @@ Other models' tokenizers differ by some percent; a budget in tokens is exact for
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -12,9 +13,13 @@ from typing import Any
 
 @cache
 def _encoding() -> Any:
-    import bpe_openai
+    with warnings.catch_warnings():
+        # It reads its vocabulary by a call that Python has deprecated; a host that turns warnings into errors
+        # can do nothing about that.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import bpe_openai
 
-    return bpe_openai.get_encoding("o200k_base")
+        return bpe_openai.get_encoding("o200k_base")
 
 
 def count(text: str) -> int:
