@@ -1,0 +1,8 @@
+"""The store in the Django admin: every model shown, what is immutable read-only, one family a module.
+
+Stock ``django.contrib.admin`` underneath. Other apps add sections to these pages through ``memory.admin.sections``.
+"""
+
+from memory.admin import keys, log, representations, subjects, tenants
+
+__all__ = ["keys", "log", "representations", "subjects", "tenants"]

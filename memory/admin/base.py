@@ -1,0 +1,181 @@
+"""What the admin pages have in common: bounded lists on tables of millions of rows, and pages that only show."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import IntegerField, Model, QuerySet, Subquery, UUIDField
+from django.http import HttpRequest, HttpResponse
+
+from memory import ids
+from memory.admin.sections import sections
+
+M = TypeVar("M", bound=Model)
+
+COUNT_LIMIT = 10_000
+"""Lists count and page through at most so many rows; beyond, the number shown is the planner's estimate."""
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin
+else:
+
+    class _ModelAdmin(admin.ModelAdmin, Generic[M]):
+        """Django's, which takes no type argument at run time."""
+
+
+class CappedCount(Subquery):
+    """How many rows a subquery has; slice it, so that a count stays cheap."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+class EstimatingPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Counts exactly up to ``COUNT_LIMIT`` rows; beyond that it asks the planner and offers no further pages."""
+
+    object_list: QuerySet[Any]
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows, exact or estimated."""
+        rows = self.object_list.order_by()
+        counted = rows.values("pk")[: COUNT_LIMIT + 1].count()
+        if counted <= COUNT_LIMIT:
+            return counted
+        plan = json.loads(rows.values("pk").explain(format="json"))
+        return max(int(plan[0]["Plan"]["Plan Rows"]), counted)
+
+    @cached_property
+    def num_pages(self) -> int:
+        """The number of pages, at most those within ``COUNT_LIMIT``: a deep offset is a scan."""
+        return max(1, -(-min(self.count, COUNT_LIMIT) // self.per_page))
+
+
+class BoundedChangeList(ChangeList):
+    """A list that looks at the newest rows only where its filters have no index to go by."""
+
+    model_admin: HonchoAdmin[Any]
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str] | None = None) -> QuerySet[Any]:
+        """Return the rows of the list, bounded, with what only the list shows."""
+        rows = super().get_queryset(request, exclude_parameters)
+        owner = self.model_admin
+        asked = set(self.get_filters_params())
+        unbounded = bool(self.query) or bool(asked - owner.indexed.keys())
+        if owner.window and unbounded and not owner.names_row(self.query):
+            scope = {owner.indexed[key]: self.params[key] for key in asked & owner.indexed.keys() if owner.indexed[key]}
+            field = owner.window_field
+            newest = self.root_queryset.filter(**scope).order_by(f"-{field}").values_list(field, flat=True)
+            floor = newest[owner.window : owner.window + 1].first()
+            if floor is not None:
+                rows = rows.filter(**{f"{field}__gt": floor})
+        return owner.for_list(rows)
+
+
+class HonchoAdmin(_ModelAdmin[M]):
+    """The base of every page: nothing is deleted here, lists are bounded, pages may have sections.
+
+    ``window`` is how many of the newest rows a search or filter without an index looks at (0: all). ``indexed`` maps
+    the list's parameters that need no window to the lookup that narrows it, "" for none.
+    """
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = EstimatingPaginator
+    list_per_page = 50
+    list_max_show_all = 200
+    window = 0
+    window_field = "pk"
+    indexed: dict[str, str] = {}
+    immutable = False
+    page_related: tuple[str, ...] = ()
+    """What a row's page needs joined."""
+
+    class Media:
+        css = {"all": ["memory/admin.css"]}
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Nobody deletes: what is erased is erased by an operation that leaves a receipt."""
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the bounded list."""
+        return BoundedChangeList
+
+    def for_list(self, rows: QuerySet[M]) -> QuerySet[M]:
+        """Return the rows with what the list shows and without what it does not."""
+        return rows
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        """Return the rows; on a page of one row, with its relations joined."""
+        rows = super().get_queryset(request)
+        match = request.resolver_match
+        on_page = match is not None and "object_id" in match.kwargs
+        return rows.select_related(*self.page_related) if on_page and self.page_related else rows
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        """Find a row by its public id or UUID, or by the search fields."""
+        term = search_term.strip()
+        if self.names_row(term):
+            return queryset.filter(pk=_as_uuid(term)), False
+        return super().get_search_results(request, queryset, term)
+
+    def names_row(self, term: str) -> bool:
+        """Whether a search term is the public id, or the UUID, of a row."""
+        pk = _as_uuid(term.strip()) if isinstance(self.model._meta.pk, UUIDField) else None
+        return pk is not None and self.model._default_manager.filter(pk=pk).exists()
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: M | None = None,
+    ) -> HttpResponse:
+        """Show the page, with what :meth:`detail` and other apps bring to it."""
+        context["immutable"] = self.immutable
+        if obj is not None:
+            context |= {"sections": sections(request, obj), **self.detail(request, obj)}
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def detail(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        """Return what the page of ``row`` shows beside its form."""
+        return {}
+
+
+class ReadOnlyAdmin(HonchoAdmin[M]):
+    """A page that only shows: no form fields, no adding, no changing."""
+
+    immutable = True
+
+    def get_fieldsets(self, request: HttpRequest, obj: M | None = None) -> list[Any]:
+        """Return no fields: the page's template shows the row."""
+        return [(None, {"fields": ()})]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Rows come from the domain's functions."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Rows are shown, not edited."""
+        return False
+
+
+def _as_uuid(text: str) -> UUID | None:
+    found = ids.decode(text)
+    if found is not None:
+        return found
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

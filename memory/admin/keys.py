@@ -1,0 +1,137 @@
+"""API keys: made here and shown once, listed by prefix, revoked; never edited, never deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from memory import keys
+from memory.admin.base import HonchoAdmin
+from memory.admin.filters import AppFilter, ChosenSession, ChosenUser
+from memory.admin.links import link
+from memory.models import ApiKey
+
+_NAMED_BY = {
+    ApiKey.Scope.OPERATOR: (),
+    ApiKey.Scope.APP: ("app",),
+    ApiKey.Scope.USER: ("app", "user"),
+    ApiKey.Scope.SESSION: ("app", "session"),
+}
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """What a new key opens, and until when."""
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scope", "app", "user", "session", "read_only", "expires_at")
+
+    def clean(self) -> dict[str, Any]:
+        """Check that the scope and what it names fit together."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        scope, app = values.get("scope"), values.get("app")
+        if scope is None:
+            return values
+        for part in ("app", "user", "session"):
+            named = values.get(part)
+            if part in _NAMED_BY[scope] and named is None and part not in self.errors:
+                self.add_error(part, f"A key of scope {scope} needs the {part}.")
+            elif part not in _NAMED_BY[scope] and named is not None:
+                self.add_error(part, f"A key of scope {scope} names no {part}; leave it empty.")
+            elif part != "app" and named is not None and app is not None and named.app_id != app.pk:
+                self.add_error(part, f"This {part} belongs to another app.")
+        if (expires_at := values.get("expires_at")) is not None and expires_at <= timezone.now():
+            self.add_error("expires_at", "This lies in the past.")
+        return values
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(HonchoAdmin[ApiKey]):
+    """Who may call the agent API."""
+
+    form = ApiKeyForm
+    list_display = ("name", "shown_prefix", "scope", "opens", "read_only", "state", "expires_at", "created_at")
+    list_select_related = ("app", "user", "session")
+    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter), AppFilter, ChosenUser, ChosenSession)
+    search_fields = ("name", "prefix__startswith")
+    search_help_text = "A part of the name, or how the key begins."
+    ordering = ("-pk",)
+    sortable_by = ("name", "created_at", "expires_at")
+    autocomplete_fields = ("app", "user", "session")
+    actions = ("revoke",)
+    page_related = ("app", "user", "session")
+    change_form_template = "admin/memory/apikey/change_form.html"
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """A key is never edited. To revoke one needs the permission to change it."""
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may end keys."""
+        return request.user.has_perm("memory.change_apikey")
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        """Show a form for a new key only; the hash is never shown."""
+        return super().get_fieldsets(request, obj) if obj is None else [(None, {"fields": ()})]
+
+    @admin.display(description="key")
+    def shown_prefix(self, row: ApiKey) -> str:
+        """Show how the key begins."""
+        return f"{row.prefix}…"
+
+    @admin.display(description="opens")
+    def opens(self, row: ApiKey) -> SafeString | str:
+        """Link to what it opens."""
+        return "everything" if row.app is None else link(row.session or row.user or row.app)
+
+    @admin.display(description="state")
+    def state(self, row: ApiKey) -> str:
+        """Show whether it works."""
+        return state(row)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        """Make the key; it is kept for the answer to this request and nowhere else."""
+        given = {name: form.cleaned_data[name] for name in ("app", "user", "session", "read_only", "expires_at")}
+        made, key = keys.create(obj.name, obj.scope, **given)
+        obj.pk, obj.prefix = made.pk, made.prefix
+        request.honcho_key = key  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the key, this once: it is in this answer, not in a message that a cookie or session would hold."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "API key made",
+            "opts": self.opts,
+            "row": obj,
+            "key": request.honcho_key,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/memory/apikey/made.html", context)
+
+    @admin.action(description="Revoke selected keys", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """End the selected keys."""
+        rows = list(queryset.filter(revoked_at=None))
+        for row in rows:
+            keys.revoke(row)
+            self.log_change(request, row, "Revoked.")
+        self.message_user(request, f"{len(rows)} key{'s' if len(rows) != 1 else ''} revoked.", messages.SUCCESS)
+
+    def detail(self, request: HttpRequest, row: ApiKey) -> dict[str, Any]:
+        """Show whether it works."""
+        return {"state": state(row)}
+
+
+def state(row: ApiKey) -> str:
+    """Say whether a key works."""
+    if row.revoked_at is not None:
+        return "revoked"
+    if row.expires_at is not None and row.expires_at <= timezone.now():
+        return "expired"
+    return "works"

@@ -1,0 +1,167 @@
+"""Versions and the statements that stand in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import Left, Length
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from memory.admin.base import CappedCount, ReadOnlyAdmin
+from memory.admin.filters import AppOfSubject, ChosenSubject
+from memory.admin.links import link
+from memory.admin.log import covered
+from memory.admin.statements import SHOWN, standing
+from memory.models import Conclusion, Event, Evidence, Representation, Span
+
+WINDOW = 50_000
+EXCERPT = 200
+EVENTS_SHOWN = 20
+EVIDENCE_SHOWN = 100
+_SUBJECT = ("subject__user", "subject__observer", "subject__session", "subject__project")
+
+
+@admin.register(Representation)
+class RepresentationAdmin(ReadOnlyAdmin[Representation]):
+    """Every version of every subject, newest first."""
+
+    list_display = ("label", "subject_link", "kind", "status", "created_at", "size", "events", "prompt", "model")
+    list_display_links = ("label",)
+    list_select_related = _SUBJECT
+    list_filter = ("status", "subject__kind", AppOfSubject, ChosenSubject)
+    search_fields = ("subject__user__name", "subject__session__name", "subject__project__name")
+    search_help_text = (
+        "A part of the name of the user, session or project, or an id. "
+        f"Search and filters look at the newest {WINDOW:,} versions."
+    )
+    ordering = ("-pk",)
+    sortable_by = ()
+    window = WINDOW
+    indexed = {"subject": "subject"}
+    page_related = (*_SUBJECT, "subject__app", "line", "parent")
+    change_form_template = "admin/memory/representation/change_form.html"
+
+    def for_list(self, rows: QuerySet[Representation]) -> QuerySet[Representation]:
+        """Leave the texts where they are."""
+        return rows.defer("text", "card", "now", "short_summary", "long_summary", "reason")
+
+    @admin.display(description="version")
+    def label(self, row: Representation) -> str:
+        """Show its number."""
+        return f"Version {row.number}"
+
+    @admin.display(description="subject")
+    def subject_link(self, row: Representation) -> SafeString | str:
+        """Link to what it is about."""
+        return link(row.subject)
+
+    @admin.display(description="kind")
+    def kind(self, row: Representation) -> str:
+        """Show what kind of subject it is about."""
+        return row.subject.get_kind_display()
+
+    @admin.display(description="tokens")
+    def size(self, row: Representation) -> int:
+        """Show how many tokens the text has."""
+        return sum(row.line_tokens)
+
+    @admin.display(description="events covered")
+    def events(self, row: Representation) -> int:
+        """Show how many events it read."""
+        return row.covers_to - row.covers_from
+
+    @admin.display(description="prompt")
+    def prompt(self, row: Representation) -> str:
+        """Show the number of the prompt, or that it was rolled back."""
+        if "rolled_back_to" in row.made_by:
+            return f"rolled back to {row.made_by['rolled_back_to']}"
+        return str(row.made_by.get("prompt_number", "–"))
+
+    @admin.display(description="model")
+    def model(self, row: Representation) -> str:
+        """Show which model made it."""
+        return str(row.made_by.get("model", "–"))
+
+    def detail(self, request: HttpRequest, row: Representation) -> dict[str, Any]:
+        """Show what it says and what each sentence rests on, what it changed, and what it read."""
+        published = row.status == Representation.Status.PUBLISHED
+        spans = Span.objects.filter(line=row.line_id).select_related("conclusion__about")
+        events = Event.objects.filter(pk__in=covered(row)).select_related("author").order_by("pk")
+        return {
+            "published": published,
+            "is_current": row.subject.current_id == row.pk,
+            "tokens": sum(row.line_tokens),
+            "event_count": row.covers_to - row.covers_from,
+            "statements": standing(row) if published else [],
+            "statements_limit": SHOWN,
+            "added": list(spans.filter(since=row.number).order_by("conclusion")[:SHOWN]) if published else [],
+            "retired": list(spans.filter(until=row.number).select_related("replaced_by").order_by("conclusion")[:SHOWN])
+            if published
+            else [],
+            "events": events[:EVENTS_SHOWN] if row.covers_to > row.covers_from else [],
+        }
+
+
+@admin.register(Conclusion)
+class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
+    """Every statement, newest first."""
+
+    list_display = ("excerpt", "subject_link", "level", "importance", "pinned", "resting_on", "created_at")
+    list_display_links = ("excerpt",)
+    list_select_related = _SUBJECT
+    list_filter = ("level", "pinned", "importance", "subject__kind", AppOfSubject, ChosenSubject)
+    search_fields = ("content",)
+    search_help_text = f"A part of the statement, or an id. Search and filters look at the newest {WINDOW:,}."
+    ordering = ("-pk",)
+    sortable_by = ()
+    window = WINDOW
+    indexed = {"subject": "subject"}
+    page_related = (*_SUBJECT, "subject__app", "about")
+    change_form_template = "admin/memory/conclusion/change_form.html"
+
+    def for_list(self, rows: QuerySet[Conclusion]) -> QuerySet[Conclusion]:
+        """Read how each begins and count what it rests on."""
+        evidence = Evidence.objects.filter(conclusion=OuterRef("pk")).values("event")[:1001]
+        return rows.defer("content").annotate(
+            beginning=Left("content", EXCERPT), length=Length("content"), evidence_count=CappedCount(evidence)
+        )
+
+    @admin.display(description="statement")
+    def excerpt(self, row: Conclusion) -> str:
+        """Show how it begins."""
+        beginning, length = row.beginning, row.length  # type: ignore[attr-defined]  # annotations
+        return f"{beginning}…" if length > EXCERPT else beginning
+
+    @admin.display(description="subject")
+    def subject_link(self, row: Conclusion) -> SafeString | str:
+        """Link to the subject that it belongs to."""
+        return link(row.subject)
+
+    @admin.display(description="events")
+    def resting_on(self, row: Conclusion) -> str:
+        """Show how many events it rests on."""
+        count: int = row.evidence_count  # type: ignore[attr-defined]  # an annotation
+        return "1,000+" if count > 1000 else str(count)
+
+    def detail(self, request: HttpRequest, row: Conclusion) -> dict[str, Any]:
+        """Show where it stands and the events that it rests on."""
+        spans = list(row.spans.select_related("line", "replaced_by").order_by("since")[:SHOWN])
+        named = {span.since for span in spans} | {span.until for span in spans if span.until}
+        versions = {
+            version.number: version
+            for version in Representation.objects.filter(subject=row.subject_id, number__in=named)
+            .select_related(*_SUBJECT)
+            .only("number", *_SUBJECT)
+        }
+        evidence = (row.evidence.select_related("event__author", "representation").order_by("event"))[:EVIDENCE_SHOWN]
+        return {
+            "stands": [
+                {"span": span, "since": versions.get(span.since), "until": versions.get(span.until or 0)}
+                for span in spans
+            ],
+            "evidence": evidence,
+            "evidence_limit": EVIDENCE_SHOWN,
+        }

@@ -1,0 +1,69 @@
+"""The statements of a version, with what they rest on, in a bounded number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from memory.models import Evidence, Representation, Span
+
+SHOWN = 200
+"""The most statements that a page lists."""
+
+QUOTED = 3
+"""How many of the events under a statement a page quotes."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A span with its conclusion, how many events it rests on, and the newest of these."""
+
+    span: Span
+    evidence_count: int
+    evidence: list[Evidence]
+
+
+def standing(version: Representation) -> list[Statement]:
+    """Return the first statements that stand in a version, pinned and important first, with their evidence."""
+    spans = (
+        Span.objects.filter(line=version.line_id, since__lte=version.number)
+        .filter(Q(until=None) | Q(until__gt=version.number))
+        .select_related("conclusion__about")
+        .order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
+    )
+    return with_evidence(spans, version.number)
+
+
+def with_evidence(spans: QuerySet[Span], number: int) -> list[Statement]:
+    """Return the first of these spans with the evidence that versions up to ``number`` found."""
+    found = list(spans[:SHOWN])
+    ids = [span.conclusion_id for span in found]
+    counts = _counts(ids, number)
+    quoted = _quoted(ids, number)
+    return [Statement(span, counts.get(span.conclusion_id, 0), quoted[span.conclusion_id]) for span in found]
+
+
+def _counts(conclusions: Iterable[UUID], number: int) -> dict[Any, int]:
+    rows = Evidence.objects.filter(conclusion__in=conclusions, representation__number__lte=number)
+    return dict(rows.values_list("conclusion_id").annotate(count=Count("event_id")))
+
+
+def _quoted(conclusions: Iterable[UUID], number: int) -> defaultdict[UUID, list[Evidence]]:
+    place = Window(RowNumber(), partition_by=F("conclusion_id"), order_by=F("event_id").desc())
+    rows = (
+        Evidence.objects.filter(conclusion__in=conclusions, representation__number__lte=number)
+        .annotate(place=place)
+        .filter(place__lte=QUOTED)
+        .select_related("event__author")
+        .order_by("conclusion_id", "-event_id")
+    )
+    found: defaultdict[UUID, list[Evidence]] = defaultdict(list)
+    for row in rows:
+        found[row.conclusion_id].append(row)
+    return found

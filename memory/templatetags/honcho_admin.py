@@ -1,0 +1,80 @@
+"""Tags for admin pages: links that know what the user may see, times, JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.apps import apps
+from django.db.models import Model
+from django.template import Context
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from memory.admin import links
+from memory.models import Representation
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def to(context: Context, row: Model | None, text: object = None, words: int = 0) -> SafeString | str:
+    """Link to a row's page; plain text for a user who may not see it, a dash where there is no row."""
+    if row is None:
+        return "–"
+    shown = str(row) if text is None else str(text)
+    if words:
+        shown = Truncator(shown).words(words)
+    request = context["request"]
+    url = links.page_url(row, getattr(request, "current_app", "admin"))
+    if not url or not links.may_view(request, type(row)):
+        return shown
+    return format_html('<a href="{}">{}</a>', url, shown)
+
+
+@register.simple_tag(takes_context=True)
+def to_version(context: Context, version: Representation | None) -> SafeString | str:
+    """Link to a version by its number."""
+    return to(context, version, None if version is None else f"version {version.number}")
+
+
+@register.simple_tag(takes_context=True)
+def listing(context: Context, model: str, text: str, **filters: Any) -> SafeString | str:
+    """Link to a model's list with filters; nothing for a user who may not see it."""
+    request = context["request"]
+    found = apps.get_model(model)
+    url = links.list_url(found, getattr(request, "current_app", "admin"), **filters)
+    if not url or not links.may_view(request, found):
+        return ""
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+@register.simple_tag(takes_context=True)
+def may_view(context: Context, model: str) -> bool:
+    """Whether this user may see rows of a model."""
+    return links.may_view(context["request"], apps.get_model(model))
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """Show a date and time, with the exact moment in its attribute."""
+    if value is None:
+        return "–"
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        value.isoformat(),
+        date_format(local, "Y-m-d H:i:s"),
+    )
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """Show JSON as indented text, to be escaped like any other."""
+    return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True, default=str)
