@@ -132,8 +132,13 @@ class Context:
     session: View | None
 
     @property
-    def version(self) -> str:
-        """What changes when either version does: ``u3`` or ``u3s2``; 0 where there is no version yet."""
+    def version(self) -> int:
+        """The user's version; 0 where there is none yet."""
+        return self.user.number or 0
+
+    @property
+    def tag(self) -> str:
+        """What changes when either version does: ``u3`` or ``u3s2``."""
         user = f"u{self.user.number or 0}"
         return user if self.session is None else f"{user}s{self.session.number or 0}"
 

@@ -124,7 +124,7 @@ def test_a_site_made_by_startproject_appends_reasons_and_reads_with_the_wheel_al
     site.manage("reason", "--once")
     read = json.loads(site.manage("shell", "-v", "0", "-c", READ_BACK).strip().splitlines()[-1])
     assert read["behind"] == 0
-    assert read["version"] == "u1s1"
+    assert read["version"] == 1
     assert "Lisbon" in read["text"]
     assert "nurse" in read["text"]
 

@@ -56,6 +56,7 @@ def _shape(found: reading.Context) -> shapes.Shape:
     return {
         "context": found.text,
         "version": found.version,
+        "session_version": None if found.session is None else found.session.number or 0,
         "as_of": shapes.moment(found.as_of),
         "behind": shapes.behind(found.behind_events, found.behind_seconds),
         "app_id": ids.encode(found.app_id),
@@ -95,7 +96,7 @@ def _tag(found: reading.Context, pending: list[shapes.Shape] | None, query: str)
     """Return what changes when the answer does, but for how far behind it is: a weak validator."""
     newest = "" if not pending else pending[-1]["id"]
     distinct = hashlib.sha256(f"{found.user.subject_id} {query} {newest}".encode()).hexdigest()[:12]
-    return f'W/"{found.version}-{distinct}"'
+    return f'W/"{found.tag}-{distinct}"'
 
 
 def _has(if_none_match: str | None, tag: str) -> bool:
