@@ -67,6 +67,9 @@ class ReasoningSettings(Section):
     drain_seconds: float = 75.0
     """How long one django-q2 task keeps draining before it hands over to the next."""
 
+    worker_silence_seconds: float = 60.0
+    """``/readyz`` misses the worker when none was seen for so long; workers report every 5 seconds."""
+
     def problems(self) -> list[tuple[str, str]]:
         """Return (key, what to do) for each value that cannot be used."""
         found = []
@@ -79,7 +82,8 @@ class ReasoningSettings(Section):
         for key in whole:
             if not _is_number(getattr(self, key), int) or getattr(self, key) < 1:
                 found.append((key.upper(), "Set it to a whole number of at least 1."))
-        for key in ("model_timeout", "poll_interval", "lease_seconds", "drain_seconds", "max_wait_seconds"):
+        for key in ("model_timeout", "poll_interval", "lease_seconds", "drain_seconds", "max_wait_seconds",
+                    "worker_silence_seconds"):  # fmt: skip
             if not _is_number(getattr(self, key), int | float) or getattr(self, key) <= 0:
                 found.append((key.upper(), "Set it to a number of seconds above 0."))
         if not _is_number(self.settle_seconds, int | float) or self.settle_seconds < 0:

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.openapi import AutoSchema
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
@@ -15,6 +14,7 @@ from rest_framework.views import APIView
 
 from memory.api import auth, parameters
 from memory.api.errors import current_request_id, exception_handler
+from memory.api.schemas import ApiSchema
 from memory.keys import Grant
 
 
@@ -31,7 +31,7 @@ class Endpoint(APIView):
     renderer_classes = [JSONRenderer]
     metadata_class = None
     versioning_class = None
-    schema = AutoSchema()
+    schema = ApiSchema()
     http_method_names = ["get", "head", "post", "put", "delete"]
 
     writes: ClassVar[frozenset[str]] = frozenset({"POST", "PUT", "DELETE"})

@@ -10,7 +10,7 @@ from django.utils.http import parse_etags
 from rest_framework.request import Request
 
 from memory import feeds, history, ids, reading
-from memory.api import auth, parameters, shapes
+from memory.api import auth, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
 from memory.models import Representation
@@ -20,10 +20,26 @@ _PENDING = 50
 MOST_TOKENS = 100_000
 MOST_VERSION = 2**31 - 1
 
+_QUERY = (
+    schemas.TOKENS,
+    *schemas.WHICH,
+    schemas.parameter("include", str, "Comma-separated: conclusions, summary, card, pending."),
+)
+_EXAMPLE = {
+    "context": "Works on automating invoices with Stripe.\n## Known\n- Prefers Python.",
+    "version": "u3s2",
+    "as_of": "2026-11-22T08:45:47.546154Z",
+    "behind": {"events": 0, "seconds": 0.0},
+    "app_id": "2JZudj8m3cYqfZLbkJ4Hpf",
+    "user_id": "2JZudj8nJaAqcdNWpGW3Rw",
+    "session_id": "2JZudj8pWuUwph9xfE9tvk",
+}
+
 
 class Context(Endpoint):
     """What is known of a user, and of a session where the path names one."""
 
+    @schemas.describe("get_context", "What an agent should know now", schemas.Context, query=_QUERY, example=_EXAMPLE)
     def get(self, request: Request, app: str, user: str, session: str | None = None) -> HttpResponse:
         """Return the context in natural language, with its version and how fresh it is."""
         asked = which_version(self)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 
 from memory import history, log, places, tenants
-from memory.api import auth, pagination, parameters, shapes
+from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import HttpRefusal
 from memory.errors import Invalid, NotFound
@@ -18,10 +19,32 @@ _FIELDS = (
     "id", "kind", "content", "data", "metadata", "author", "origin", "is_user", "occurred_at", "project",
 )  # fmt: skip
 
+_EXAMPLE = [
+    {"kind": "tool_call", "content": "list_invoices", "data": {"status": "open"}, "id": "call-17"},
+    {"kind": "message", "content": "The March invoice is done.", "is_user": True, "author": "user-123"},
+]
+_QUERY = (
+    schemas.parameter("kind", str, "Only events of this kind."),
+    schemas.parameter("author", str, "Only events of this user, by id or name."),
+    schemas.parameter("since", OpenApiTypes.DATETIME, "Only what occurred then or later."),
+    schemas.parameter("until", OpenApiTypes.DATETIME, "Only what occurred before."),
+    schemas.CURSOR,
+    schemas.parameter("limit", {"type": "integer", "minimum": 1, "maximum": 200}, "How many items.", default=50),
+    schemas.parameter("reverse", bool, "Newest first.", default=False),
+)
+
 
 class Events(Endpoint):
     """The log of a session, a user or a project."""
 
+    @schemas.describe(
+        "create",
+        "Append an event, or a list of them, all or none",
+        schemas.WRITTEN_EVENTS,
+        body=schemas.NEW_EVENTS,
+        writes=True,
+        sends=_EXAMPLE,
+    )
     def post(self, request: Request, **refs: str) -> HttpResponse:
         """Append one event, or a list of them, all or none."""
         several = isinstance(self.body, list)
@@ -62,6 +85,7 @@ class Events(Endpoint):
             project=given.get("project"),
         )
 
+    @schemas.describe("list", "Read the log", schemas.EventCursorPage, query=_QUERY)
     def get(self, request: Request, **refs: str) -> HttpResponse:
         """Return a page of the log, in the order in which it was written."""
         size = pagination.limit(self.http)

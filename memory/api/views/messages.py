@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from memory import ids, log, places
-from memory.api import pagination, parameters, shapes
+from memory.api import pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint, Reading
 from memory.errors import Invalid, NotFound
 from memory.models import Event
@@ -22,6 +22,14 @@ _MOST = 100
 class Messages(Endpoint):
     """The messages of a session."""
 
+    @schemas.describe(
+        "create",
+        "Append a message",
+        schemas.Message,
+        body=schemas.NewMessage,
+        writes=True,
+        sends={"content": "I want to automate my invoicing workflow", "is_user": True},
+    )
     def post(self, request: Request, **refs: str) -> HttpResponse:
         """Append a message."""
         try:
@@ -40,6 +48,13 @@ class Messages(Endpoint):
 class MessageBatch(Messages):
     """Many messages at once."""
 
+    @schemas.describe(
+        "batch",
+        "Append up to 100 messages, all or none",
+        schemas.Message(many=True),
+        body=schemas.MessageBatch,
+        writes=True,
+    )
     def post(self, request: Request, **refs: str) -> HttpResponse:
         """Append up to 100 messages, all or none, in the order given."""
         given = parameters.required(self.fields(), "messages")
@@ -56,6 +71,7 @@ class MessageBatch(Messages):
 class MessageList(Reading):
     """The messages of a session, page by page."""
 
+    @schemas.describe("list", "List messages", schemas.MessagePage, body=schemas.MetadataFilter, query=schemas.PAGE)
     def post(self, request: Request, **refs: str) -> HttpResponse:
         """Return a page of messages, oldest first."""
         return pagination.page(self.http, self.fields(), _messages(refs), shapes.message)
@@ -64,10 +80,14 @@ class MessageList(Reading):
 class Message(Endpoint):
     """One message."""
 
+    @schemas.describe("get", "Get a message", schemas.Message)
     def get(self, request: Request, message: str, **refs: str) -> HttpResponse:
         """Return a message by its id."""
         return shapes.json_response(shapes.message(_find(message, refs)))
 
+    @schemas.describe(
+        "update", "Replace a message's metadata", schemas.Message, body=schemas.MetadataChange, writes=True
+    )
     def put(self, request: Request, message: str, **refs: str) -> HttpResponse:
         """Replace a message's metadata; nothing else of it can change."""
         metadata = parameters.metadata(self.fields())

@@ -65,8 +65,8 @@ class Command(BaseCommand):
                 self.stderr.write(f"Making what was missing of {'/'.join(filter(None, given.values()))}.")
             place = places.open_place(app, given["user"], given["session"])
             rows["app"] = App.objects.get(pk=place.app_id)
-            if scope == ApiKey.Scope.USER:
+            if scope == ApiKey.Scope.USER and place.user_id is not None:
                 rows["user"] = User.objects.get(pk=place.user_id)
-            if scope == ApiKey.Scope.SESSION:
+            if scope == ApiKey.Scope.SESSION and place.session_id is not None:
                 rows["session"] = Session.objects.get(pk=place.session_id)
         return keys.create(scope=scope, **rows, **how)[1]

@@ -1,0 +1,542 @@
+"""The API as OpenAPI tells it. Nothing at run time passes through these serializers: they only describe.
+
+Requests are checked in ``memory.api.parameters`` and the store, answers built in ``memory.api.shapes``; a test walks
+the routes and holds what they answer against what is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+)
+from rest_framework import serializers
+
+from memory.models import Conclusion, Event, Representation, Subject
+from memory.models.log import CONTENT_LENGTH
+from memory.models.tenants import NAME_LENGTH
+
+F = TypeVar("F", bound=Callable[..., Any])
+Body = serializers.Serializer[Any]
+
+_ACTIONS = {"list", "name", "get_or_create", "batch", "context", "rollback"}
+_ID = "22 URL-safe characters"
+_PATH = {
+    "app": "The app's id or name.",
+    "user": "The user's id or name.",
+    "session": "The session's id or name.",
+    "project": "The project's id or name.",
+    "message": "The message's id.",
+    "number": "The number of a version.",
+}
+
+
+class ApiSchema(AutoSchema):
+    """Names operations as clients call them: ``apps.users.sessions.messages.create``."""
+
+    def get_operation_id(self) -> str:
+        """Return the path's resources and the method's verb."""
+        verb = getattr(getattr(self.view, self.method.lower()), "verb", self.method.lower())
+        return ".".join([*self._resources(), verb])
+
+    def get_tags(self) -> list[str]:
+        """Return the resource that the operation belongs to."""
+        return ["context"] if self.path.endswith("/context") else self._resources()[-1:]
+
+    def get_override_parameters(self) -> list[Any]:
+        """Say what each part of the path is."""
+        return [
+            OpenApiParameter(part, str, OpenApiParameter.PATH, description=text)
+            for part, text in _PATH.items()
+            if f"{{{part}}}" in self.path
+        ]
+
+    def _resources(self) -> list[str]:
+        segments = [part for part in self.path.split("/") if part and not part.startswith("{")][1:]
+        return [part for part in segments if part not in _ACTIONS]
+
+
+def describe(
+    verb: str,
+    summary: str,
+    answer: Any,
+    *,
+    body: Any = None,
+    query: Sequence[OpenApiParameter] = (),
+    writes: bool = False,
+    example: Any = None,
+    sends: Any = None,
+) -> Callable[[F], F]:
+    """Describe a handler: its verb, what it takes and what it answers."""
+    examples = []
+    if example is not None:
+        examples.append(OpenApiExample(summary, value=example, response_only=True, status_codes=["200"]))
+    if sends is not None:
+        examples.append(OpenApiExample(f"{summary} (request)", value=sends, request_only=True))
+    described = extend_schema(
+        summary=summary,
+        request=body,
+        responses=answers(answer, writes=writes),
+        parameters=list(query),
+        examples=examples,
+    )
+
+    def decorate(handler: F) -> F:
+        handler.verb = verb  # type: ignore[attr-defined]
+        done: F = described(handler)
+        return done
+
+    return decorate
+
+
+def answers(success: Any, *, writes: bool = False) -> dict[int, Any]:
+    """Return what an operation answers, by status."""
+    refused = {
+        401: "No key, a key that is wrong, or one that does not open this.",
+        404: "There is no such thing.",
+        422: "A value cannot be taken; `detail` names each.",
+        503: "The database cannot be reached; `Retry-After` says when to try again.",
+    }
+    if writes:
+        refused |= {
+            403: "The key can only read, or the write is an operator's.",
+            409: "It contradicts what is stored.",
+            413: "The body is larger than the limit.",
+            415: "The body is not JSON.",
+        }
+    shown = {status: OpenApiResponse(Error, description=text) for status, text in sorted(refused.items())}
+    return {200: success, **shown}
+
+
+def parameter(name: str, kind: Any, text: str, **more: Any) -> OpenApiParameter:
+    """Return a parameter of the query."""
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=text, **more)
+
+
+def _whole(least: int, most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": most}
+
+
+PAGE = (
+    parameter("page", _whole(1, 10_000_000), "Which page.", default=1),
+    parameter("size", _whole(1, 100), "How many items a page has.", default=50),
+    parameter("reverse", bool, "Newest first.", default=False),
+)
+CURSOR = parameter("cursor", str, "The `next_cursor` of the page before.")
+OBSERVER = parameter("observer", str, "Id or name of the user as whom to look.")
+WHICH = (
+    parameter("at", OpenApiTypes.DATETIME, "Read what stood at this moment."),
+    parameter("version", _whole(1, 2**31 - 1), "Read this version."),
+    OBSERVER,
+)
+TOKENS = parameter("tokens", _whole(1, 100_000), "The most tokens that the whole text may have.")
+
+
+def _metadata(**more: Any) -> serializers.DictField:
+    return serializers.DictField(child=serializers.JSONField(), **more)
+
+
+def _id(text: str = _ID, **more: Any) -> serializers.CharField:
+    return serializers.CharField(help_text=text, **more)
+
+
+_DETAIL = {
+    "oneOf": [
+        {"type": "string", "description": "What is wrong, in words for people."},
+        {
+            "type": "array",
+            "description": "Each value that cannot be taken.",
+            "items": {
+                "type": "object",
+                "required": ["type", "loc", "msg"],
+                "properties": {
+                    "type": {"type": "string", "description": "Machine-readable."},
+                    "loc": {
+                        "type": "array",
+                        "items": {"type": ["string", "integer"]},
+                        "description": "Where: `body`, `query` or `path`, then the way to the value.",
+                    },
+                    "msg": {"type": "string", "description": "What to do."},
+                    "input": {"description": "What was given, cut short."},
+                },
+            },
+        },
+    ]
+}
+
+
+@extend_schema_field(_DETAIL)
+class _DetailField(serializers.JSONField):
+    """One sentence, or a list of problems."""
+
+
+class Error(Body):
+    """Every error."""
+
+    detail = _DetailField()
+    code = serializers.CharField(help_text="Stable and machine-readable.")
+    request_id = serializers.CharField(help_text="The id under which the server logged the request.")
+
+
+class App(Body):
+    """A tenant."""
+
+    id = _id()
+    name = serializers.CharField()
+    metadata = _metadata()
+    created_at = serializers.DateTimeField()
+
+
+class NewApp(Body):
+    """A new app."""
+
+    name = serializers.CharField(min_length=1, max_length=NAME_LENGTH)
+    metadata = _metadata(required=False, allow_null=True)
+
+
+class AppChange(Body):
+    """What of an app shall change."""
+
+    name = serializers.CharField(min_length=1, max_length=NAME_LENGTH, required=False, allow_null=True)
+    metadata = _metadata(required=False, allow_null=True, help_text="Replaces all metadata.")
+
+
+class User(Body):
+    """Someone who is remembered."""
+
+    id = _id()
+    name = serializers.CharField()
+    app_id = _id()
+    metadata = _metadata()
+    created_at = serializers.DateTimeField()
+
+
+class NewUser(NewApp):
+    """A new user."""
+
+
+class UserChange(AppChange):
+    """What of a user shall change."""
+
+
+class Session(Body):
+    """A conversation."""
+
+    id = _id()
+    name = serializers.CharField(allow_null=True)
+    is_active = serializers.BooleanField(help_text="False once it was deleted; nothing of it is erased.")
+    user_id = _id()
+    app_id = _id()
+    metadata = _metadata()
+    created_at = serializers.DateTimeField()
+
+
+class NewSession(Body):
+    """A new session."""
+
+    name = serializers.CharField(min_length=1, max_length=NAME_LENGTH, required=False, allow_null=True)
+    metadata = _metadata(required=False, allow_null=True)
+
+
+class MetadataChange(Body):
+    """Metadata that replaces all there is."""
+
+    metadata = _metadata(required=False, allow_null=True)
+
+
+class Ended(Body):
+    """What a deletion says."""
+
+    message = serializers.CharField()
+
+
+class Message(Body):
+    """An event of the kind `message`."""
+
+    id = _id()
+    client_id = _id("The `id` that the writer gave it.", allow_null=True)
+    content = serializers.CharField(allow_blank=True)
+    is_user = serializers.BooleanField(help_text="Whether a user said it, not the agent.")
+    session_id = _id()
+    metadata = _metadata()
+    created_at = serializers.DateTimeField(help_text="When it was said.")
+    app_id = _id()
+    user_id = _id()
+    token_count = serializers.IntegerField()
+
+
+class NewMessage(Body):
+    """A new message."""
+
+    content = serializers.CharField(allow_blank=True, max_length=CONTENT_LENGTH)
+    is_user = serializers.BooleanField(help_text="Whether a user said it, not the agent.")
+    metadata = _metadata(required=False, allow_null=True)
+    id = serializers.CharField(
+        min_length=1, max_length=255, required=False, allow_null=True,
+        help_text="Your own id: sent again with the same content, the message is stored once.",
+    )  # fmt: skip
+    occurred_at = serializers.DateTimeField(required=False, allow_null=True, help_text="With a time zone; default now.")
+    created_at = serializers.DateTimeField(required=False, allow_null=True, help_text="The same by another name.")
+
+
+class MessageBatch(Body):
+    """Up to 100 messages."""
+
+    messages = NewMessage(many=True, max_length=100)  # type: ignore[call-arg]
+
+
+class MetadataFilter(Body):
+    """Which items of a list are wanted."""
+
+    filter = _metadata(required=False, allow_null=True, help_text="Metadata that an item must contain.")
+
+
+class SessionFilter(MetadataFilter):
+    """Which sessions are wanted."""
+
+    is_active = serializers.BooleanField(required=False, allow_null=True, help_text="True leaves out those deleted.")
+
+
+class NewEvent(Body):
+    """A new event of any kind. A field that is not listed here is refused."""
+
+    kind = serializers.CharField(
+        required=False, default="message", max_length=100,
+        help_text="`message`, `tool_call`, `tool_result`, `correction` (operators' keys), or your own with a dot.",
+    )  # fmt: skip
+    content = serializers.CharField(required=False, allow_blank=True, max_length=CONTENT_LENGTH)
+    data = serializers.JSONField(required=False, help_text="An object or a list.")  # type: ignore[assignment]
+    metadata = _metadata(required=False)
+    author = serializers.CharField(required=False, help_text="Id or name of the user; default: the path's.")
+    origin = serializers.ChoiceField(
+        Event.Origin.choices, required=False,
+        help_text="Who stands behind it. `operator` takes an operator's key; `recalled` is no new evidence.",
+    )  # fmt: skip
+    is_user = serializers.BooleanField(required=False, help_text="Instead of origin: true is `user`, false `agent`.")
+    id = serializers.CharField(
+        required=False, min_length=1, max_length=255,
+        help_text="Your own id: sent again with the same content, the event is stored once.",
+    )  # fmt: skip
+    occurred_at = serializers.DateTimeField(required=False, help_text="With a time zone; default now.")
+    project = serializers.CharField(required=False, help_text="Id or name of a project that it belongs to as well.")
+
+
+class ReadEvent(Body):
+    """One immutable row of the log."""
+
+    id = _id()
+    client_id = _id("The `id` that the writer gave it.", allow_null=True)
+    kind = serializers.CharField()
+    content = serializers.CharField(allow_blank=True)
+    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+    metadata = _metadata()
+    author = serializers.CharField(allow_null=True, help_text="The author's name.")
+    origin = serializers.ChoiceField(Event.Origin.choices)
+    app_id = _id()
+    session_id = _id(allow_null=True)
+    user_id = _id(allow_null=True)
+    project_id = _id(allow_null=True)
+    occurred_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    token_count = serializers.IntegerField()
+
+
+class WrittenEvent(ReadEvent):
+    """An event as it was stored."""
+
+    created = serializers.BooleanField(help_text="False where an earlier write with this id had stored it.")
+
+
+NEW_EVENTS = PolymorphicProxySerializer(
+    component_name="NewEvents",
+    serializers=[NewEvent, NewEvent(many=True)],
+    resource_type_field_name=None,
+    many=False,
+)
+WRITTEN_EVENTS = PolymorphicProxySerializer(
+    component_name="WrittenEvents",
+    serializers=[WrittenEvent, WrittenEvent(many=True)],
+    resource_type_field_name=None,
+    many=False,
+)
+
+
+class Behind(Body):
+    """What the log holds and this has not read."""
+
+    events = serializers.IntegerField()
+    seconds = serializers.FloatField(help_text="How long the oldest of them has waited.")
+
+
+class Summary(Body):
+    """A summary in two lengths."""
+
+    short = serializers.CharField(allow_blank=True)
+    long = serializers.CharField(allow_blank=True)
+
+
+class StandingConclusion(Body):
+    """A statement, and the events that it rests on."""
+
+    id = _id()
+    content = serializers.CharField()
+    level = serializers.ChoiceField(Conclusion.Level.choices)
+    about = serializers.CharField(allow_null=True, help_text="Name of the user that it is about.")
+    held_from = serializers.DateField(allow_null=True)
+    held_until = serializers.DateField(allow_null=True)
+    importance = serializers.IntegerField(min_value=1, max_value=5)
+    pinned = serializers.BooleanField(help_text="A human said so.")
+    since_version = serializers.IntegerField()
+    sources = serializers.ListField(child=serializers.CharField(), help_text="Ids of events.")
+
+
+class ContextConclusion(StandingConclusion):
+    """A statement of the user's or of the session's representation."""
+
+    subject = serializers.ChoiceField(["user", "session"])
+
+
+class PendingEvent(Body):
+    """An event that nothing has been concluded from yet."""
+
+    id = _id()
+    kind = serializers.CharField()
+    author = serializers.CharField(allow_null=True)
+    origin = serializers.ChoiceField(Event.Origin.choices)
+    content = serializers.CharField(allow_blank=True)
+    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+    occurred_at = serializers.DateTimeField()
+
+
+class Context(Body):
+    """What an agent should know now."""
+
+    context = serializers.CharField(  # type: ignore[assignment]
+        allow_blank=True, help_text="Natural language; empty where nothing is known yet."
+    )
+    version = serializers.CharField(help_text="`u3s2`: version 3 of the user, 2 of the session.")
+    as_of = serializers.DateTimeField(allow_null=True)
+    behind = Behind()
+    app_id = _id()
+    user_id = _id()
+    session_id = _id(allow_null=True)
+    conclusions = ContextConclusion(many=True, required=False)
+    summary = Summary(required=False)
+    card = serializers.ListField(child=serializers.CharField(), required=False)
+    pending = PendingEvent(many=True, required=False)
+
+
+class NamedThing(Body):
+    """An id and a name."""
+
+    id = _id()
+    name = serializers.CharField()
+
+
+class AboutWhat(Body):
+    """What a representation is about."""
+
+    kind = serializers.ChoiceField(Subject.Kind.choices)
+    id = _id()
+    name = serializers.CharField(allow_null=True)
+    observer = NamedThing(required=False, help_text="Who sees the user so.")
+
+
+class StructuredRepresentation(Body):
+    """The structured form of a version."""
+
+    subject = AboutWhat()
+    text = serializers.CharField(allow_blank=True)
+    version = serializers.IntegerField(allow_null=True, help_text="Null where nothing has been concluded yet.")
+    as_of = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField(allow_null=True)
+    behind = Behind()
+    card = serializers.ListField(child=serializers.CharField())
+    now = serializers.CharField(allow_blank=True)
+    summary = Summary()
+    conclusions = StandingConclusion(many=True)
+    made_by = _metadata(allow_null=True)
+
+
+class Covers(Body):
+    """Which places of the subject's feed a version read: above `from`, up to and with `to`."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields; one has a name that Python keeps for itself."""
+        return {"from": serializers.IntegerField(), "to": serializers.IntegerField()}
+
+
+class VersionLine(Body):
+    """One line of a history."""
+
+    version = serializers.IntegerField()
+    status = serializers.ChoiceField(Representation.Status.choices)
+    created_at = serializers.DateTimeField()
+    as_of = serializers.DateTimeField(allow_null=True)
+    made_by = _metadata()
+    covers = Covers()
+    added = serializers.IntegerField()
+    retired = serializers.IntegerField()
+    reason = serializers.CharField(allow_blank=True)
+    parent = serializers.IntegerField(allow_null=True)  # type: ignore[assignment]
+
+
+class RetiredConclusion(Body):
+    """A statement that stands no longer."""
+
+    id = _id()
+    content = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+    replaced_by = _id(allow_null=True)
+
+
+class VersionDetail(VersionLine):
+    """A version with its text and what it changed."""
+
+    text = serializers.CharField(allow_blank=True)
+    card = serializers.ListField(child=serializers.CharField())
+    now = serializers.CharField(allow_blank=True)
+    summary = Summary()
+    added = StandingConclusion(many=True)  # type: ignore[assignment]
+    retired = RetiredConclusion(many=True)  # type: ignore[assignment]
+
+
+class Rollback(Body):
+    """Which version shall stand again, and why."""
+
+    to = serializers.IntegerField(min_value=1)
+    reason = serializers.CharField(min_length=1, max_length=2_000)
+
+
+def page_of(item: type[Body]) -> type[Body]:
+    """Return the page of a list by number."""
+    fields = {"items": item(many=True)} | {
+        name: serializers.IntegerField() for name in ("total", "page", "size", "pages")
+    }
+    return type(f"{item.__name__}Page", (serializers.Serializer,), {**fields, "__doc__": "A page of a list."})
+
+
+def cursor_page_of(item: type[Body]) -> type[Body]:
+    """Return the page of a list by cursor."""
+    fields = {
+        "items": item(many=True),
+        "next_cursor": serializers.CharField(allow_null=True, help_text="Null on the last page."),
+    }
+    return type(f"{item.__name__}CursorPage", (serializers.Serializer,), {**fields, "__doc__": "A page of a list."})
+
+
+AppPage = page_of(App)
+UserPage = page_of(User)
+SessionPage = page_of(Session)
+MessagePage = page_of(Message)
+EventCursorPage = cursor_page_of(ReadEvent)
+VersionCursorPage = cursor_page_of(VersionLine)

@@ -1,0 +1,119 @@
+"""Representations: the structured form, the versions before, and the way back to one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from memory import history, ids, publishing, reading, validation
+from memory.api import auth, pagination, parameters, schemas, shapes
+from memory.api.endpoint import Endpoint
+from memory.api.errors import InvalidParameter
+from memory.api.views.context import MOST_TOKENS, MOST_VERSION, which_version
+from memory.errors import NotFound
+from memory.models import Subject
+
+_REASON_LENGTH = 2_000
+
+_QUERY = (
+    schemas.CURSOR,
+    schemas.parameter("limit", {"type": "integer", "minimum": 1, "maximum": 100}, "How many items.", default=20),
+    schemas.OBSERVER,
+)
+
+
+class Representation(Endpoint):
+    """What is concluded about a user, a session or a project."""
+
+    @schemas.describe(
+        "get",
+        "The structured form of what is concluded",
+        schemas.StructuredRepresentation,
+        query=(*schemas.WHICH, schemas.TOKENS),
+    )
+    def get(self, request: Request, **refs: str) -> HttpResponse:
+        """Return the current version, or the one asked for, with its conclusions and their sources."""
+        asked = which_version(self)
+        tokens = parameters.query_integer(self.http, "tokens", least=1, most=MOST_TOKENS)
+        _no_observer_but_of_users(asked, refs)
+        return shapes.json_response(_structured(refs, tokens, **asked))
+
+
+class Versions(Endpoint):
+    """The history of a representation."""
+
+    @schemas.describe("list", "The history, newest first", schemas.VersionCursorPage, query=_QUERY)
+    def get(self, request: Request, **refs: str) -> HttpResponse:
+        """Return a page of versions, newest first, with what made each and how much it changed."""
+        size = pagination.limit(self.http, default=20, most=100)
+        before = parameters.query_integer(self.http, "cursor", least=1, most=MOST_VERSION)
+        found = history.versions(_subject(self, refs), before=before, limit=size + 1)
+        return shapes.json_response(
+            pagination.cursor_page(found, size, shapes.version, lambda item: str(item.representation.number))
+        )
+
+
+class Version(Endpoint):
+    """One version of a representation."""
+
+    @schemas.describe(
+        "get", "One version: its text, and what it added and retired", schemas.VersionDetail, query=[schemas.OBSERVER]
+    )
+    def get(self, request: Request, number: str, **refs: str) -> HttpResponse:
+        """Return a version, published or quarantined, with its text and what it added and retired."""
+        if not (number.isascii() and number.isdigit() and 1 <= int(number[:12]) <= MOST_VERSION):
+            raise InvalidParameter("path", "number", "Give the number of a version.", "int_parsing")
+        return shapes.json_response(shapes.version_detail(history.version_detail(_subject(self, refs), int(number))))
+
+
+class Rollback(Endpoint):
+    """The way back to an earlier version."""
+
+    @schemas.describe(
+        "rollback",
+        "Make a new version that equals an older one",
+        schemas.StructuredRepresentation,
+        body=schemas.Rollback,
+        query=[schemas.OBSERVER],
+        writes=True,
+        sends={"to": 3, "reason": "Version 4 mixed up two people"},
+    )
+    def post(self, request: Request, **refs: str) -> HttpResponse:
+        """Make a new version that equals version ``to``, and say why; takes an app's or an operator's key."""
+        auth.admit_beyond_user(self.grant)
+        fields = self.fields()
+        parameters.only(fields, ("to", "reason"))
+        to = parameters.whole_number(parameters.required(fields, "to"), ("to",), least=1, most=MOST_VERSION)
+        reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
+        subject = _subject(self, refs)
+        by = "" if self.grant.key_id is None else f"key {ids.encode(self.grant.key_id)}"
+        made = publishing.roll_back(subject, to, reason=reason, by=by)
+        observer = parameters.query_name(self.http, "observer")
+        return shapes.json_response(_structured(refs, None, observer=observer, version=made.number))
+
+
+def _no_observer_but_of_users(asked: dict[str, Any], refs: dict[str, str]) -> None:
+    if asked["observer"] is not None and ("session" in refs or "project" in refs):
+        raise InvalidParameter("query", "observer", "Only a user is seen by an observer.")
+
+
+def _structured(refs: dict[str, Any], tokens: int | None, **asked: Any) -> shapes.Shape:
+    subject, view = reading.representation(**refs, **asked)
+    row = None if view.number is None else history.find_version(subject, view.number)
+    text = view.text if tokens is None else view.within(tokens).text
+    return shapes.representation(subject, view, text, row, history.statements(row) if row else [])
+
+
+def _subject(view: Endpoint, refs: dict[str, str]) -> Subject:
+    """Return the subject that the path names, as the observer in the query sees it if there is one."""
+    observer = parameters.query_name(view.http, "observer")
+    if observer is not None:
+        auth.admit_beyond_user(view.grant)
+    _no_observer_but_of_users({"observer": observer}, refs)
+    named = {"user": None, "session": None, "project": None} | refs
+    app, user, session, project = named["app"], named["user"], named["session"], named["project"]
+    if app is None:
+        raise NotFound("App not found")
+    return reading.representation(app, user=user, session=session, project=project, observer=observer)[0]
