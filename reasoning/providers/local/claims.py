@@ -14,7 +14,8 @@ from reasoning.providers.local.salience import Sort
 from reasoning.providers.local.sentences import Part, Sentence, english, read
 
 MAX_WORDS = 35
-MAX_PER_EVENT = 6
+MAX_PER_EVENT = 8
+MAX_CHARACTERS = 600
 ASSISTANT = "the assistant"
 
 _TAIL = re.compile(
@@ -207,6 +208,8 @@ def harvest(request: Request) -> Harvest:
 
 def _add(found: Harvest, claim: Claim) -> None:
     claim.order = len(found.claims)
+    if len(claim.text) > MAX_CHARACTERS and not claim.verbatim:
+        claim.text = claim.text[: MAX_CHARACTERS - 1].rstrip() + "…"
     found.claims.append(claim)
 
 
@@ -264,7 +267,7 @@ def _tool(request: Request, event: ShownEvent, personal: bool) -> Claim | None:
             if text or event.data
             else f"A `{event.kind}` event was recorded"
         )
-    return Claim(_end(said), [event.number], Sort.EVENT, 2.6, None, importance=2 if event.kind == "tool_call" else 1)
+    return Claim(_end(said), [event.number], Sort.EVENT, 3.0, None, importance=2 if event.kind == "tool_call" else 1)
 
 
 def _tool_name(event: ShownEvent) -> str:
@@ -345,7 +348,7 @@ def _from_agent(event: ShownEvent, pieces: list[Sentence], who: Listener, found:
                 _end(persons.capitalise(told)),
                 [event.number],
                 Sort.OTHER,
-                2.7,
+                3.0,
                 None,
                 when.start,
                 when.end,
@@ -560,7 +563,7 @@ class _Own:
     def _statement(self, raw: str, boost: float = 0.0) -> None:
         text = persons.tidy(raw)
         text = persons.tidy(persons.strip_vocatives(text, self.others))
-        if not text or text.startswith('"…"') or salience.injection(raw) or len(re.findall(r"[^\W\d_]{2,}", text)) < 2:
+        if not text or text.startswith('"…"') or salience.injection(raw) or len(re.findall(r"[^\W_]+", text)) < 3:
             return
         if salience.phatic(text):
             text = _news(text)

@@ -45,7 +45,9 @@ _RELATION = re.compile(
     r"|\b(?P<broke>broke up|split up|breakup)\b|\b(?P<wed>married (?:their|his|her|[A-Z]))",
     re.I,
 )
-_AGE = re.compile(r"\b(?:is|turned|turns) (?:now |already )?(?P<v>\d{1,3})(?: years old| years of age|$|[.,])", re.I)
+_AGE = re.compile(
+    r"\b(?:is|turned|turns) (?:now |already )?(?P<v>\d{1,3})(?: years old| now| today| years of age|$|[.,])", re.I
+)
 _NAME = re.compile(
     r"\bname (?:is|was changed to|changed to)(?: now)? (?P<v>[A-Z][\w'-]+(?: [A-Z][\w'-]+)*)|\bgoes by "
     r"(?P<w>[A-Z][\w'-]+)|\b(?:be called|call them) (?P<x>[A-Z][\w'-]+)"
@@ -153,6 +155,7 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
     told = text
     if subject and told.lower().startswith("according to"):
         told = told.split(", ", 1)[-1]
+    told = _NOT_VALUE.sub("", told)
     own = _about_subject(told, subject)
     no = bool(
         re.search(
@@ -277,7 +280,7 @@ def _mentions(text: str, thing: str) -> bool:
 
 def replaces(new: str, old: str, subject: str) -> str | None:
     """Why ``old`` no longer stands once ``new`` is said; None where both can be true."""
-    if new == old:
+    if new == old or not (_ends(new, subject) & _roles(old, subject)):
         return None
     for later in settles(new, subject):
         for earlier in settles(old, subject):
@@ -311,6 +314,31 @@ def replaces(new: str, old: str, subject: str) -> str | None:
     if _PLANNED.search(old) and _CANCEL.search(new):
         return _plan_over(new, old, subject)
     return None
+
+
+@lru_cache(maxsize=16384)
+def _roles(text: str, subject: str) -> frozenset[str]:
+    """What can be said against a statement: the questions it settles, a plan, a liking."""
+    found = {s.slot for s in settles(text, subject)}
+    found |= {"favour"} if _FAVOUR.search(text) or re.search(r"\b(?:on|with|in) ", text) else set()
+    found |= {"plan"} if _PLANNED.search(text) else set()
+    found |= {"negated"} if fingerprint(text).negated else set()
+    found |= {"liked"} if _LIKED.search(text) or {"home", "employer"} & found else set()
+    found |= {"prefers"} if _PREFERS.search(text) else set()
+    return frozenset(found)
+
+
+@lru_cache(maxsize=16384)
+def _ends(text: str, subject: str) -> frozenset[str]:
+    """What a statement could say against others, as roles of theirs."""
+    slots = {s.slot for s in settles(text, subject)}
+    found = slots | ({"job", "employer"} if "left job" in slots else set())
+    found |= {"favour"} if _SWITCH.search(text) or _INSTEAD.search(text) else set()
+    found |= {"liked"} if _STOPPED.search(text) else set()
+    found |= {"plan"} if _CANCEL.search(text) or _DONE.search(text) else set()
+    found |= {"prefers"} if _PREFERS.search(text) else set()
+    found |= {"negated"} if _LIKED.search(text) else set()
+    return frozenset(found)
 
 
 def _works(text: str, subject: str) -> bool:
@@ -416,16 +444,6 @@ def settled_by(texts: Iterable[str], subject: str) -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=8192)
 def telling(text: str, subject: str) -> bool:
     """Whether a statement could replace another at all (saves comparing the many that cannot)."""
-    return bool(
-        settles(text, subject)
-        or _SWITCH.search(text)
-        or _INSTEAD.search(text)
-        or _STOPPED.search(text)
-        or _CANCEL.search(text)
-        or _DONE.search(text)
-        or _PREFERS.search(text)
-        or _LIKED.search(text)
-    )
+    return bool(_ends(text, subject))

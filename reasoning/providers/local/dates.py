@@ -70,7 +70,7 @@ _FULL = re.compile(
     re.I,
 )
 _HINT = re.compile(
-    r"day|tonight|night|ago|back|last|next|this|morning|from now|week|month|year|in a|in \w+ |within|"
+    r"day|tonight|tomorrow|night|ago|back|last|next|this|morning|from now|week|month|year|in a|in \w+ |within|"
     r"past|coming|" + _MONTH + "|" + _SHORT,
     re.I,
 )
@@ -148,7 +148,7 @@ def _relative(today: date, which: str, unit: str, past: bool) -> tuple[str, date
         if step < 0 or (step == 0 and past):
             day = _shift(today, ahead - 7)
         else:
-            day = _shift(today, ahead or 7) if step > 0 else _shift(today, ahead)
+            day = _shift(today, 7 - today.weekday() + WEEKDAYS.index(unit)) if step > 0 else _shift(today, ahead)
         return f"{unit.capitalize()} {say(day)}", day, day, "on"
     if unit == "weekend":
         saturday = _shift(today, 5 - today.weekday())
@@ -245,9 +245,11 @@ def resolve(text: str, today: date) -> Resolved:
 
     told = _IN_N.sub(within, told)
 
+    perfect = bool(re.search(r"\b(?:have|has|haven't|hasn't|been)\b|'ve\b", text))
+
     def since(match: re.Match[str]) -> str:
         year = today.year - _number(match["n"])
-        return f"{match.group(0)} (since {year})" if year > 1900 and not past else match.group(0)
+        return f"{match.group(0)} (since {year})" if year > 1900 and (not past or perfect) else match.group(0)
 
     told = _FOR_YEARS.sub(since, told)
     for match in _FULL.finditer(told):

@@ -40,7 +40,7 @@ ADVERBS = word_set(
     actually probably finally sometimes even only not kinda too mainly generally typically rarely hardly barely
     simply honestly truly deeply absolutely completely basically literally certainly clearly obviously personally
     gladly soon then ever once almost nearly quite rather both lately instead normally occasionally seldom
-    eventually initially originally previously today yesterday tomorrow so much 100 % sort kind of myself all
+    no longer eventually initially originally previously today yesterday tomorrow so much 100 % sort kind of myself all
     """
 )
 """Words that may stand between a subject and its verb."""
@@ -55,7 +55,8 @@ COORDINATE_VERBS = word_set(
     run write read sing cook bake teach study speak eat drink sleep swim hike volunteer travel visit own run manage
     lead build code design develop ship sell buy keep spend start help care believe dislike avoid wish plan miss
     train learn watch listen collect paint draw dance ride drive walk meet give grow raise adore handle send pay
-    attend mentor coach support follow say see find add bring let put set come look don't haven't
+    attend mentor coach support follow say see find add cycle commute ski surf climb knit smoke code blog
+    bring let put set come look don't haven't
     """
 )
 

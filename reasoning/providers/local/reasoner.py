@@ -15,6 +15,8 @@ from reasoning.providers.local.dates import say
 from reasoning.providers.local.salience import Sort
 
 MAX_STATEMENTS = 200
+LEAST = 12
+"""So many claims may be kept of a short batch, whatever its share."""
 SURE = 2.6
 """Claims worth so much are kept however dense the talk is."""
 THRESHOLD = {Kind.USER: 1.1, Kind.OBSERVED: 1.1, Kind.SESSION: 2.9, Kind.PROJECT: 2.7}
@@ -38,7 +40,7 @@ def _choose(request: Request, gathered: Harvest) -> list[Claim]:
     good = [c for c in gathered.claims if c.verbatim or c.worth >= THRESHOLD[request.kind] or _quiet(c)]
     if request.kind is Kind.PROJECT:
         good = [c for c in good if c.verbatim or not _private(c)]
-    limit = max(8, round(SHARE[request.kind] * gathered.sentences))
+    limit = max(LEAST, round(SHARE[request.kind] * gathered.sentences))
     free = [c for c in good if not c.verbatim]
     if request.kind in (Kind.USER, Kind.OBSERVED):
         limit = max(limit, sum(1 for c in free if c.worth >= SURE))
@@ -107,6 +109,7 @@ def _subject_of(claim: Claim, request: Request) -> str:
 def _latest(claims: list[Claim], request: Request) -> list[Claim]:
     """Without what a later claim of the same batch replaces."""
     dead: set[int] = set()
+    pinned = {k.number for k in request.known if k.pinned}
     for j, later in enumerate(claims):
         subject = _subject_of(later, request)
         why = contradictions.corrected if later.verbatim else contradictions.replaces
@@ -114,7 +117,7 @@ def _latest(claims: list[Claim], request: Request) -> list[Claim]:
             continue
         for i in range(max(0, j - 150), j):
             earlier = claims[i]
-            if i in dead or earlier.verbatim or earlier.known is not None or earlier.about != later.about:
+            if i in dead or earlier.verbatim or earlier.known in pinned or earlier.about != later.about:
                 continue
             if why(later.text, earlier.text, subject):
                 dead.add(i)

@@ -124,7 +124,8 @@ _PATTERNS: tuple[tuple[Sort, float, re.Pattern[str]], ...] = tuple(
             ),
         (Sort.FACT, 4.2,
             r"\bmy (?:full |first |last )?name(?:'s| is)\b|\bcall me [A-Z]|\bi (?:go by|ADV live in|was "
-            r"born|grew up|come from)\b|\bi'm (?:\w+ )?from [A-Z]|\bi(?:'m| am) \d{1,2}(?: years|[.,!]|$| "
+                r"born|grew up|come from)\b|\bi'm (?:\w+ )?from [A-Z]|\bi(?:'m| am) \d{1,2}(?: years| now|"
+                r"[.,!]|$| "
             r"and)|\bmy birthday\b|\b(?:i|we)(?:'ve| have)? (?:just |recently |finally )?(?:moved|"
             r"relocated) (?:to|from|back|here|in|out)\b"
             ),
@@ -177,6 +178,16 @@ _PATTERNS: tuple[tuple[Sort, float, re.Pattern[str]], ...] = tuple(
             r"\b(?:i|we)(?:'ve| have) (?:ADV )?(?:been|had|known|got|owned|worked|lived|had)\b|\b(?:is|"
             r"are) (?:blocked|done|finished|ready|live|broken|overdue|late|delayed)\b"
             ),
+        (
+            Sort.FACT,
+            2.6,
+                r"\bi ADV (?:eat|drink|play|drive|ride|swim|cook|bake|paint|draw|sing|dance|collect|keep|"
+                r"grow|coach|volunteer|"
+
+                r"cycle|commute|smoke|sell|knit|sew|climb|surf|ski|blog|code|mentor|speak|"
+                r"practi[cs]e)\b(?! (?:it|that|going|up))"
+                ,
+        ),
         (Sort.RELATION, 2.6, r"\bthe (?:\w+ ){0,2}kids\b"),
         (Sort.FACT, 2.5, r"\b(?:i|we) (?:ADV )?(?:have|own)\b"),
     )
@@ -307,7 +318,7 @@ def score(text: str, base: float, names: frozenset[str] = frozenset()) -> float:
     if re.search(r"\b(?:you|your|you're)\b", text, re.I):
         worth -= 1.1
     if len(words) < 4:
-        worth -= 1.0
+        worth -= 1.0 if base < 2.5 else 0.3
     if _HYPOTHETICAL.search(text):
         worth -= 1.0
     if anaphoric(text):

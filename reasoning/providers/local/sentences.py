@@ -47,6 +47,7 @@ _PASTE_LEAD = re.compile(
     re.I,
 )
 _LONG_QUOTE = re.compile(r'"([^"\n]{20,2000})"|“([^”\n]{20,2000})”|«([^»\n]{20,2000})»')
+_ENDLESS = re.compile(r"[\x21-\x7e]{300,}")
 _URL = re.compile(r"\b(?:https?://|www\.)\S+", re.I)
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d\u20e3\U000e0020-\U000e007f]+",
@@ -183,7 +184,7 @@ def _paragraphs(text: str) -> list[tuple[str, Part]]:
 
 def read(content: str) -> list[Sentence]:
     """All sentences of an event's content in order."""
-    text = content[:MAX_CHARACTERS]
+    text = _ENDLESS.sub(lambda m: m.group(0)[:60] + "…", content[:MAX_CHARACTERS])
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     pictures: list[str] = []

@@ -148,7 +148,8 @@ def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4
         for word in re.findall(r"[^\W\d_][\w+#'-]*|[.,!?;:]", text):
             lower = word.lower().removesuffix("'s")
             if (
-                (len(lower) < 4 and not word.isupper())
+                (len(lower) > 40)
+                or (len(lower) < 4 and not word.isupper())
                 or lower in dull
                 or lower.endswith(("ly", "'t", "'ve", "'re", "'ll"))
                 or (is_past(lower) and lower.endswith("ed"))
