@@ -25,20 +25,25 @@ LATERAL (
            version.created_at, version.card, version.now, version.short_summary, version.long_summary,
            coalesce(version.covers_to, 0) AS covers_to,
            subject.head - coalesce(version.covers_to, 0) + (
-               SELECT count(*) FROM memory_feedentry WHERE subject_id = subject.id AND position IS NULL) AS behind,
+               SELECT count(*) FROM (SELECT FROM memory_feedentry WHERE subject_id = subject.id AND position IS NULL
+                                      LIMIT {most_counted}) not_numbered) AS behind,
            extract(epoch FROM now() - coalesce(
                (SELECT event.recorded_at
                   FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
                  WHERE entry.subject_id = subject.id AND entry.position = coalesce(version.covers_to, 0) + 1),
-               (SELECT min(event.recorded_at)
+               (SELECT event.recorded_at
                   FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
-                 WHERE entry.subject_id = subject.id AND entry.position IS NULL)))::float AS behind_seconds
+                 WHERE entry.subject_id = subject.id AND entry.position IS NULL
+                 ORDER BY entry.event_id LIMIT 1)))::float AS behind_seconds
       FROM memory_subject subject
       LEFT JOIN memory_representation version ON {version}
      WHERE {subject}
      ORDER BY version.number DESC NULLS LAST LIMIT 1
 )
 """
+
+MOST_COUNTED = 10_000
+"""Of entries that nobody has numbered yet (no worker runs), so many are counted: a read must not grow with them."""
 
 _CURRENT = "version.id = subject.current_id"
 _BY_NUMBER = "version.subject_id = subject.id AND version.number = %(version)s AND version.status = 'published'"
@@ -175,9 +180,9 @@ def context(
     the user. Raises :class:`NotFound` for an app, user, session, observer or version that does not exist.
     """
     chosen = _chosen(at, version)
-    user_view = _VIEW.format(version=chosen, subject=_OF_OBSERVED if observer else _OF_USER)
+    user_view = _VIEW.format(most_counted=MOST_COUNTED, version=chosen, subject=_OF_OBSERVED if observer else _OF_USER)
     columns = f"a.id, u.id, s.id, {_prefixed('uv')}, {_prefixed('sv')}"
-    session_view = _VIEW.format(version=_AT if at else _CURRENT, subject=_OF_SESSION)
+    session_view = _VIEW.format(most_counted=MOST_COUNTED, version=_AT if at else _CURRENT, subject=_OF_SESSION)
     statement = (
         f"SELECT {columns} {_APP} {_USER} {_OBSERVER if observer else ''} {_SESSION}"
         f" LEFT JOIN {user_view} uv ON TRUE LEFT JOIN {session_view} sv ON TRUE {_WHERE}"
@@ -216,7 +221,7 @@ def representation(
         joins, of = _USER + _SESSION, _OF_SESSION
     else:
         joins, of = _USER + (_OBSERVER if observer else ""), _OF_OBSERVED if observer else _OF_USER
-    view = _VIEW.format(version=_chosen(at, version), subject=of)
+    view = _VIEW.format(most_counted=MOST_COUNTED, version=_chosen(at, version), subject=of)
     row = _fetch(
         f"SELECT {_prefixed('v')} {_APP} {joins} LEFT JOIN {view} v ON TRUE {_WHERE}",
         app=app, user=user, session=session, project=project, observer=observer, at=at, version=version,
