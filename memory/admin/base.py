@@ -62,7 +62,7 @@ class BoundedChangeList(ChangeList):
 
     model_admin: HonchoAdmin[Any]
 
-    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str] | None = None) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         """Return the rows of the list, bounded, with what only the list shows."""
         rows = super().get_queryset(request, exclude_parameters)
         owner = self.model_admin

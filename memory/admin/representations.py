@@ -28,7 +28,7 @@ _SUBJECT = ("subject__user", "subject__observer", "subject__session", "subject__
 class RepresentationAdmin(ReadOnlyAdmin[Representation]):
     """Every version of every subject, newest first."""
 
-    list_display = ("label", "subject_link", "kind", "status", "created_at", "size", "events", "prompt", "model")
+    list_display = ("label", "subject_link", "kind", "status", "created_at", "size", "events", "prompt", "reasoner")
     list_display_links = ("label",)
     list_select_related = _SUBJECT
     list_filter = ("status", "subject__kind", AppOfSubject, ChosenSubject)
@@ -81,7 +81,7 @@ class RepresentationAdmin(ReadOnlyAdmin[Representation]):
         return str(row.made_by.get("prompt_number", "–"))
 
     @admin.display(description="model")
-    def model(self, row: Representation) -> str:
+    def reasoner(self, row: Representation) -> str:
         """Show which model made it."""
         return str(row.made_by.get("model", "–"))
 

@@ -71,7 +71,7 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
     def detail(self, request: HttpRequest, row: Subject) -> dict[str, Any]:
         """Show the text, the statements in it with what they rest on, and the versions before."""
         current = row.current
-        behind = with_behind(Subject.objects.filter(pk=row.pk)).values_list("behind_events", flat=True)[0]
+        behind = with_behind(Subject.objects.filter(pk=row.pk)).get().behind_events  # type: ignore[attr-defined]
         return {
             "current": current,
             "behind": behind,

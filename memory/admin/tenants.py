@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -43,7 +44,8 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         value = self.cleaned_data["name"]
         if not value:
             return None
-        return _or_form_error(lambda: validation.name(value, ("name",)))
+        _or_form_error(lambda: validation.name(value, ("name",)))
+        return str(value)
 
     def clean_metadata(self) -> dict[str, Any]:
         """Check that the metadata is an object that can be stored."""
@@ -78,7 +80,7 @@ class TenantAdmin(HonchoAdmin[M]):
         """Keep what is given once."""
         return () if obj is None else (*self.kept, "indented")
 
-    def get_fields(self, request: HttpRequest, obj: M | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         """Show metadata indented to who may not change it; a new session is active."""
         shown = [str(field) for field in self.fields or ()]
         if obj is None:
@@ -243,8 +245,8 @@ def _joined(rows: QuerySet[Subject]) -> QuerySet[Subject]:
     return rows.select_related("user", "observer", "session", "project", "current")
 
 
-def _or_form_error(check: Any) -> Any:
+def _or_form_error(check: Callable[[], object]) -> None:
     try:
-        return check()
+        check()
     except Refusal as refusal:
         raise forms.ValidationError(refusal.message) from None

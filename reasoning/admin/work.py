@@ -1,0 +1,205 @@
+"""The loop at work: what waits, what was tried and what it cost, who is alive."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from memory.admin.base import ReadOnlyAdmin
+from memory.admin.filters import AppFilter, Chosen
+from memory.admin.links import link
+from memory.models import Line
+from reasoning import queue, signals
+from reasoning.models import Pass, PromptVersion, Work, Worker
+
+WINDOW = 50_000
+_SUBJECT = (
+    "line__subject__user",
+    "line__subject__observer",
+    "line__subject__session",
+    "line__subject__project",
+)
+
+
+class AppOfLine(AppFilter):
+    """Passes of one app."""
+
+    path = "line__subject__app"
+
+
+class ChosenPrompt(Chosen):
+    """Passes of one prompt version."""
+
+    title, parameter_name, path, model = "prompt version", "prompt_version", "prompt_version", PromptVersion
+
+
+class ChosenLine(Chosen):
+    """Passes of one line."""
+
+    title, parameter_name, path, model = "line", "line", "line", Line
+    related = ("subject__user", "subject__observer", "subject__session", "subject__project")
+
+
+@admin.register(Work)
+class WorkAdmin(ReadOnlyAdmin[Work]):
+    """What each line still has to read."""
+
+    list_display = (
+        "subject_link",
+        "kind",
+        "app_link",
+        "state",
+        "due_at",
+        "waiting_events",
+        "waiting_tokens",
+        "oldest_age",
+        "attempts",
+        "last_failure",
+        "short_error",
+    )
+    list_display_links = ("state",)
+    list_select_related = ("app", *_SUBJECT)
+    list_filter = ("state", "kind", AppFilter, "last_failure")
+    search_fields = ("line__subject__user__name", "line__subject__session__name", "line__subject__project__name")
+    search_help_text = "A part of the name of the user, session or project."
+    ordering = ("-pk",)
+    sortable_by = ()
+    actions = ("retry",)
+    page_related = ("app", "line", *_SUBJECT)
+    change_form_template = "admin/reasoning/work/change_form.html"
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may let parked work be tried again."""
+        return request.user.has_perm("reasoning.change_work")
+
+    @admin.display(description="subject")
+    def subject_link(self, row: Work) -> SafeString | str:
+        """Link to the subject."""
+        return link(row.line.subject)
+
+    @admin.display(description="app")
+    def app_link(self, row: Work) -> SafeString | str:
+        """Link to the app."""
+        return link(row.app)
+
+    @admin.display(description="oldest waits")
+    def oldest_age(self, row: Work) -> str:
+        """Show for how long the oldest event has waited."""
+        return timesince(row.oldest) if row.oldest else "–"
+
+    @admin.display(description="last error")
+    def short_error(self, row: Work) -> str:
+        """Show how the last error begins."""
+        return f"{row.last_error[:120]}…" if len(row.last_error) > 120 else row.last_error or "–"
+
+    @admin.action(description="Retry parked work", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
+        """Let the selected work that is parked be tried again, now."""
+        parked = list(queryset.filter(state=Work.State.PARKED))
+        with transaction.atomic():
+            count = queue.retry(parked)
+            for row in parked:
+                self.log_change(request, row, "Retried.")
+            transaction.on_commit(signals.wake, robust=True)
+        text = f"{count} parked {'row is' if count == 1 else 'rows are'} due now; others were left as they were."
+        self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
+
+    def detail(self, request: HttpRequest, row: Work) -> dict[str, Any]:
+        """Show its last passes."""
+        return {"passes": row.line.passes.order_by("-started_at")[:20]}
+
+
+@admin.register(Pass)
+class PassAdmin(ReadOnlyAdmin[Pass]):
+    """Every run of reasoning, newest first."""
+
+    list_display = (
+        "started_at",
+        "subject_link",
+        "outcome",
+        "failure",
+        "made",
+        "prompt_link",
+        "model",
+        "input_tokens",
+        "output_tokens",
+        "duration",
+    )
+    list_select_related = ("prompt_version", "representation", *_SUBJECT)
+    list_filter = ("outcome", "failure", AppOfLine, ChosenPrompt, ChosenLine)
+    search_fields = ("model__startswith", "worker__startswith", "error")
+    search_help_text = (
+        "How the name of the model or worker begins, a part of the error, or an id. "
+        f"Search and filters look at the newest {WINDOW:,} passes."
+    )
+    ordering = ("-started_at",)
+    sortable_by = ()
+    window = WINDOW
+    window_field = "started_at"
+    indexed = {"prompt_version": "prompt_version", "line": "line"}
+    page_related = ("prompt_version", "representation", "line", "line__subject__app", *_SUBJECT)
+    change_form_template = "admin/reasoning/pass/change_form.html"
+
+    def for_list(self, rows: QuerySet[Pass]) -> QuerySet[Pass]:
+        """Leave the texts where they are."""
+        texts = ("text", "card", "now", "short_summary", "long_summary", "line_tokens", "reason", "made_by")
+        return rows.defer(
+            "raw", "error", "prompt_version__instructions", *(f"representation__{name}" for name in texts)
+        )
+
+    @admin.display(description="subject")
+    def subject_link(self, row: Pass) -> SafeString | str:
+        """Link to the subject."""
+        return link(row.line.subject)
+
+    @admin.display(description="made")
+    def made(self, row: Pass) -> SafeString | str:
+        """Link to the version that it made."""
+        return link(row.representation, f"version {row.representation.number}") if row.representation else "–"
+
+    @admin.display(description="prompt")
+    def prompt_link(self, row: Pass) -> SafeString | str:
+        """Link to the prompt version."""
+        return link(row.prompt_version)
+
+    @admin.display(description="took")
+    def duration(self, row: Pass) -> str:
+        """Show how long it took."""
+        return took(row)
+
+    def detail(self, request: HttpRequest, row: Pass) -> dict[str, Any]:
+        """Show what it took."""
+        return {"took": took(row), "event_count": (row.covers_to or 0) - (row.covers_from or 0)}
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin[Worker]):
+    """Who is alive."""
+
+    list_display = ("name", "started_at", "beat_at", "beat_age", "in_flight")
+    ordering = ("-beat_at",)
+    sortable_by = ("name", "started_at", "beat_at", "in_flight")
+    change_form_template = "admin/reasoning/worker/change_form.html"
+
+    @admin.display(description="last heartbeat")
+    def beat_age(self, row: Worker) -> str:
+        """Show how long ago it was alive."""
+        return _ago(row.beat_at)
+
+
+def took(row: Pass) -> str:
+    """Return how long a pass took, in seconds."""
+    return "–" if row.ended_at is None else f"{(row.ended_at - row.started_at).total_seconds():.2f} s"
+
+
+def _ago(moment: datetime) -> str:
+    seconds = int((timezone.now() - moment).total_seconds())
+    return f"{seconds} s ago" if seconds < 120 else f"{timesince(moment)} ago"
