@@ -42,7 +42,7 @@ LATERAL (
 )
 """
 
-MOST_COUNTED = 10_000
+MOST_COUNTED = 1_000
 """Of entries that nobody has numbered yet (no worker runs), so many are counted: a read must not grow with them."""
 
 _CURRENT = "version.id = subject.current_id"
