@@ -711,7 +711,8 @@ def _names(text: str, name: str) -> bool:
 
 def _lower_start(text: str) -> str:
     first = text.split(" ", 1)[0]
-    if first.lower() in STOP or (first[1:].islower() and first.lower() in VAGUE | PRAISE):
+    plain = first[1:].islower() and (first.endswith("ing") or first.lower() in VAGUE | PRAISE)
+    if plain or first.lower() in STOP:
         return text[0].lower() + text[1:]
     return text
 

@@ -55,7 +55,8 @@ COORDINATE_VERBS = word_set(
     run write read sing cook bake teach study speak eat drink sleep swim hike volunteer travel visit own run manage
     lead build code design develop ship sell buy keep spend start help care believe dislike avoid wish plan miss
     train learn watch listen collect paint draw dance ride drive walk meet give grow raise adore handle send pay
-    attend mentor coach support follow say see find add cycle commute ski surf climb knit smoke code blog
+    remember realize attend mentor coach support follow say see find add cycle commute ski surf
+    climb knit smoke code blog
     bring let put set come look don't haven't
     """
 )

@@ -75,7 +75,7 @@ _GERUND_IS_SUBJECT = re.compile(
 )
 _DROPPED = [
     (re.compile(r"^going to\b(?! be (?:an?|so|great|fun|awesome)\b)", re.I), "I'm "),
-    (re.compile(r"^been (?:[a-z]+ing|to)\b", re.I), "I've "),
+    (re.compile(r"^been (?:busy )?(?:[a-z]+ing|to)\b", re.I), "I've "),
     (re.compile(
         r"^(?:just |recently |finally |already |still )?(?:got|went|started|finished|moved|bought|signed "
         r"up|"
@@ -108,7 +108,7 @@ _VERB_FOLLOWERS = word_set(
     "their some every all"
 )
 OBJECT_FOLLOWERS = PREPOSITIONS | word_set(
-    "the a an my our that this how what when if and or but so all guys too soon more most up out some "
+    "back the a an my our that this how what when if and or but so all guys too soon more most up out some "
     "any all both there "
     "here feel who why where something anything know everything do happy well better much again later now as"
 )
@@ -165,7 +165,7 @@ def supply_subject(text: str) -> str:
         if subject:
             return subject + text[0].lower() + text[1:]
         if first.endswith("ing"):
-            if _GERUND_IS_SUBJECT.match(text):
+            if _GERUND_IS_SUBJECT.match(text) or re.match(r"[^.;]{0,80}, (?:we|i|you|they|it)\b", text, re.I):
                 return text
             return "I'm " + text[0].lower() + text[1:]
         if first in {"still", "currently", "not"}:
@@ -178,7 +178,7 @@ def supply_subject(text: str) -> str:
 
 
 def possessive(name: str) -> str:
-    """ "Caroline's", "James'"."""
+    """ "Nora's", "James'"."""
     return name + ("'" if name.endswith("s") else "'s")
 
 
@@ -488,7 +488,7 @@ def retell(sentence: str, speaker: str, listener: str | None = None, main: str |
 
 
 def _lead_and_i(text: str, speaker: str) -> tuple[str, bool]:
-    """ "My wife and I moved" → "Caroline and my wife moved" (only where it opens a clause)."""
+    """ "My wife and I moved" → "Nora and their wife moved" (only where it opens a clause)."""
     match = _AND_I.search(text[:120])
     if not match:
         return text, False

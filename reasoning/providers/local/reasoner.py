@@ -15,6 +15,8 @@ from reasoning.providers.local.dates import say
 from reasoning.providers.local.salience import Sort
 
 MAX_STATEMENTS = 200
+HUMAN = 5
+"""The importance that only a correction gets here: what has it gives way to another correction alone."""
 LEAST = 12
 """So many claims may be kept of a short batch, whatever its share."""
 SURE = 2.6
@@ -140,7 +142,7 @@ def _retire(request: Request, claims: list[Claim]) -> tuple[Retirement, ...]:
         for item in request.known:
             if item.pinned or (item.number in said_again and not claim.verbatim):
                 continue
-            if item.importance >= 5 and not claim.verbatim and item.level == Level.EXPLICIT and _human(item, request):
+            if item.importance >= HUMAN and not claim.verbatim:
                 continue
             if (item.since.tzinfo is None) == (when.tzinfo is None) and item.since > when and not claim.verbatim:
                 continue
@@ -150,11 +152,6 @@ def _retire(request: Request, claims: list[Claim]) -> tuple[Retirement, ...]:
             if reason_:
                 found[item.number] = Retirement(item.number, reason_, index)
     return tuple(found[number] for number in sorted(found))
-
-
-def _human(item: KnownStatement, request: Request) -> bool:
-    """Whether a known statement was set by a human: only a human's word has importance 5 here."""
-    return request.kind in (Kind.USER, Kind.OBSERVED, Kind.SESSION, Kind.PROJECT) and item.importance == 5
 
 
 def _statement(claim: Claim, request: Request) -> Statement:

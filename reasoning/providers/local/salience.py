@@ -39,7 +39,7 @@ _PHATIC_START = re.compile(
     r"happy (?:for|to|birthday)|"
     r"so (?:glad|happy|cool|proud|sweet|true)|i(?:'m| am) (?:so |really |super |very |just )*(?:glad|"
     r"happy|proud|sorry|thrilled|excited|pumped|stoked)"
-    r" (?:you|for you|of you|to (?:hear|see|know|help)|that you|we|your|i could)|"
+    r" (?:you|for you|of you|to (?:hear|see|know|help|tell|share|announce)|that you|we|your|i could)|"
     r"i (?:totally |completely |100% |really |definitely |couldn't |can't )?(?:agree|appreciate|hear "
     r"you|understand|see what)|"
     r"totally|absolutely|exactly|definitely|for sure|of course|indeed|agreed|same here|me too|what a|"
@@ -183,10 +183,8 @@ _PATTERNS: tuple[tuple[Sort, float, re.Pattern[str]], ...] = tuple(
             2.6,
                 r"\bi ADV (?:eat|drink|play|drive|ride|swim|cook|bake|paint|draw|sing|dance|collect|keep|"
                 r"grow|coach|volunteer|"
-
-                r"cycle|commute|smoke|sell|knit|sew|climb|surf|ski|blog|code|mentor|speak|"
-                r"practi[cs]e)\b(?! (?:it|that|going|up))"
-                ,
+            r"cycle|commute|smoke|sell|knit|sew|climb|surf|ski|blog|code|mentor|speak|"
+                r"practi[cs]e)\b(?! (?:it|that|going|up))",
         ),
         (Sort.RELATION, 2.6, r"\bthe (?:\w+ ){0,2}kids\b"),
         (Sort.FACT, 2.5, r"\b(?:i|we) (?:ADV )?(?:have|own)\b"),

@@ -12,6 +12,7 @@ from reasoning.providers.local.compare import fingerprint, jaccard, stem
 from reasoning.providers.local.contradictions import settles
 from reasoning.providers.local.dates import say
 from reasoning.providers.local.lexicon import MONTHS, NUMBERS, PRAISE, STOP, VAGUE, WEEKDAYS, is_past, word_set
+from reasoning.providers.local.salience import content_words
 
 MAX_NOW_WORDS = 70
 _GOAL = re.compile(
@@ -30,6 +31,7 @@ _FOCUS = re.compile(
     re.I,
 )
 _AIM = re.compile(r"\b(?:wants? to|goal|working on|building|planning|focused|looking into|researching)\b", re.I)
+_VAGUE_GOAL = re.compile(r"\b(?:will|has to|needs? to|would (?:love|like) to)\b")
 _SUPPORT = re.compile(
     r"\b(?:prefers?|uses?|asked the assistant to (?:keep|not|use|always|reply|answer)|switched|"
     r"deadline|budget)\b",
@@ -86,6 +88,9 @@ def now(subject: str, standing: list[Standing], previous: str, latest: date | No
             worth += 1.2
         if item.held_until_ordinal is None and _SUPPORT.search(item.content):
             worth += 1.2
+        worth -= 1.4 if goal and not _AIM.search(item.content) and _VAGUE_GOAL.search(item.content) else 0.0
+        worth -= 1.5 if len(content_words(item.content)) < 3 else 0.0
+        worth -= 1.5 if size_of(item.content) < 7 and goal and not _AIM.search(item.content) else 0.0
         worth -= 1.5 if size_of(item.content) < 6 and not goal else 0.0
         worth -= 2.0 if re.search(r"\b(?:it|them|that|this)\b", " ".join(item.content.split()[:8])) else 0.0
         worth -= min(age, 120.0) * 0.03
@@ -130,74 +135,99 @@ def _over(text: str) -> bool:
     return bool(re.search(r"\b(?:finished|completed|no longer|cancell?ed|decided not)\b", text))
 
 
-def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4) -> list[str]:
-    """What is talked of again and again: repeated words and pairs of words."""
+_TOPIC_NOISE = re.compile(r"\[[^\]\n]{0,600}\]|https?://\S+")
+_TOPIC_WORD = re.compile(r"[^\W\d_][\w+#'-]*|[.,!?;:]")
+_BEFORE_VERBS = word_set(
+    "to i you we they he she it who that which everyone everybody nobody i'd you'd we'd they'd can "
+    "could will would should so very really"
+)
+
+
+def _dull(names: tuple[str, ...]) -> frozenset[str]:
+    """Words that are no topic: small, vague, everyday ones and the names of those who talk."""
     own = {part.lower() for name in names for part in re.split(r"\W+", name) if part}
     own |= {name.lower()[:3] for name in names} | {name.lower()[:4] for name in names}
-    dull = STOP | VAGUE | PRAISE | _COMMON_VERBS | own | set(MONTHS) | set(WEEKDAYS) | set(NUMBERS)
-    single: Counter[str] = Counter()
-    pairs: Counter[tuple[str, str]] = Counter()
-    shown: dict[str, str] = {}
-    for event in events:
-        if event.origin == "recalled" or event.kind != "message":
-            continue
+    return STOP | VAGUE | PRAISE | _COMMON_VERBS | own | set(MONTHS) | set(WEEKDAYS) | set(NUMBERS)
+
+
+def _topic_key(word: str, dull: frozenset[str]) -> str:
+    """The stem of a word that could be a topic, else an empty text."""
+    lower = word.lower().removesuffix("'s")
+    if len(lower) > 40 or (len(lower) < 4 and not word.isupper()) or lower in dull:
+        return ""
+    if lower.endswith(("ly", "'t", "'ve", "'re", "'ll")) or (is_past(lower) and lower.endswith("ed")):
+        return ""
+    key = stem(lower)
+    return "" if key in dull else key
+
+
+class _Topics:
+    """Counts of words and of pairs of words, one of each for a message."""
+
+    def __init__(self, dull: frozenset[str]) -> None:
+        self.dull = dull
+        self.single: Counter[str] = Counter()
+        self.pairs: Counter[tuple[str, str]] = Counter()
+        self.noun: Counter[str] = Counter()
+        """How often what stands before and after speaks for a noun."""
+        self.shown: dict[str, str] = {}
+
+    def read(self, content: str) -> None:
+        """Count one message."""
+        words = _TOPIC_WORD.findall(_TOPIC_NOISE.sub(" ", content[:6000].replace("’", "'")))
+        keys = [_topic_key(word, self.dull) for word in words]
         seen: set[str] = set()
         seen_pairs: set[tuple[str, str]] = set()
-        text = re.sub(r"\[[^\]\n]{0,600}\]|https?://\S+", " ", event.content[:6000].replace("’", "'"))
-        previous = ""
-        for word in re.findall(r"[^\W\d_][\w+#'-]*|[.,!?;:]", text):
-            lower = word.lower().removesuffix("'s")
-            if (
-                (len(lower) > 40)
-                or (len(lower) < 4 and not word.isupper())
-                or lower in dull
-                or lower.endswith(("ly", "'t", "'ve", "'re", "'ll"))
-                or (is_past(lower) and lower.endswith("ed"))
-            ):
-                previous = ""
+        for i, key in enumerate(keys):
+            if not key:
                 continue
-            key = stem(lower)
-            if key in dull:
-                previous = ""
-                continue
+            if i and keys[i - 1] and keys[i - 1] != key:
+                seen_pairs.add((keys[i - 1], key))
+            after = words[i + 1].lower() if i + 1 < len(words) else "."
+            before = words[i - 1].lower() if i else "."
+            ends = after in STOP or not after[0].isalpha()
+            if ends and before not in _BEFORE_VERBS and not before.endswith("ly") and not words[i].endswith("ing"):
+                self.noun[key] += 1
             seen.add(key)
-            form = word.removesuffix("'s")
-            if key not in shown or len(form) < len(shown[key]):
-                shown[key] = (
-                    form
-                    if form.isupper()
-                    or (form[0].isupper() and key in shown and shown[key][0].isupper())
-                    or (form[0].isupper() and key not in shown)
-                    else form.lower()
-                )
-            elif form[0].islower():
-                shown[key] = shown[key].lower() if not shown[key].isupper() else shown[key]
-            if previous:
-                seen_pairs.add((previous, key))
-            previous = key
-        single.update(seen)
-        pairs.update(seen_pairs)
-    found: list[str] = []
-    used: set[str] = set()
-    ranked: list[tuple[float, tuple[str, ...]]] = [
-        (count * 1.9, pair) for pair, count in pairs.items() if count >= 2 and pair[0] != pair[1]
-    ]
-    ranked += [
-        (count * (1.15 if shown[key][0].isupper() else 1.0), (key,))
-        for key, count in single.items()
-        if count >= 2 and not key.endswith("ing")
-    ]
-    ranked.sort(key=lambda entry: (-entry[0], entry[1]))
-    for _, keys in ranked:
-        if used & set(keys):
-            continue
-        used |= set(keys)
-        found.append(" ".join(shown[k] for k in keys))
-        if len(found) == most:
-            break
-    if not found and single:
-        found = [shown[k] for k, _ in sorted(single.items(), key=lambda e: (-len(e[0]), e[0]))[:2]]
-    return found
+            self._show(key, words[i].removesuffix("'s"))
+        self.single.update(seen)
+        self.pairs.update(seen_pairs)
+
+    def _show(self, key: str, form: str) -> None:
+        """Remember how a word is written: small where it is ever small, unless it is all capitals."""
+        known = self.shown.get(key)
+        if known is None:
+            self.shown[key] = form
+        elif not known.isupper() and form[0].islower():
+            self.shown[key] = known.lower() if len(known) <= len(form) else form
+
+    def best(self, most: int) -> list[str]:
+        """The topics said most often."""
+        ranked: list[tuple[float, tuple[str, ...]]] = [(n * 1.9, pair) for pair, n in self.pairs.items() if n >= 2]
+        ranked += [
+            (n * (1.15 if self.shown[key][0].isupper() else 1.0), (key,))
+            for key, n in self.single.items()
+            if n >= 2 and self.noun[key] > 0 and not key.endswith("ing")
+        ]
+        ranked.sort(key=lambda entry: (-entry[0], entry[1]))
+        found: list[str] = []
+        used: set[str] = set()
+        for _, keys in ranked:
+            if used & set(keys) or len(found) == most:
+                continue
+            used |= set(keys)
+            found.append(" ".join(self.shown[key] for key in keys))
+        nouns = sorted((k for k in self.single if self.noun[k] > 0), key=lambda k: (-len(k), k))
+        return found or [self.shown[key] for key in nouns[:2]]
+
+
+def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4) -> list[str]:
+    """What is talked of again and again: repeated nouns and pairs of words."""
+    found = _Topics(_dull(names))
+    for event in events:
+        if event.origin != "recalled" and event.kind == "message":
+            found.read(event.content)
+    return found.best(most)
 
 
 def join_words(words: list[str]) -> str:
