@@ -1,0 +1,104 @@
+"""Factories of what tests stand on. Each goes through the store's own functions, so that nothing is half made."""
+
+from typing import Any
+
+import factory
+
+from memory import keys, log, tenants
+from memory.models import ApiKey, App, Event, Project, Session, User
+
+
+class AppFactory(factory.Factory):
+    """An app."""
+
+    class Meta:
+        model = App
+
+    name = factory.Sequence(lambda n: f"app-{n}")
+    metadata = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: type[App], *args: Any, **kwargs: Any) -> App:
+        return tenants.make_app(**kwargs, fresh=True)[0]
+
+
+class UserFactory(factory.Factory):
+    """A user, in an app of its own unless one is given."""
+
+    class Meta:
+        model = User
+
+    app = factory.SubFactory(AppFactory)
+    name = factory.Sequence(lambda n: f"user-{n}")
+    metadata = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
+        return tenants.make_user(**kwargs, fresh=True)[0]
+
+
+class ProjectFactory(factory.Factory):
+    """A project, in an app of its own unless one is given."""
+
+    class Meta:
+        model = Project
+
+    app = factory.SubFactory(AppFactory)
+    name = factory.Sequence(lambda n: f"project-{n}")
+    metadata = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: type[Project], *args: Any, **kwargs: Any) -> Project:
+        return tenants.make_project(**kwargs, fresh=True)[0]
+
+
+class SessionFactory(factory.Factory):
+    """A session of ``owner``."""
+
+    class Meta:
+        model = Session
+
+    owner = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"session-{n}")
+    metadata = factory.LazyFunction(dict)
+    project = None
+
+    @classmethod
+    def _create(cls, model_class: type[Session], *args: Any, **kwargs: Any) -> Session:
+        owner = kwargs["owner"]
+        return tenants.make_session(owner.app, fresh=True, **kwargs)[0]
+
+
+class EventFactory(factory.Factory):
+    """An event in ``session``, appended to the log; other fields are those of ``memory.log.NewEvent``."""
+
+    class Meta:
+        model = Event
+
+    session = factory.SubFactory(SessionFactory)
+    content = factory.Sequence(lambda n: f"This is message {n}.")
+
+    @classmethod
+    def _create(cls, model_class: type[Event], *args: Any, **kwargs: Any) -> Event:
+        session = kwargs.pop("session")
+        new = [log.NewEvent(**kwargs)]
+        logged = log.append(session.app, new, user=session.owner, session=session)
+        return Event.objects.get(pk=logged[0].id)
+
+
+class ApiKeyFactory(factory.Factory):
+    """A key; its secret is the attribute ``key``. ``scope`` follows from what is given: app, user or session."""
+
+    class Meta:
+        model = ApiKey
+
+    name = factory.Sequence(lambda n: f"key {n}")
+
+    @classmethod
+    def _create(cls, model_class: type[ApiKey], *args: Any, **kwargs: Any) -> ApiKey:
+        scope = next((part for part in ("session", "user", "app") if part in kwargs), "operator")
+        if scope in ("user", "session"):
+            kwargs.setdefault("app", kwargs[scope].app)
+        row, key = keys.create(scope=scope, **kwargs)
+        row.key = key
+        return row
