@@ -21,6 +21,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, connections
 from django.utils import timezone
 
+from memory import ids
 from memory.errors import Conflict, Refusal
 from reasoning import passes, providers, queue
 from reasoning.conf import ReasoningSettings
@@ -126,7 +127,12 @@ class Drainer:
     async def _pass(self, claim: Claim) -> None:
         """Run one pass to its end. Nothing escapes: what fails is on the work row, or its lease runs out."""
         started = time.monotonic()
-        note = log.bind(pass_id=str(claim.token), line=str(claim.line_id), kind=claim.kind)
+        note = log.bind(
+            pass_id=ids.encode(claim.token),
+            app=ids.encode(claim.app_id),
+            line=ids.encode(claim.line_id),
+            kind=claim.kind,
+        )
         try:
             prepared = await self._database(passes.prepare, claim)
             if prepared is None:
@@ -143,7 +149,8 @@ class Drainer:
         except (OperationalError, InterfaceError) as error:
             note.warning("database_unavailable", error=type(error).__name__)  # the lease runs out, others go on
         except (Refusal, Exception) as error:
-            note.exception("pass_broken")
+            # Not the message: a database's error tells the row, and with it what was said.
+            note.error("pass_broken", error=type(error).__name__, where=_where(error))
             await self._record(claim, ProviderError(Failure.OURS, f"{type(error).__name__} in {_where(error)}"))
         else:
             note.info(
@@ -157,8 +164,8 @@ class Drainer:
     async def _record(self, claim: Claim, error: ProviderError) -> None:
         try:
             await self._database(passes.fail, claim, error)
-        except DatabaseError:
-            log.exception("failure_not_recorded", pass_id=str(claim.token))
+        except DatabaseError as fault:
+            log.error("failure_not_recorded", pass_id=ids.encode(claim.token), error=type(fault).__name__)
 
     async def _settle(self) -> None:
         """Wait for what is in flight, as long as a call may take; give back what is still not done then."""

@@ -37,6 +37,7 @@ class Claim:
     token: UUID
     kind: str
     attempts: int
+    app_id: UUID
 
 
 class LostLease(Exception):
@@ -55,13 +56,13 @@ WITH due AS (
        SET state = 'leased', lease_token = gen_random_uuid(), leased_by = %(worker)s, attempts = attempts + 1,
            due_at = now() + make_interval(secs => %(lease)s)
       FROM due WHERE work.id = due.id
-    RETURNING work.line_id, work.lease_token, work.kind, work.attempts
+    RETURNING work.line_id, work.lease_token, work.kind, work.attempts, work.app_id
 ), begun AS (
     INSERT INTO reasoning_pass (id, line_id, outcome, failure, error, raw, provider, model,
                                 input_tokens, output_tokens, cached_tokens, worker)
     SELECT lease_token, line_id, 'running', '', '', '', '', '', 0, 0, 0, %(worker)s FROM leased
 )
-SELECT line_id, lease_token, kind, attempts FROM leased
+SELECT line_id, lease_token, kind, attempts, app_id FROM leased
 """
 
 
