@@ -20,6 +20,9 @@ DURATION = Histogram(
     ["kind", "outcome"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300),
 )
+for _kind in ("user", "observed", "session", "project"):
+    DURATION.labels(_kind, "published")  # shown from the start, at zero
+
 FAILURES = Counter("honcho_reasoning_failures_total", "Failed passes by class.", ["failure"])
 TOKENS = Counter("honcho_reasoning_tokens_total", "Tokens of model calls.", ["model", "direction"])
 
@@ -49,12 +52,17 @@ class DatabaseCollector(Collector):
             oldest = cursor.fetchone()[0]
             cursor.execute("SELECT extract(epoch FROM now() - max(beat_at)) FROM reasoning_worker")
             beat = cursor.fetchone()[0]
-        queued = GaugeMetricFamily(
-            "honcho_reasoning_tasks_queued", "Lines of reasoning with work, by state.", labels=["kind", "state"]
+        lines = GaugeMetricFamily(
+            "honcho_reasoning_lines", "Lines of reasoning with work, by state.", labels=["kind", "state"]
         )
         for kind, state, count in by_state:
-            queued.add_metric([kind, state], count)
-        yield queued
+            lines.add_metric([kind, state], count)
+        yield lines
+        yield GaugeMetricFamily(
+            "honcho_reasoning_tasks_queued",
+            "Lines of reasoning that wait or are being worked on.",
+            value=sum(count for _, state, count in by_state if state != "parked"),
+        )
         yield GaugeMetricFamily(
             "honcho_reasoning_oldest_waiting_seconds", "Age of the oldest event that waits.", value=float(oldest or 0)
         )
