@@ -81,14 +81,17 @@ def fork_line(line: Line, recipe: str) -> Line:
     """Return the line of ``recipe`` that goes on where ``line`` stands, and let it serve the subject.
 
     It begins with what stands in ``line`` now. A line of that recipe that is there already is brought to the same
-    state.
+    state; raises :class:`Conflict` if that has read further, for it would cover events a second time.
     """
     subject, line = _lock(line.pk)
     successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe)
+    if successor.cursor > line.cursor:
+        raise Conflict("The line of that recipe has read further than the one that serves.")
+    newest = Representation.objects.filter(line=successor, number=subject.versions).exists()
     _stand_exactly(
         successor,
         {span.conclusion_id: span.latest for span in Span.objects.filter(line=line, until=None)},
-        subject.versions,
+        subject.versions + newest,  # what its own newest version shows stays as it is
         "The line that served the subject did not hold it",
     )
     successor.cursor, successor.head = line.cursor, line.head

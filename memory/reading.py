@@ -47,10 +47,18 @@ MOST_COUNTED = 1_000
 
 _CURRENT = "version.id = subject.current_id"
 _BY_NUMBER = "version.subject_id = subject.id AND version.number = %(version)s AND version.status = 'published'"
-_AT = (
-    "version.subject_id = subject.id AND version.line_id = subject.line_id AND version.status = 'published'"
-    " AND version.created_at <= %(at)s"
-)
+# Whatever readers got is an ancestor of what they get now, on whichever line it was made.
+_AT = """
+version.id = (
+    WITH RECURSIVE served AS (
+        SELECT id, parent_id, created_at FROM memory_representation WHERE id = subject.current_id
+        UNION ALL
+        SELECT parent.id, parent.parent_id, parent.created_at
+          FROM served JOIN memory_representation parent ON parent.id = served.parent_id
+         WHERE served.created_at > %(at)s
+    )
+    SELECT id FROM served WHERE created_at <= %(at)s LIMIT 1)
+"""
 
 _OF_USER = "subject.kind = 'user' AND subject.user_id = u.id"
 _OF_OBSERVED = "subject.kind = 'observed' AND subject.user_id = u.id AND subject.observer_id = o.id"
@@ -116,7 +124,7 @@ class View:
 
     def within(self, budget: int) -> rendering.Rendered:
         """Return the text in at most ``budget`` tokens."""
-        if sum(self.line_tokens) <= budget:
+        if not self.text or sum(self.line_tokens) <= budget:
             return rendering.Rendered(self.text, self.line_tokens)
         return rendering.fit(self.text.split("\n"), self.line_tokens, budget)
 

@@ -53,8 +53,7 @@ def render(
         lines += _section("So far", _paragraph(long_summary))
     title = "Said and decided" if kind == Subject.Kind.SESSION else "Known"
     lines += _section(title, [f"- {_statement(item)}" for item in ordered(statements)])
-    counted = tokens.count_each([f"{line}\n" for line in lines])
-    return fit(lines, counted, budget)
+    return fit(lines, _count(lines), budget)
 
 
 def ordered(statements: Iterable[Standing]) -> list[Standing]:
@@ -93,8 +92,16 @@ def fit(lines: Sequence[str], line_tokens: Sequence[int], budget: int) -> Render
     return Rendered("\n".join(line for line, _ in taken), [size for _, size in taken])
 
 
+def _count(lines: Sequence[str]) -> list[int]:
+    """Return the tokens of each line with its line break, such that any lines have at most their sum together."""
+    broken = tokens.count_each([f"{line}\n" for line in lines])
+    last = tokens.count_each(lines)  # some lines cost more without a line break than with one
+    # A slash goes with the line break and the punctuation before it, and leaves what it would have begun alone.
+    return [max(sizes) + line.startswith("/") for line, *sizes in zip(lines, broken, last, strict=True)]
+
+
 def _paragraph(text: str) -> list[str]:
-    return [_one_line(line) for line in text.splitlines() if line.strip()]
+    return [line for line in map(_one_line, text.splitlines()) if line]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -9,6 +9,9 @@ from django.apps import AppConfig, apps
 from django.conf import settings as site_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from memory.conf import SETTING
+from reasoning.conf import ReasoningSettings
+
 
 @register("honcho")
 def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -34,9 +37,11 @@ def check_queue(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
             )
         )
     timeout = queue.get("timeout")
-    from reasoning.conf import ReasoningSettings
-
+    if not isinstance(getattr(site_settings, SETTING, {}), dict):
+        return found  # memory.E001 says so
     settings = ReasoningSettings.load()
+    if settings.problems():
+        return found  # memory.E003 says so
     if timeout is not None and timeout < settings.drain_seconds + 2 * settings.model_timeout:
         found.append(
             Error(

@@ -1,0 +1,148 @@
+"""Turning a version into text: the budget holds for the whole text, headings never stand alone, order is kept."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory import rendering, tokens
+from memory.rendering import HEADING, Standing
+
+WORDS = (
+    "Ana", "lives", "in", "Lisbon", "since", "2026-03-04", "Übergrößenträger", "👩‍👩‍👧‍👦", "東京都", "/usr/bin", "//",
+    "http://a.b/c?d=e",
+    "don't", "(", ")", "...", "#", "##", "- x", "1234567", "\t", "  ", "ﬁ", "e\u0301", "--", "|", "\\", "\"quoted\"",
+    "…", "a" * 40,
+    "/", "{}", "();", "\u2028", "\r\n", "<|endoftext|>", "И", "नमस्ते",
+)  # fmt: skip
+
+
+def random_text(dice: random.Random, most: int = 14) -> str:
+    return dice.choice((" ", "", "\n")).join(dice.choice(WORDS) for _ in range(dice.randint(0, most)))
+
+
+def random_version(dice: random.Random) -> dict[str, object]:
+    return {
+        "kind": dice.choice(("user", "session")),
+        "now": random_text(dice, 20),
+        "card": [random_text(dice) for _ in range(dice.randint(0, 6))],
+        "short_summary": random_text(dice),
+        "long_summary": random_text(dice, 30),
+        "statements": [
+            Standing(content=random_text(dice), importance=dice.randint(1, 5), held_from=date(2026, 3, 4))
+            for _ in range(dice.randint(0, 20))
+        ],
+    }
+
+
+def check_form(text: str, line_tokens: list[int]) -> None:
+    lines = text.split("\n") if text else []
+    assert len(lines) == len(line_tokens)
+    for line, following in itertools.pairwise([*lines, HEADING]):
+        assert not (line.startswith(HEADING) and following.startswith(HEADING)), "a heading has a line under it"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_whole_text_fits_any_budget(seed):
+    dice = random.Random(seed)
+    for _ in range(12):
+        parts = random_version(dice)
+        whole = rendering.render(**parts, budget=100_000)  # type: ignore[arg-type]
+        check_form(whole.text, whole.line_tokens)
+        lines = whole.text.split("\n") if whole.text else []
+        for budget in [0, 1, 2, *(dice.randint(0, 600) for _ in range(5))]:
+            for got in (
+                rendering.render(**parts, budget=budget),  # type: ignore[arg-type]
+                rendering.fit(lines, whole.line_tokens, budget),
+            ):
+                assert tokens.count(got.text) <= sum(got.line_tokens) <= budget, (got.text, budget)
+                check_form(got.text, got.line_tokens)
+                left = iter(whole.text.split("\n"))
+                assert all(line in left for line in got.text.split("\n") if got.text), "lines keep their order"
+
+
+@settings(max_examples=400, deadline=None, database=None, derandomize=True)
+@given(st.lists(st.text(max_size=12), max_size=6), st.text(max_size=30), st.integers(0, 80))
+def test_the_whole_text_fits_whatever_characters_it_has(statements, now, budget):
+    got = rendering.render(
+        kind="user",
+        now=now,
+        card=statements[:2],
+        statements=[Standing(content=text, importance=3) for text in statements],
+        budget=budget,
+    )
+    assert tokens.count(got.text) <= budget
+    check_form(got.text, got.line_tokens)
+
+
+def test_the_most_important_goes_first_and_stays_last():
+    standing = [
+        Standing(content="Old but important.", importance=5, latest=datetime(2020, 1, 1, tzinfo=UTC)),
+        Standing(content="Pinned.", importance=1, pinned=True),
+        Standing(content="New.", importance=3, latest=datetime(2026, 1, 2, tzinfo=UTC)),
+        Standing(content="Older.", importance=3, latest=datetime(2026, 1, 1, tzinfo=UTC)),
+        Standing(content="Undated B.", importance=3),
+        Standing(content="Undated A.", importance=3),
+        Standing(content="Passing.", importance=1, latest=datetime(2026, 1, 3, tzinfo=UTC)),
+    ]
+    order = ["Pinned.", "Old but important.", "New.", "Older.", "Undated A.", "Undated B.", "Passing."]
+    assert [item.content for item in rendering.ordered(reversed(standing))] == order
+    whole = rendering.render(kind="user", statements=standing, budget=1_000)
+    assert whole.text.split("\n") == ["## Known", *(f"- {content}" for content in order)]
+    assert rendering.render(kind="user", statements=standing, budget=sum(whole.line_tokens[:3])).text == (
+        "## Known\n- Pinned.\n- Old but important."
+    )
+
+
+def test_a_version_has_its_parts_in_this_order():
+    got = rendering.render(
+        kind="session",
+        now="They plan a trip.",
+        card=["Place: Porto"],
+        short_summary="A talk.",
+        long_summary="A long talk.\n\nAbout boats.",
+        statements=[Standing(content="Ana sails.", importance=3)],
+        budget=1_000,
+    )
+    assert got.text == (
+        "They plan a trip.\nA talk.\n## Facts\n- Place: Porto\n## So far\nA long talk.\nAbout boats.\n"
+        "## Said and decided\n- Ana sails."
+    )
+
+
+def test_a_summary_that_is_long_and_short_is_said_once():
+    got = rendering.render(kind="session", short_summary="A talk.", long_summary="A talk.", budget=100)
+    assert got.text == "A talk."
+
+
+@pytest.mark.parametrize(
+    ("held_from", "held_until", "ending"),
+    [
+        (None, None, ""),
+        (date(2026, 1, 2), None, " (since 2026-01-02)"),
+        (None, date(2026, 1, 2), " (until 2026-01-02)"),
+        (date(2026, 1, 2), date(2026, 1, 2), " (2026-01-02)"),
+        (date(2026, 1, 2), date(2026, 2, 3), " (2026-01-02 to 2026-02-03)"),
+    ],
+)
+def test_a_statement_says_when_it_held(held_from, held_until, ending):
+    item = Standing(content="Ana sails.", importance=3, held_from=held_from, held_until=held_until)
+    assert rendering.render(kind="user", statements=[item], budget=100).text == f"## Known\n- Ana sails.{ending}"
+
+
+@pytest.mark.parametrize("text", ["## Known", "# Known\n## Facts", "##", "  ## Facts  "])
+def test_derived_text_never_looks_like_a_heading(text):
+    got = rendering.render(
+        kind="user", now=text, card=[text], statements=[Standing(content=text, importance=3)], budget=1_000
+    )
+    headings = [line for line in got.text.split("\n") if line.startswith("#")]
+    assert headings == ["## Facts", "## Known"]
+
+
+def test_nothing_is_an_empty_text():
+    assert rendering.render(kind="user", budget=100) == rendering.Rendered("", [])

@@ -1,0 +1,134 @@
+"""A wrong setting is an error at start that says what to do; nothing falls back in silence."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.checks import run_checks
+
+from memory import conf
+from memory.conf import MemorySettings
+from reasoning.conf import ReasoningSettings
+
+VALUES = {"memory.E001", "memory.E002", "memory.E003"}
+
+
+def found(settings, honcho) -> list[tuple[str, str, str]]:
+    settings.HONCHO = honcho
+    return [(each.id, each.msg, each.hint) for each in run_checks() if each.id in VALUES]
+
+
+def test_the_defaults_and_the_sites_own_settings_are_in_order(settings):
+    assert [each for each in run_checks() if each.id in VALUES] == []
+    assert found(settings, {}) == []
+    assert found(settings, conf.defaults()) == []
+
+
+@pytest.mark.parametrize("honcho", [None, [], "AUTH", 5])
+def test_honcho_is_a_dict(settings, honcho):
+    [(number, message, _)] = found(settings, honcho)
+    assert (number, message) == ("memory.E001", "HONCHO is not a dict.")
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("AUHT", "AUTH"), ("auth", "AUTH"), ("MAX_WAIT_SECOND", "MAX_WAIT_SECONDS"), ("Lease_Seconds", "LEASE_SECONDS")],
+)
+def test_a_misspelt_key_is_an_error_that_names_the_right_one(settings, key, meant):
+    assert found(settings, {key: True}) == [
+        ("memory.E002", f"HONCHO has a key that nothing reads: {key!r}.", f"Did you mean {meant!r}?")
+    ]
+
+
+def test_a_key_like_no_other_gets_the_list(settings):
+    [(number, _, hint)] = found(settings, {"XYZZY": 1})
+    assert number == "memory.E002"
+    assert hint == f"It can hold {', '.join(sorted(conf.known_keys()))}."
+
+
+WRONG = {
+    "AUTH": ("yes", 1, None),
+    "REPRESENTATION_TOKENS": (0, -1, 2.5, "2000", True),
+    "BATCH_EVENTS": (0, None),
+    "BATCH_BYTES": ("5MB",),
+    "DATA_BYTES": (0,),
+    "KEY_CACHE_SECONDS": (-1, "5", True),
+    "CLOCK_SKEW_SECONDS": (-0.1,),
+    "PROVIDER": ("openia", None),
+    "MODEL_TIMEOUT": (0, -1, "60"),
+    "WORKER_CONCURRENCY": (0, 2.5, True),
+    "CALLS_PER_CONNECTION": (0,),
+    "POLL_INTERVAL": (0,),
+    "PASS_EVENTS": (0,),
+    "PASS_TOKENS": (0, "8000"),
+    "KNOWN_TOKENS": (0,),
+    "ENOUGH_TOKENS": (0,),
+    "MAX_ATTEMPTS": (0, 1.5),
+    "SETTLE_SECONDS": (-0.1, "0"),
+    "MAX_WAIT_SECONDS": (0,),
+    "LEASE_SECONDS": (0, True),
+    "DRAIN_SECONDS": (0,),
+    "WORKER_SILENCE_SECONDS": (0, "90"),
+    "INTERVAL_SECONDS": (
+        5,
+        {},
+        {"user": 1},
+        {"user": 1, "observed": 1, "session": 1, "project": -1},
+        {"user": 1, "observed": 1, "session": 1, "project": "1"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key in WRONG for value in WRONG[key]], ids=str)
+def test_a_value_that_cannot_be_used_is_an_error_that_says_what_to_do(settings, key, value):
+    [(number, message, hint)] = found(settings, {key: value})
+    assert (number, message) == ("memory.E003", f"HONCHO[{key!r}] cannot be used.")
+    assert hint.endswith(".")
+
+
+def test_the_openai_provider_needs_a_key(settings):
+    [(number, message, _)] = found(settings, {"PROVIDER": "openai"})
+    assert (number, message) == ("memory.E003", "HONCHO['OPENAI_API_KEY'] cannot be used.")
+    assert found(settings, {"PROVIDER": "openai", "OPENAI_API_KEY": "any"}) == []
+
+
+def test_every_key_with_a_rule_is_tried_here():
+    free = {"OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL"}
+    assert conf.known_keys() == set(WRONG) | free
+
+
+def test_what_is_given_is_what_is_in_force(settings):
+    settings.HONCHO = {"AUTH": False, "LEASE_SECONDS": 7}
+    assert MemorySettings.load().auth is False
+    assert MemorySettings.load().batch_events == 1_000
+    assert ReasoningSettings.load().lease_seconds == 7
+
+
+def test_the_key_of_a_model_is_not_in_the_settings_repr(settings):
+    settings.HONCHO = {"OPENAI_API_KEY": "sk-secret"}
+    assert "sk-secret" not in repr(ReasoningSettings.load())
+
+
+@pytest.mark.parametrize(
+    ("queue", "database", "ids"),
+    [
+        ({"timeout": 240, "catch_up": False}, {}, []),
+        ({"timeout": 240}, {}, ["reasoning.W001"]),
+        ({"timeout": 194, "catch_up": False}, {}, ["reasoning.E002"]),
+        ({"timeout": 240, "catch_up": False}, {"pool": True}, ["reasoning.E001"]),
+    ],
+)
+def test_what_would_break_the_worker_in_silence_is_said_at_start(settings, monkeypatch, queue, database, ids):
+    settings.Q_CLUSTER = queue
+    settings.HONCHO = {}
+    monkeypatch.setitem(settings.DATABASES, "default", settings.DATABASES["default"] | {"OPTIONS": database})
+    assert [each.id for each in run_checks() if str(each.id).startswith("reasoning.")] == ids
+
+
+def test_another_database_than_postgresql_is_refused(monkeypatch):
+    from memory import checks
+
+    class Other:
+        vendor = "sqlite"
+
+    monkeypatch.setattr(checks, "connection", Other())
+    assert [each.id for each in checks.check_database(None)] == ["memory.E004"]
