@@ -13,14 +13,13 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("", include("memory.api.urls")),
 ]
 
-if find_spec("memory.api.urls"):
-    urlpatterns.append(path("", include("memory.api.urls")))
 if find_spec("reasoning.urls"):
     urlpatterns.append(path("", include("reasoning.urls")))
-if find_spec("memory.api.errors"):
-    handler400 = "memory.api.errors.bad_request"
-    handler403 = "memory.api.errors.forbidden"
-    handler404 = "memory.api.errors.not_found"
-    handler500 = "memory.api.errors.server_error"
+
+handler400 = "memory.api.errors.bad_request"
+handler403 = "memory.api.errors.forbidden"
+handler404 = "memory.api.errors.not_found"
+handler500 = "memory.api.errors.server_error"
