@@ -105,6 +105,11 @@ class Server:
         found: dict[str, Any] = self._call("GET", f"{self._user(user)}/sessions/{quote(session, safe='')}/context")
         return found
 
+    def representation(self, user: str) -> dict[str, Any]:
+        """What is known of a user, in its structured form."""
+        found: dict[str, Any] = self._call("GET", f"{self._user(user)}/representation")
+        return found
+
     def version(self, user: str, number: int) -> dict[str, Any]:
         """One version of a user's representation, with what it added and retired."""
         found: dict[str, Any] = self._call("GET", f"{self._user(user)}/representation/versions/{number}")

@@ -1,7 +1,5 @@
 """The site's addresses: the API at the root, the admin, the schema and its browser page, health, metrics."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView, TemplateView
@@ -14,10 +12,9 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include("memory.api.urls")),
+    path("", include("reasoning.urls")),
 ]
 
-if find_spec("reasoning.urls"):
-    urlpatterns.append(path("", include("reasoning.urls")))
 
 handler400 = "memory.api.errors.bad_request"
 handler403 = "memory.api.errors.forbidden"

@@ -62,17 +62,19 @@ class Command(BaseCommand):
             self.title("A conversation goes in")
             self.send(server, user, first)
             before = self.reasoned(server, user, first[-1].session, running)
+            old = server.representation(user)["version"]
             self.title(f"What an agent gets now (version {before['version']}, {freshness(before)})")
             self.quote(before["context"])
 
             self.title("Two weeks later")
             self.send(server, user, later)
             after = self.reasoned(server, user, later[-1].session, running)
+            new = server.representation(user)["version"]
             self.title(f"What an agent gets now (version {after['version']}, {freshness(after)})")
             self.quote(after["context"])
 
-            self.title(f"What changed since version {before['version']}")
-            for number in range(before["version"] + 1, after["version"] + 1):
+            self.title(f"What changed in what is known of {user}, from version {old} to {new}")
+            for number in range(old + 1, new + 1):
                 version = server.version(user, number)
                 for sign, name in (("+", "added"), ("-", "retired")):
                     for conclusion in version[name]:

@@ -5,10 +5,8 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
 TIMEOUT = 8.0
-SILENCE_SECONDS = 180.0  # of a drainer: with django-q2 there may be a minute between two
 
 
 class Command(BaseCommand):
@@ -44,12 +42,9 @@ def check_web(port: int) -> None:
 
 
 def check_worker() -> None:
-    """Look when a drainer last gave a sign of life."""
-    from reasoning.models import Worker
+    """See what is wrong from the worker's side: the database, its migrations, signs of life."""
+    from reasoning import health
 
-    newest = Worker.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
-    if newest is None:
-        raise CommandError("No worker has begun yet.")
-    silence = (timezone.now() - newest).total_seconds()
-    if silence > SILENCE_SECONDS:
-        raise CommandError(f"No worker has given a sign of life for {silence:.0f} s.")
+    wrong = health.problems()
+    if wrong:
+        raise CommandError(" ".join(wrong.values()))
