@@ -1,4 +1,4 @@
-"""Every locking query on work rows. Lock order everywhere: subject, line, work row.
+"""Every locking query on work rows. Lock order everywhere: subject, line, work row, pass.
 
 Nothing here calls a model, and no lock outlives its transaction: what holds during a model call is the lease, a
 token in the row. Whoever has lost it publishes nothing.
@@ -76,11 +76,12 @@ def take_in() -> int:
         arrivals = feeds.number()
         if not arrivals:
             return 0
-        lines = _following_lines(arrivals)
+        lines, left = _following_lines(arrivals)
         rows = {
             work.line_id: work
-            for work in Work.objects.select_for_update().filter(line__in=lines.values()).order_by("pk")
+            for work in Work.objects.select_for_update().filter(line__in=[*lines.values(), *left]).order_by("pk")
         }
+        _leave([rows[line.pk] for line in left if line.pk in rows])
         for arrival in arrivals:
             line = lines[arrival.subject_id]
             if line.pk not in rows:
@@ -90,14 +91,19 @@ def take_in() -> int:
     return sum(arrival.events for arrival in arrivals)
 
 
-_MARKED = ["state", "waiting_events", "waiting_tokens", "oldest", "newest", "due_at", "lease_token", "leased_by"]
+_MARKED = [
+    "state", "waiting_events", "waiting_tokens", "oldest", "newest", "due_at", "lease_token", "leased_by", "attempts",
+]  # fmt: skip
 
 
-def _following_lines(arrivals: Sequence[feeds.Arrival]) -> dict[UUID, Line]:
-    """Return by subject the line that must cover its new events: the live prompt's, begun where the last one stands."""
+def _following_lines(arrivals: Sequence[feeds.Arrival]) -> tuple[dict[UUID, Line], list[Line]]:
+    """Return by subject the line that must cover its new events, and the lines that need not any more.
+
+    That is the live prompt's line, begun where the last one stands.
+    """
     subjects = Subject.objects.select_related("line").in_bulk([arrival.subject_id for arrival in arrivals])
     recipes: dict[tuple[UUID, str], str] = {}
-    lines = {}
+    lines, left = {}, []
     for subject in subjects.values():
         key = (subject.app_id, subject.kind)
         if key not in recipes:
@@ -106,15 +112,21 @@ def _following_lines(arrivals: Sequence[feeds.Arrival]) -> dict[UUID, Line]:
             lines[subject.pk] = publishing.open_line(subject, recipes[key])
         elif subject.line.recipe != recipes[key]:
             lines[subject.pk] = publishing.fork_line(subject.line, recipes[key])
-            Work.objects.filter(line=subject.line).exclude(state=Work.State.LEASED).update(**_NOTHING_WAITS)
+            left.append(subject.line)
         else:
             lines[subject.pk] = subject.line
-    return lines
+    return lines, left
 
 
-_NOTHING_WAITS = {
-    "state": Work.State.IDLE, "waiting_events": 0, "waiting_tokens": 0, "oldest": None, "newest": None, "due_at": None,
-}  # fmt: skip
+def _leave(rows: Sequence[Work]) -> None:
+    """End the work of lines that another follows. A pass under way loses its lease: its events are the other's."""
+    Pass.objects.filter(pk__in=[work.lease_token for work in rows], outcome=Pass.Outcome.RUNNING).update(
+        outcome=Pass.Outcome.ABANDONED, ended_at=timezone.now(), error="Another prompt was made live"
+    )
+    for work in rows:
+        work.state, work.due_at, work.attempts = Work.State.IDLE, None, 0
+        work.lease_token, work.leased_by = None, ""
+        work.waiting_events, work.waiting_tokens, work.oldest, work.newest = 0, 0, None, None
 
 
 def _mark(work: Work, line: Line, arrival: feeds.Arrival, settings: ReasoningSettings) -> None:
@@ -198,12 +210,19 @@ def fail(work: Work, failure: Failure, error: str, retry_after: float | None = N
     settings = ReasoningSettings.load()
     work.lease_token, work.leased_by = None, ""
     work.last_failure, work.last_error = failure, error
-    if failure not in OUTAGES and work.attempts >= settings.max_attempts:
+    if failure not in OUTAGES and _failures(work) >= settings.max_attempts:
         work.state, work.due_at = Work.State.PARKED, None
     else:
         work.state = Work.State.WAITING
         work.due_at = timezone.now() + timedelta(seconds=backoff(work.attempts, retry_after))
     work.save()
+
+
+def _failures(work: Work) -> int:
+    """Return how many of a row's attempts failed by no outage. Their passes tell; what was released is none."""
+    ended = Pass.objects.filter(line=work.line_id).exclude(outcome=Pass.Outcome.ABANDONED).order_by("-started_at")
+    failures = ended.values_list("failure", flat=True)[: work.attempts]
+    return sum(bool(failure) and failure not in OUTAGES for failure in failures)
 
 
 def backoff(attempts: int, retry_after: float | None) -> float:
@@ -217,14 +236,14 @@ def release(claims: Sequence[Claim]) -> None:
     with transaction.atomic():
         tokens = [claim.token for claim in claims]
         now = timezone.now()
-        Pass.objects.filter(pk__in=tokens, outcome=Pass.Outcome.RUNNING).update(
-            outcome=Pass.Outcome.ABANDONED, ended_at=now, error="Released at shutdown"
-        )
         for work in Work.objects.select_for_update().filter(lease_token__in=tokens).order_by("pk"):
             work.state, work.lease_token, work.leased_by = Work.State.WAITING, None, ""
             work.attempts = max(work.attempts - 1, 0)
             work.due_at = now
             work.save()
+        Pass.objects.filter(pk__in=tokens, outcome=Pass.Outcome.RUNNING).update(
+            outcome=Pass.Outcome.ABANDONED, ended_at=now, error="Released at shutdown"
+        )
 
 
 def retry(rows: Iterable[Work]) -> int:
