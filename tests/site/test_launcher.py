@@ -1,0 +1,193 @@
+"""``manage.py run`` for real: web, worker and database from one command, on a data folder of its own."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from honcho_site import environment
+from honcho_site.embedded_postgres import server
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 90
+
+pytestmark = pytest.mark.xdist_group("launcher")  # one site for all of them
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, f"waited {PATIENCE} s in vain: {what}"
+        time.sleep(0.1)
+
+
+class Site:
+    """A site that runs in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in environment.VARIABLES},
+            "DJANGO_SETTINGS_MODULE": "honcho_site.settings",
+            "HONCHO_ENV_FILE": os.devnull,
+            "HONCHO_DATA_DIR": str(folder),
+            "PORT": str(self.port),
+        }
+        for name in ("DATABASE_URL", "PROMETHEUS_MULTIPROC_DIR"):
+            self.environment.pop(name, None)
+        self.log = (folder.parent / "log").open("w+")
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "run"],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        until(lambda: "Honcho is running" in self.said() or self.process.poll() is not None, "the site should start")
+        assert self.process.poll() is None, self.said()
+
+    def said(self) -> str:
+        return Path(self.log.name).read_text()
+
+    def manage(self, *arguments: str) -> str:
+        found = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    def child(self, word: str) -> psutil.Process:
+        (found,) = [p for p in psutil.Process(self.process.pid).children() if word in p.cmdline()]
+        return found
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def stop(self, signum: signal.Signals) -> int:
+        self.process.send_signal(signum)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def site():
+    base = Path(tempfile.mkdtemp(prefix="honcho-test-"))
+    base.chmod(0o755)
+    running = Site(base / "data")
+    running.start()
+    yield running
+    if running.process.poll() is None:
+        running.stop(signal.SIGTERM)
+    until(lambda: not server._orphans(running.folder / "postgres"), "the database should stop")
+    running.log.close()
+    shutil.rmtree(base)
+
+
+def test_it_says_where_everything_is_and_becomes_ready(site):
+    for text in (f"http://localhost:{site.port}/", str(site.folder), "create_api_key NAME --scope operator"):
+        assert text in site.said()
+    until(site.ready, "web and worker should be ready")
+    assert "healthy" in site.manage("healthy")
+    assert "healthy" in site.manage("healthy", "--worker")
+
+
+def test_the_admin_login_that_it_made_opens_the_admin(site):
+    (password,) = re.findall(r"user admin, password (\S+) ", site.said())
+    kept = site.folder / "admin_password"
+    assert kept.read_text() == password
+    assert kept.stat().st_mode & 0o077 == 0
+    with httpx.Client(base_url=site.url, follow_redirects=True) as browser:
+        form = browser.get("/admin/login/")
+        answer = browser.post(
+            "/admin/login/?next=/admin/",
+            data={
+                "username": "admin",
+                "password": password,
+                "csrfmiddlewaretoken": form.cookies["csrftoken"],
+            },
+        )
+    assert answer.status_code == 200
+    assert answer.url.path == "/admin/"
+
+
+def test_a_conversation_goes_in_is_reasoned_over_and_comes_back(site):
+    key = site.manage("create_api_key", "tests", "--scope", "operator").splitlines()[-1]
+    file = CHECKOUT / "honcho_site" / "demo" / "conversation.jsonl"
+    assert "16 messages of Ines are in app played" in site.manage("play", str(file), "--key", key, "--app", "played")
+    with httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {key}"}) as api:
+        address = "/v1/apps/played/users/Ines/sessions/moving/context"
+
+        def reasoned() -> bool:
+            context = api.get(address).json()
+            return context["version"] and not context["behind"]["events"]
+
+        until(reasoned, "the worker should reason over it")
+        assert "Lisbon" in api.get(address).json()["context"]
+        # Played again, it changes nothing: every line has an id.
+        site.manage("play", str(file), "--key", key, "--app", "played")
+        assert len(api.get("/v1/apps/played/users/Ines/sessions/moving/events?limit=100").json()["items"]) == 6
+
+
+def test_a_worker_that_was_killed_is_started_again(site):
+    killed = site.child("worker")
+    killed.kill()
+    until(lambda: "The worker ended with signal SIGKILL; it is started again." in site.said(), "it should be noticed")
+    until(lambda: site.child("worker").pid != killed.pid, "another should be started")
+    assert httpx.get(f"{site.url}/healthz").status_code == 200
+
+
+def test_a_second_one_on_the_same_port_is_refused_with_another_port(site):
+    found = subprocess.run(
+        [sys.executable, "manage.py", "run"], cwd=CHECKOUT, env=site.environment, capture_output=True, text=True
+    )
+    assert found.returncode == 1
+    assert f"Port {site.port} cannot be used" in found.stderr
+    assert f"PORT={site.port + 1} make run" in found.stderr
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_as_a_whole_and_its_data_are_there_at_the_next_start(signum):
+    base = Path(tempfile.mkdtemp(prefix="honcho-test-"))
+    base.chmod(0o755)
+    site = Site(base / "data")
+    try:
+        site.start()
+        site.manage("create_api_key", "kept", "--scope", "operator")
+        tree = psutil.Process(site.process.pid).children(recursive=True)
+        began = time.monotonic()
+        assert site.stop(signum) == 0
+        assert time.monotonic() - began < 20
+        assert not [process for process in tree if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+        until(lambda: not server._orphans(site.folder / "postgres"), "the database should stop")
+        count = site.manage("shell", "-v", "0", "-c", "from memory.models import ApiKey; print(ApiKey.objects.count())")
+        assert count.split()[-1] == "1"
+    finally:
+        if site.process.poll() is None:
+            site.process.kill()
+        until(lambda: not server._orphans(site.folder / "postgres"), "the database should stop")
+        site.log.close()
+        shutil.rmtree(base)
