@@ -50,13 +50,15 @@ clean:
 
 # What the site runs on; installed again when requirements.txt changes.
 .venv/site: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@echo "Installing what the site needs"
+	@$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@touch $@
 
 # And what it is developed with. The pins of requirements.txt hold here too.
 .venv/dev: pyproject.toml .venv/site
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev --constraint requirements.txt
+	@echo "Installing the tools of development"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --group dev --constraint requirements.txt
 	@touch $@
 
 # The first Python that is new enough and works: a name on the path may be one that cannot run.
