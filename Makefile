@@ -58,7 +58,7 @@ clean:
 .venv/dev: pyproject.toml .venv/site
 	@echo "Installing the tools of development"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --group dev --constraint requirements.txt
+	@$(BIN)/python -m pip install --quiet --requirement requirements.txt --group dev
 	@touch $@
 
 # The first Python that is new enough and works: a name on the path may be one that cannot run.
