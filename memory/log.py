@@ -174,7 +174,7 @@ def _prepare(event: NewEvent, where: tuple[str | int, ...], settings: MemorySett
             "kind",
         )
     content = validation.text(event.content, (*where, "content"), most=CONTENT_LENGTH)
-    origin = event.origin or _ORIGIN_OF_KIND.get(kind, Event.Origin.USER)
+    origin = _ORIGIN_OF_KIND.get(kind, Event.Origin.USER) if event.origin is None else event.origin
     if origin not in Event.Origin.values:
         raise Invalid(f"Use one of {', '.join(Event.Origin.values)}.", (*where, "origin"), "enum")
     client_id = event.client_id

@@ -423,7 +423,8 @@ class Context(Body):
     context = serializers.CharField(  # type: ignore[assignment]
         allow_blank=True, help_text="Natural language; empty where nothing is known yet."
     )
-    version = serializers.CharField(help_text="`u3s2`: version 3 of the user, 2 of the session.")
+    version = serializers.IntegerField(help_text="The user's version; 0 where there is none yet.")
+    session_version = serializers.IntegerField(allow_null=True, help_text="Null where no session is asked for.")
     as_of = serializers.DateTimeField(allow_null=True)
     behind = Behind()
     app_id = _id()

@@ -27,7 +27,8 @@ _QUERY = (
 )
 _EXAMPLE = {
     "context": "Works on automating invoices with Stripe.\n## Known\n- Prefers Python.",
-    "version": "u3s2",
+    "version": 3,
+    "session_version": 2,
     "as_of": "2026-11-22T08:45:47.546154Z",
     "behind": {"events": 0, "seconds": 0.0},
     "app_id": "2JZudj8m3cYqfZLbkJ4Hpf",

@@ -102,12 +102,12 @@ def _message(item: Any, where: tuple[str | int, ...]) -> log.NewEvent:
     parameters.no_typos(fields, _FIELDS, where)
     content = parameters.required(fields, "content", where)
     is_user = parameters.boolean(parameters.required(fields, "is_user", where), (*where, "is_user"))
-    metadata = fields.get("metadata")
+    metadata, occurred_at = fields.get("metadata"), fields.get("occurred_at")
     return log.NewEvent(
         content=content,
         origin=Event.Origin.USER if is_user else Event.Origin.AGENT,
         metadata=parameters.an_object({} if metadata is None else metadata, (*where, "metadata")),
-        occurred_at=fields.get("occurred_at") or fields.get("created_at"),
+        occurred_at=fields.get("created_at") if occurred_at is None else occurred_at,
         client_id=fields.get("id"),
     )
 
