@@ -49,18 +49,17 @@ class Chosen(admin.SimpleListFilter):
 
     model: ClassVar[type[Model]]
     path: ClassVar[str]
-    related: ClassVar[tuple[str, ...] | tuple[None]] = (None,)
+    related: ClassVar[tuple[str | None, ...]] = (None,)
+    """What the row's name needs joined; None: nothing."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         """Offer the chosen row alone."""
-        pk = _uuid(self.value())
-        if pk is None:
+        value = self.value()
+        if not value:
             return []
-        rows = (
-            self.model._default_manager.select_related(*self.related) if self.related else self.model._default_manager
-        )
-        row = rows.filter(pk=pk).first()
-        return [(str(pk), str(row) if row is not None else f"unknown {self.title}")]
+        rows = self.model._default_manager.select_related(*self.related)
+        row = rows.filter(pk=pk).first() if (pk := _uuid(value)) is not None else None
+        return [(value, f"unknown {self.title}" if row is None else str(row))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the chosen one."""

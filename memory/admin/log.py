@@ -65,8 +65,8 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     )
     search_fields = ("content", "client_id__exact")
     search_help_text = (
-        f"A part of the content, the client's id or an event id. Search, kind and origin look at the newest {WINDOW:,} "
-        "events of the chosen session, user, project or app."
+        "A part of the content, the client's id or an event id. Search, kind, origin and author look at the newest "
+        f"{WINDOW:,} events of the chosen session, user, project or app."
     )
     ordering = ("-pk",)
     sortable_by = ()

@@ -148,7 +148,7 @@ class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
 
     def detail(self, request: HttpRequest, row: Conclusion) -> dict[str, Any]:
         """Show where it stands and the events that it rests on."""
-        spans = list(row.spans.select_related("line", "replaced_by").order_by("since")[:SHOWN])
+        spans = list(row.spans.select_related("replaced_by").order_by("since")[:SHOWN])
         named = {span.since for span in spans} | {span.until for span in spans if span.until}
         versions = {
             version.number: version
@@ -158,6 +158,7 @@ class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
         }
         evidence = (row.evidence.select_related("event__author", "representation").order_by("event"))[:EVIDENCE_SHOWN]
         return {
+            "subtitle": None,
             "stands": [
                 {"span": span, "since": versions.get(span.since), "until": versions.get(span.until or 0)}
                 for span in spans

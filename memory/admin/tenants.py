@@ -26,6 +26,9 @@ SHOWN = 20
 """How many related rows a page lists; the rest is behind a link to the list."""
 
 
+JSON_TEXT = forms.Textarea(attrs={"class": "vLargeTextField", "rows": 4})
+
+
 class PrettyJSONField(forms.JSONField):
     """JSON as indented text."""
 
@@ -72,7 +75,9 @@ class TenantAdmin(HonchoAdmin[M]):
     sortable_by = ("name", "created_at")
     search_fields = ("name",)
     search_help_text = "A part of the name, or an id."
-    formfield_overrides = {models.JSONField: {"form_class": PrettyJSONField, "help_text": "A JSON object."}}
+    formfield_overrides = {
+        models.JSONField: {"form_class": PrettyJSONField, "widget": JSON_TEXT, "help_text": "A JSON object."}
+    }
     kept: tuple[str, ...] = ()
     """Fields that are given once."""
 

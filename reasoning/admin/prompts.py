@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from memory.admin.base import CappedCount, HonchoAdmin
 from memory.admin.filters import AppFilter
 from memory.admin.links import link
-from memory.admin.tenants import PrettyJSONField
+from memory.admin.tenants import JSON_TEXT, PrettyJSONField
 from reasoning import prompt_versions
 from reasoning.models import Pass, PromptVersion
 from reasoning.prompts.library import check_template, placeholders
@@ -69,7 +69,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     ordering = ("-pk",)
     sortable_by = ()
     autocomplete_fields = ("app",)
-    formfield_overrides = {JSONField: {"form_class": PrettyJSONField}}
+    formfield_overrides = {JSONField: {"form_class": PrettyJSONField, "widget": JSON_TEXT}}
     page_related = ("app", "author")
     immutable = True
     change_form_template = "admin/reasoning/promptversion/change_form.html"

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
 from memory.admin.base import ReadOnlyAdmin
@@ -57,13 +58,11 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         "kind",
         "app_link",
         "state",
-        "due_at",
-        "waiting_events",
-        "waiting_tokens",
+        "waiting",
         "oldest_age",
+        "due_at",
         "attempts",
-        "last_failure",
-        "short_error",
+        "failed",
     )
     list_display_links = ("state",)
     list_select_related = ("app", *_SUBJECT)
@@ -95,10 +94,17 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Show for how long the oldest event has waited."""
         return timesince(row.oldest) if row.oldest else "–"
 
-    @admin.display(description="last error")
-    def short_error(self, row: Work) -> str:
-        """Show how the last error begins."""
-        return f"{row.last_error[:120]}…" if len(row.last_error) > 120 else row.last_error or "–"
+    @admin.display(description="waiting")
+    def waiting(self, row: Work) -> str:
+        """Show what waits."""
+        events = f"{row.waiting_events:,} event{'' if row.waiting_events == 1 else 's'}"
+        return f"{events}, {row.waiting_tokens:,} tokens" if row.waiting_events else "–"
+
+    @admin.display(description="last failure")
+    def failed(self, row: Work) -> str:
+        """Show how the last pass failed, and how its error begins."""
+        error = Truncator(row.last_error).chars(120)
+        return f"{row.last_failure}: {error}" if row.last_failure else "–"
 
     @admin.action(description="Retry parked work", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:

@@ -1,0 +1,182 @@
+"""The admin in a browser, under a strict Content-Security-Policy: an operator's walks from page to page."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from django.urls import reverse
+
+from memory import keys
+from memory.models import ApiKey, Event, Subject
+from reasoning.models import PromptVersion
+from tests.admin import data
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+pytestmark = [
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no chromium; name one in CHROMIUM"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(django_db_setup):
+    """One chromium for the module.
+
+    Playwright's loop runs in this thread; Django must not take what the tests ask of the database for asynchronous.
+    """
+    with pytest.MonkeyPatch.context() as patch, playwright.sync_playwright() as engine:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def site(settings, request, monkeypatch):
+    """The site under the strict policy."""
+    # Each request gives its connection back, so that none is open when the database is dropped.
+    monkeypatch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", 0)
+    settings.MIDDLEWARE = ["tests.admin.middleware.strict_policy", *settings.MIDDLEWARE]
+    return request.getfixturevalue("live_server").url
+
+
+@pytest.fixture
+def ana():
+    """Ana, whose journey is remembered."""
+    return data.ana()
+
+
+@pytest.fixture
+def page(browser, site, ana):
+    """A page in which the operator is logged in; whatever the browser complains about fails the test."""
+    data.superuser()
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text) if complains(message) else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(f"{site}{reverse('admin:index')}")
+    opened.fill("#id_username", "operator")
+    opened.fill("#id_password", "open sesame")
+    opened.click("input[type=submit]")
+    yield opened
+    context.close()
+    assert not complaints
+
+
+def complains(message):
+    """Whether a message of the console is an error of ours; a site need not have an icon."""
+    return message.type == "error" and not message.location.get("url", "").endswith("/favicon.ico")
+
+
+def heading(page):
+    """The page's title."""
+    return page.locator("#content h1")
+
+
+def test_from_a_user_to_the_version_its_evidence_and_its_pass(page, site, ana):
+    page.goto(f"{site}{reverse('admin:memory_user_changelist')}")
+    page.click("th.field-name a:text-is('ana')")
+    expect(page.locator(".honcho-fence pre")).to_contain_text("Lea loves tiles and trams.")
+
+    page.locator(".honcho-main").get_by_role("link", name="version 2").click()
+    expect(heading(page)).to_have_text("View representation")
+    expect(page.locator(".honcho-side")).to_contain_text("current")
+    said = page.locator("p.honcho-said", has_text="booked a small flat in Graça")
+    statement = page.locator(".honcho-statements > li", has=said)
+    statement.locator("summary").click()
+    expect(statement.locator("q")).to_contain_text("my brother moves house")
+
+    statement.get_by_role("link", name="details").click()
+    expect(heading(page)).to_have_text("View conclusion")
+    page.locator(".honcho-events .honcho-when a").first.click()
+    expect(heading(page)).to_have_text("View event")
+    expect(page.locator("[aria-current=true]")).to_contain_text("Change of plan")
+    expect(page.locator(".honcho-events > li")).to_have_count(10)
+
+    page.go_back()
+    page.go_back()
+    page.locator(".honcho-side section", has_text="Passes").locator("a").first.click()
+    expect(heading(page)).to_have_text("View pass")
+    expect(page.locator(".honcho-side")).to_contain_text("gpt-4o-mini")
+    page.locator(".honcho-main").get_by_role("link", name="Events it read").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(3)
+
+
+def test_the_subject_shows_what_waits_and_leads_to_its_history(page, site, ana):
+    subject = Subject.objects.get(user=ana, kind="user")
+    page.goto(f"{site}{reverse('admin:memory_subject_change', args=[subject.pk])}")
+    expect(page.locator(".honcho-side")).to_contain_text("1 event behind")
+    page.locator("section", has_text="Versions").get_by_role("link", name="1", exact=True).click()
+    expect(page.locator(".honcho-fence pre")).to_contain_text("Alfama")
+
+
+def test_a_new_prompt_version_is_written_and_made_live(page, site, ana):
+    live = PromptVersion.objects.get(kind="user", is_live=True)
+    page.goto(f"{site}{reverse('admin:reasoning_promptversion_change', args=[live.pk])}")
+    page.get_by_role("link", name="Make the next version").click()
+    expect(page.locator("#id_instructions")).to_have_value(re.compile(re.escape(live.instructions[:40])))
+    page.fill("#id_instructions", "Say what is known of {nobody}.")
+    page.fill("#id_message", "Shorter")
+    page.click("input[name=_save]")
+    expect(page.locator(".errorlist")).to_contain_text("no placeholder {nobody}")
+    page.fill("#id_instructions", "Say what is known of {subject}, briefly.")
+    page.click("input[name=_save]")
+    expect(page.locator(".messagelist")).to_contain_text("It is not live yet")
+    page.get_by_role("link", name="Make live").click()
+    expect(page.locator("#content")).to_contain_text("Until now they are made by version 1")
+    page.click("input[type=submit][value^='Make version']")
+    expect(page.locator(".messagelist")).to_contain_text("is live")
+    assert PromptVersion.objects.get(kind="user", is_live=True).number == 2
+
+
+def test_a_key_is_made_with_the_pickers_and_shown_once(page, site, ana):
+    page.goto(f"{site}{reverse('admin:memory_apikey_add')}")
+    page.fill("#id_name", "planner bot")
+    page.select_option("#id_scope", "app")
+    page.locator(".field-app .select2-selection").click()
+    page.fill(".select2-search__field", "trip")
+    page.locator(".select2-results__option", has_text="trip-planner").click()
+    page.click("input[name=_save]")
+    key = page.locator("#made-key").inner_text()
+    assert keys.verify(key)
+    page.get_by_role("link", name="Back to the keys").click()
+    expect(page.locator("#result_list")).to_contain_text("planner bot")
+    assert key not in page.content()
+    page.check("tr:has-text('planner bot') input.action-select")
+    page.select_option("select[name=action]", "revoke")
+    page.click("button[name=index]")
+    expect(page.locator(".messagelist")).to_contain_text("1 key revoked")
+    assert ApiKey.objects.get(name="planner bot").revoked_at
+
+
+def test_text_of_models_stays_text(page, site, ana):
+    version = data.quarantined(ana)
+    page.on("dialog", lambda dialog: pytest.fail("a script from memory ran"))
+    event = Event.objects.get(content__contains="script")
+    for url in (
+        reverse("admin:memory_representation_change", args=[version.pk]),
+        reverse("admin:memory_event_change", args=[event.pk]),
+        reverse("admin:reasoning_pass_change", args=[version.passes.get().pk]),
+        reverse("admin:memory_event_changelist"),
+    ):
+        page.goto(f"{site}{url}")
+        expect(page.locator("#content")).to_contain_text("<script>")

@@ -1,0 +1,473 @@
+"""Every page of the admin: what it shows, what it refuses, and how many queries it makes."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from memory import keys
+from memory.admin import base
+from memory.admin import log as log_admin
+from memory.models import ApiKey, App, Conclusion, Event, Project, Representation, Session, Subject, User
+from reasoning import prompt_versions
+from reasoning.models import Pass, PromptVersion, Work, Worker
+from tests.admin import data
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [
+    App, User, Project, Session, Event, Subject, Representation, Conclusion, ApiKey, PromptVersion, Work, Pass, Worker,
+]  # fmt: skip
+NOTHING_EDITABLE = [Event, Subject, Representation, Conclusion, Work, Pass, Worker]
+NO_CHANGE = [*NOTHING_EDITABLE, ApiKey, PromptVersion]
+REFUSED, FOUND, MOVED = 403, 200, 302
+
+
+def name_of(model):
+    """The beginning of the names of a model's admin URLs."""
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+
+def list_of(model):
+    """The address of a model's list."""
+    return reverse(f"{name_of(model)}_changelist")
+
+
+def page_of(row):
+    """The address of a row's page."""
+    return reverse(f"{name_of(type(row))}_change", args=[row.pk])
+
+
+def text_of(response):
+    """What the answer says."""
+    return response.content.decode()
+
+
+def queries_of(client, url):
+    """How many queries a page makes; a first visit fills what is cached for the process."""
+    client.get(url)
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        response = client.get(url)
+    assert response.status_code == FOUND
+    return len(captured)
+
+
+@pytest.fixture
+def ana():
+    """Ana, with two versions, events that wait, and one row of every other model."""
+    user = data.ana()
+    data.project_with_session(user.app)
+    keys.create("agent", "app", app=user.app)
+    Worker.objects.create(name="host:1", started_at=timezone.now(), beat_at=timezone.now(), in_flight=3)
+    return user
+
+
+@pytest.fixture
+def operator(client):
+    """A client in which a superuser is logged in."""
+    client.force_login(data.superuser())
+    return client
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_list_and_page_renders(operator, ana, model):
+    assert model in admin.site._registry
+    assert operator.get(list_of(model)).status_code == FOUND
+    rows = list(model._default_manager.all()[:30])
+    assert rows
+    for row in rows:
+        assert operator.get(page_of(row)).status_code == FOUND, row
+
+
+def test_the_index_shows_every_model(operator, ana):
+    shown = text_of(operator.get(reverse("admin:index")))
+    for model in MODELS:
+        assert list_of(model) in shown
+
+
+def test_lists_make_as_many_queries_for_50_rows_as_for_5(operator):
+    def fill(size, name):
+        app = data.crowd(size, name)
+        data.project_with_session(app, [f"{name} {i}" for i in range(size)])
+        for i in range(size):
+            now = timezone.now()
+            App.objects.create(name=f"{name} {i}")
+            keys.create("key", "app", app=app)
+            prompt_versions.create("user", "Text", message="More", app=app)
+            Worker.objects.create(name=f"{name}:{i}", started_at=now, beat_at=now)
+
+    def counts():
+        return {model.__name__: queries_of(operator, list_of(model)) for model in MODELS}
+
+    fill(5, "few")
+    few = counts()
+    fill(50, "many")
+    assert counts() == few
+    assert max(few.values()) <= 8, few
+
+
+def test_pages_make_as_many_queries_for_much_as_for_little(operator):
+    def counts():
+        subject = Subject.objects.get(kind="user", user__name="user 0")
+        rows = [
+            subject.user,
+            subject,
+            subject.current,
+            subject.conclusions.order_by("-pk").first(),
+            subject.line.passes.order_by("-started_at").first(),
+            subject.line.work,
+            Event.objects.filter(author=subject.user).order_by("-pk").first(),
+            Session.objects.get(name="long"),
+            subject.app,
+            PromptVersion.objects.get(kind="user"),
+        ]
+        return {type(row).__name__: queries_of(operator, page_of(row)) for row in rows}
+
+    data.crowd(1)
+    user = User.objects.get(name="user 0")
+    data.grow(user, 5, statements=2)
+    little = counts()
+    data.grow(user, 20, statements=10)
+    assert counts() == little
+    assert max(little.values()) <= 20, little
+
+
+@pytest.mark.parametrize("model", NOTHING_EDITABLE, ids=lambda model: model.__name__)
+def test_what_is_immutable_has_no_add_change_or_delete(operator, ana, model):
+    row = model._default_manager.first()
+    before = model._default_manager.count()
+    page = text_of(operator.get(page_of(row)))
+    assert 'name="_save"' not in page
+    assert "deletelink" not in page
+    assert operator.get(reverse(f"{name_of(model)}_add")).status_code == REFUSED
+    assert operator.post(reverse(f"{name_of(model)}_add"), {}).status_code == REFUSED
+    assert operator.post(page_of(row), {"content": "changed"}).status_code == REFUSED
+    assert operator.post(reverse(f"{name_of(model)}_delete", args=[row.pk]), {"post": "yes"}).status_code == REFUSED
+    assert model._default_manager.count() == before
+    assert not re.search(r'<(input|textarea|select)[^>]* name="(content|text|state|outcome|name)"', page)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_nobody_deletes(operator, ana, model):
+    row = model._default_manager.first()
+    answer = operator.post(reverse(f"{name_of(model)}_delete", args=[row.pk]), {"post": "yes"})
+    assert answer.status_code == REFUSED
+    acted = operator.post(list_of(model), {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"})
+    assert acted.status_code in (FOUND, MOVED)
+    assert model._default_manager.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_staff_without_permission_see_nothing(client, ana, model):
+    client.force_login(data.staff())
+    row = model._default_manager.first()
+    assert client.get(list_of(model)).status_code == REFUSED
+    assert client.get(page_of(row)).status_code == REFUSED
+    assert list_of(model) not in text_of(client.get(reverse("admin:index")))
+
+
+def test_somebody_who_may_see_versions_alone_gets_no_other_rows_nor_links(client, ana):
+    client.force_login(data.staff("view_representation"))
+    current = Subject.objects.get(user=ana, kind="user").current
+    shown = text_of(client.get(page_of(current)))
+    assert "Graça" in shown
+    assert "Please correct" not in shown
+    assert "Yes please! She is mad about tiles" not in shown
+    for model in (Event, Conclusion, Subject, Pass, User, App):
+        assert list_of(model) not in shown
+
+
+def test_a_version_shows_its_statements_their_evidence_and_what_it_changed(operator, ana):
+    current = Subject.objects.get(user=ana, kind="user").current
+    shown = text_of(operator.get(page_of(current)))
+    assert "What an agent reads" in shown
+    assert "Lea loves tiles and trams." in shown
+    assert "<q>Yes please! She is mad about tiles" in shown
+    retired = shown[shown.index("What it changed") :]
+    assert "Alfama" in retired
+    assert "Her brother moves house that week" in retired
+    evidence = Event.objects.get(content__startswith="Yes please!")
+    assert page_of(evidence) in shown
+    assert page_of(current.passes.get()) in shown
+    assert page_of(current.parent) in shown
+    assert f"{list_of(Representation)}?subject={current.subject_id}" in shown
+    assert page_of(PromptVersion.objects.get(kind="user")) in shown
+
+
+def test_a_version_shows_only_what_it_rested_on_when_it_was_made(operator, ana):
+    subject = Subject.objects.get(user=ana, kind="user")
+    first = subject.representations.get(number=1)
+    later = Event.objects.get(content__startswith="Yes please!")
+    shown = text_of(operator.get(page_of(first)))
+    meat = shown[shown.index("Ana does not eat meat.</p>") :]
+    assert "rests on 1 event<" in meat[:1200]
+    assert page_of(later) not in shown
+    assert Conclusion.objects.get(content="Ana does not eat meat.").evidence.count() == 2
+
+
+def test_a_subject_shows_freshness_statements_versions_and_work(operator, ana):
+    subject = Subject.objects.get(user=ana, kind="user")
+    shown = text_of(operator.get(page_of(subject)))
+    assert "1 event behind" in shown
+    assert "What an agent reads now" in shown
+    assert "+3 −1" in shown or "+2 −1" in shown
+    assert page_of(subject.line.work) in shown
+    assert "version 2" in shown
+
+
+def test_an_event_shows_its_neighbours_feeds_and_conclusions(operator, ana):
+    event = Event.objects.get(content__startswith="We stay with my brother")
+    shown = text_of(operator.get(page_of(event)))
+    assert 'aria-current="true"' in shown
+    assert "I hate flying" in shown
+    assert "Lea is allergic to peanuts." in shown
+    assert page_of(Subject.objects.get(user=ana, kind="user")) in shown
+
+
+def test_the_log_is_found_by_content_id_session_and_version(operator, ana):
+    def found(**query):
+        return operator.get(list_of(Event), query).context["cl"].result_count
+
+    session = Session.objects.get(name="lisbon-in-may")
+    event = Event.objects.get(content__startswith="I hate flying")
+    current = Subject.objects.get(user=ana, kind="user").current
+    assert found(q="flying") == 1
+    assert found(q=event.public_id) == 1
+    assert found(q=str(event.pk)) == 1
+    assert found(session=session.pk) == 10
+    assert found(covered_by=current.pk) == 3
+    assert found(author=ana.pk) == 7
+    assert found(kind="tool_call") == 0
+    assert found(recorded="hour", app=ana.app_id) == 10
+    assert operator.get(list_of(Event), {"session": "nonsense"}).status_code == MOVED
+
+
+def test_a_search_looks_at_the_newest_events_only(operator, ana, monkeypatch):
+    monkeypatch.setattr(log_admin.EventAdmin, "window", 3)
+    found = operator.get(list_of(Event), {"q": "planning"}).context["cl"].result_count
+    assert found == 0
+    assert operator.get(list_of(Event), {"q": "tiles"}).context["cl"].result_count == 1
+    old = Event.objects.order_by("pk").first()
+    assert operator.get(list_of(Event), {"q": old.public_id}).context["cl"].result_count == 1
+
+
+def test_a_list_never_counts_a_large_table(operator, monkeypatch):
+    data.crowd(30)
+    monkeypatch.setattr(base, "COUNT_LIMIT", 10)
+    with CaptureQueriesContext(connection) as captured:
+        shown = operator.get(list_of(Event)).context["cl"]
+    counts = [query["sql"] for query in captured if "COUNT(*)" in query["sql"]]
+    assert counts
+    assert all("LIMIT 11" in sql for sql in counts)
+    assert shown.result_count >= 11
+    assert shown.paginator.num_pages == 1
+
+
+def test_text_of_models_is_escaped(operator, ana):
+    version = data.quarantined(ana)
+    work = data.parked(ana)
+    event = Event.objects.get(content__contains="script")
+    passes = Pass.objects.filter(line=version.line).exclude(outcome="published")
+    for row in (version, work, event, *passes):
+        shown = text_of(operator.get(page_of(row)))
+        assert data.HOSTILE not in shown, row
+    assert "&lt;script&gt;" in text_of(operator.get(page_of(version)))
+    assert any("&lt;script&gt;" in text_of(operator.get(page_of(row))) for row in passes)
+    for model in (Event, Representation, Pass, Work):
+        assert data.HOSTILE not in text_of(operator.get(list_of(model)))
+    assert "Quarantined" in text_of(operator.get(page_of(version)))
+
+
+def test_a_key_is_made_and_shown_once(operator, ana):
+    form = {"name": "bot", "scope": "user", "app": ana.app_id, "user": ana.pk, "expires_at_0": "", "expires_at_1": ""}
+    made = operator.post(reverse("admin:memory_apikey_add"), form)
+    key = re.search(r'id="made-key">(hk_[^<]+)<', text_of(made)).group(1)
+    row = ApiKey.objects.get(name="bot")
+    grant = keys.verify(key)
+    assert grant is not None
+    assert grant.user_id == ana.pk
+    assert "no-store" in made["Cache-Control"]
+    assert key not in str(made.cookies)
+    for url in (list_of(ApiKey), page_of(row), reverse("admin:index")):
+        shown = text_of(operator.get(url))
+        assert key not in shown
+        assert row.digest not in shown
+        assert "digest" not in shown
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"scope": "app"}, "needs the app"),
+        ({"scope": "user", "app": "own"}, "needs the user"),
+        ({"scope": "operator", "app": "own"}, "names no app"),
+        ({"scope": "user", "app": "other", "user": "own"}, "belongs to another app"),
+        ({"scope": "operator", "expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "lies in the past"),
+    ],
+)
+def test_a_key_that_does_not_fit_its_scope_is_refused(operator, ana, form, problem):
+    other = App.objects.create(name="other")
+    places = {("app", "own"): ana.app_id, ("app", "other"): other.pk, ("user", "own"): ana.pk}
+    sent = {name: places.get((name, value), value) for name, value in form.items()}
+    before = ApiKey.objects.count()
+    answer = operator.post(reverse("admin:memory_apikey_add"), {"name": "bot", **sent})
+    assert problem in text_of(answer)
+    assert ApiKey.objects.count() == before
+
+
+def test_keys_are_revoked_by_who_may_change_them(client, ana):
+    row, key = keys.create("bot", "app", app=ana.app)
+    revoke = {"action": "revoke", "_selected_action": [row.pk]}
+    client.force_login(data.staff("view_apikey"))
+    assert "Revoke selected keys" not in text_of(client.get(list_of(ApiKey)))
+    client.post(list_of(ApiKey), revoke)
+    assert keys.verify(key) is not None
+    client.force_login(data.staff("view_apikey", "change_apikey", name="keeper"))
+    client.post(list_of(ApiKey), revoke)
+    keys.forget()
+    assert keys.verify(key) is None
+    assert "revoked" in text_of(client.get(list_of(ApiKey)))
+
+
+def test_the_next_prompt_version_begins_with_the_live_one_and_is_made_live(operator):
+    live = PromptVersion.objects.get(kind="user", is_live=True)
+    page = text_of(operator.get(page_of(live)))
+    assert f"?from={live.pk}" in page
+    form = operator.get(reverse("admin:reasoning_promptversion_add"), {"from": live.pk}).context["adminform"].form
+    assert form.initial["instructions"] == live.instructions
+    text = f"{live.instructions}\n\nSay less."
+    sent = {"kind": "user", "instructions": text, "parameters": '{"temperature": 0}', "message": "Shorter"}
+    operator.post(reverse("admin:reasoning_promptversion_add"), sent)
+    made = PromptVersion.objects.get(message="Shorter")
+    assert (made.number, made.is_live, made.parameters) == (2, False, {"temperature": 0})
+    assert made.author.username == "operator"
+    go = reverse("admin:reasoning_promptversion_make_live", args=[made.pk])
+    assert "version 1" in text_of(operator.get(go))
+    made.refresh_from_db()
+    assert not made.is_live
+    operator.post(go)
+    made.refresh_from_db()
+    live.refresh_from_db()
+    assert (made.is_live, live.is_live) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"instructions": "Know {nobody}."}, "no placeholder {nobody}"),
+        ({"instructions": "A { alone"}, "A brace has no partner"),
+        ({"message": ""}, "This field is required"),
+        ({"parameters": "[1]"}, "Give a JSON object"),
+        ({"parameters": "{"}, "Enter a valid JSON"),
+    ],
+)
+def test_a_prompt_version_with_a_problem_is_refused_in_the_form(operator, changed, problem):
+    sent = {"kind": "user", "instructions": "Know {subject}.", "parameters": "{}", "message": "New", **changed}
+    before = PromptVersion.objects.count()
+    answer = operator.post(reverse("admin:reasoning_promptversion_add"), sent)
+    assert problem in text_of(answer)
+    assert PromptVersion.objects.count() == before
+
+
+def test_a_prompt_version_never_changes_and_goes_live_by_permission_only(client):
+    made = prompt_versions.create("user", "Know {subject}.", message="New")
+    go = reverse("admin:reasoning_promptversion_make_live", args=[made.pk])
+    client.force_login(data.staff("view_promptversion", "add_promptversion"))
+    assert go not in text_of(client.get(page_of(made)))
+    assert client.get(go).status_code == REFUSED
+    assert client.post(go).status_code == REFUSED
+    assert client.post(page_of(made), {"instructions": "Other"}).status_code == REFUSED
+    made.refresh_from_db()
+    assert (made.is_live, made.instructions) == (False, "Know {subject}.")
+
+
+def test_parked_work_is_retried_by_who_may_change_it(client, ana):
+    work = data.parked(ana)
+    retry = {"action": "retry", "_selected_action": [work.pk]}
+    client.force_login(data.staff("view_work"))
+    shown = text_of(client.get(list_of(Work)))
+    assert "parked" in shown.lower()
+    assert "Retry parked work" not in shown
+    client.post(list_of(Work), retry)
+    work.refresh_from_db()
+    assert work.state == Work.State.PARKED
+    client.force_login(data.staff("view_work", "change_work", name="keeper"))
+    client.post(list_of(Work), retry)
+    work.refresh_from_db()
+    assert (work.state, work.attempts) == (Work.State.WAITING, 0)
+    assert work.due_at <= timezone.now() + timedelta(seconds=1)
+
+
+def test_tenants_are_made_with_their_subjects(operator):
+    operator.post(reverse("admin:memory_app_add"), {"name": "shop", "metadata": "{}"})
+    app = App.objects.get(name="shop")
+    operator.post(reverse("admin:memory_user_add"), {"app": app.pk, "name": "eve", "metadata": '{"tier": 1}'})
+    user = User.objects.get(app=app)
+    operator.post(reverse("admin:memory_project_add"), {"app": app.pk, "name": "atlas", "metadata": "{}"})
+    project = Project.objects.get(app=app)
+    sent = {"app": app.pk, "owner": user.pk, "project": project.pk, "name": "first", "metadata": "{}"}
+    operator.post(reverse("admin:memory_session_add"), sent)
+    session = Session.objects.get(app=app)
+    assert user.metadata == {"tier": 1}
+    assert session.is_active
+    assert list(session.participants.all()) == [user]
+    assert set(Subject.objects.filter(app=app).values_list("kind", flat=True)) == {"user", "project", "session"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"name": "a/b"}, "holds no"),
+        ({"name": "eve"}, "already exists"),
+        ({"metadata": "[]"}, "Give an object"),
+        ({"metadata": '{"a": "\\u0000"}'}, "NUL character"),
+        ({"metadata": "{"}, "Enter a valid JSON"),
+    ],
+)
+def test_a_tenant_that_the_api_would_refuse_is_refused(operator, changed, problem):
+    app = App.objects.create(name="shop")
+    User.objects.create(app=app, name="eve")
+    answer = operator.post(
+        reverse("admin:memory_user_add"), {"app": app.pk, "name": "bob", "metadata": "{}", **changed}
+    )
+    assert problem in text_of(answer).replace("&#x27;", "'")
+    assert User.objects.filter(app=app).count() == 1
+
+
+def test_metadata_may_change_and_names_may_not(operator, ana):
+    operator.post(page_of(ana), {"name": "renamed", "metadata": '{"plan": "gold"}'})
+    ana.refresh_from_db()
+    assert (ana.name, ana.metadata) == ("ana", {"plan": "gold"})
+
+
+def test_metadata_is_shown_indented_to_who_may_only_look(client, ana):
+    User.objects.filter(pk=ana.pk).update(metadata={"plan": {"tier": "gold"}})
+    client.force_login(data.staff("view_user"))
+    assert "&quot;tier&quot;: &quot;gold&quot;\n" in text_of(client.get(page_of(ana)))
+
+
+def test_autocomplete_finds_users(operator, ana):
+    query = {"term": "an", "app_label": "memory", "model_name": "session", "field_name": "owner"}
+    found = operator.get(reverse("admin:autocomplete"), query).json()
+    assert [row["text"] for row in found["results"]] == ["ana"]
+
+
+def test_the_pages_of_django_q2_are_for_superusers_only(client, operator):
+    schedules = reverse("admin:django_q_schedule_changelist")
+    assert operator.get(schedules).status_code == FOUND
+    client.logout()
+    allowed = [f"{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("schedule", "ormq")]
+    client.force_login(data.staff(*allowed))
+    assert client.get(schedules).status_code == REFUSED
+    assert client.get(reverse("admin:django_q_schedule_add")).status_code == REFUSED
+    assert client.get(reverse("admin:django_q_ormq_changelist")).status_code == REFUSED
+    assert schedules not in text_of(client.get(reverse("admin:index")))
