@@ -179,6 +179,11 @@ class _DetailField(serializers.JSONField):
     """One sentence, or a list of problems."""
 
 
+@extend_schema_field({"type": ["object", "array", "null"]})
+class _DataField(serializers.JSONField):
+    """An event's data, or null."""
+
+
 class Error(Body):
     """Every error."""
 
@@ -337,7 +342,7 @@ class ReadEvent(Body):
     client_id = _id("The `id` that the writer gave it.", allow_null=True)
     kind = serializers.CharField()
     content = serializers.CharField(allow_blank=True)
-    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+    data = _DataField()  # type: ignore[assignment]
     metadata = _metadata()
     author = serializers.CharField(allow_null=True, help_text="The author's name.")
     origin = serializers.ChoiceField(Event.Origin.choices)
@@ -413,7 +418,7 @@ class PendingEvent(Body):
     author = serializers.CharField(allow_null=True)
     origin = serializers.ChoiceField(Event.Origin.choices)
     content = serializers.CharField(allow_blank=True)
-    data = serializers.JSONField(allow_null=True)  # type: ignore[assignment]
+    data = _DataField()  # type: ignore[assignment]
     occurred_at = serializers.DateTimeField()
 
 

@@ -1,0 +1,318 @@
+"""Every route against everything that is wrong: always the error form, never a 500, and nothing is stored."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.urls import URLPattern
+
+from memory.api import urls
+from memory.models import Session
+from reasoning import urls as reasoning_urls
+from tests.api.conftest import Agent, RowCounts, publish, refused
+from tests.factories import ApiKeyFactory, AppFactory, EventFactory, ProjectFactory, SessionFactory, UserFactory
+
+NAMES = {"app": "tenant", "user": "ann", "session": "talk", "project": "work", "number": "1"}
+UNKNOWN = "2JZudj8m3cYqfZLbkJ4Hpf"  # an id that nothing has
+
+Route = tuple[str, str]
+
+
+def routes() -> Iterator[Route]:
+    """Return (method, pattern) of every route of the API, so that a new one is tested as soon as it is there."""
+    patterns: list[URLPattern] = [*urls.urlpatterns, *reasoning_urls.urlpatterns]
+    for pattern in patterns:
+        route = str(pattern.pattern)
+        view = getattr(pattern.callback, "view_class", None)
+        if route.startswith("v1/") and view is not None:
+            for method in ("get", "post", "put", "delete"):
+                if hasattr(view, method):
+                    yield method.upper(), re.sub(r"<str:(\w+)>", r"{\1}", f"/{route}")
+
+
+ROUTES = sorted(routes())
+WITH_BODY = [route for route in ROUTES if route[0] in ("POST", "PUT")]
+MAKES = [
+    route
+    for route in ROUTES
+    if "get_or_create" in route[1] or (route[0] == "POST" and not re.search(r"/(list|rollback)$", route[1]))
+]
+
+
+def named(route: Route) -> str:
+    """Return a route for pytest to show."""
+    return f"{route[0]} {route[1]}"
+
+
+@pytest.fixture
+def names(db: None) -> dict[str, str]:
+    """Everything that a path can name, made."""
+    app = AppFactory(name="tenant")
+    session = SessionFactory(owner=UserFactory(app=app, name="ann"), name="talk")
+    event = EventFactory(session=session)
+    for thing in (session, session.owner, ProjectFactory(app=app, name="work")):
+        publish(thing, now="Something.")
+    return {**NAMES, "message": event.public_id}
+
+
+def path(route: Route, names: dict[str, str], **changed: str) -> str:
+    """Return a route's path, with a query where the route needs one to name its thing."""
+    filled = route[1].format(**{key: quote(value, safe="%") for key, value in {**names, **changed}.items()})
+    part = {"/v1/apps": "app", "/v1/apps/{app}/users": "user", "/v1/apps/{app}/users/{user}/sessions": "session"}
+    if route[0] == "GET" and route[1] in part:
+        asked = part[route[1]]
+        filled += f"?{asked}_id={quote({**names, **changed}[asked], safe='%')}"
+    return filled
+
+
+def test_the_table_knows_the_routes() -> None:
+    assert len(ROUTES) >= 48
+    assert ("POST", "/v1/apps/{app}/users/{user}/sessions/{session}/messages") in ROUTES
+    assert ("GET", "/v1/apps/{app}/queue") in ROUTES
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+def test_without_a_key_and_with_a_wrong_one(names: dict[str, str], row_counts: RowCounts, route: Route) -> None:
+    before = row_counts()
+    for body in (None, b"\xff{"):
+        refused(Agent(None).send(route[0], path(route, names), body), 401, "not_authenticated")
+        refused(Agent("hk_wrong").send(route[0], path(route, names), body), 401, "invalid_token")
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+def test_with_another_tenants_key(names: dict[str, str], row_counts: RowCounts, route: Route) -> None:
+    foreign: Session = SessionFactory()
+    agents = [
+        Agent(ApiKeyFactory(app=foreign.app).key),
+        Agent(ApiKeyFactory(user=foreign.owner).key),
+        Agent(ApiKeyFactory(session=foreign).key),
+    ]
+    before = row_counts()
+    answers = set()
+    for agent in agents:
+        answers.add(refused(agent.send(route[0], path(route, names), {}), 401, "out_of_scope"))
+        answers.add(refused(agent.send(route[0], path(route, names, app="nowhere"), {}), 401, "out_of_scope"))
+    assert len(answers) == 1
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+def test_a_name_that_cannot_be(operator: Agent, names: dict[str, str], row_counts: RowCounts, route: Route) -> None:
+    before = row_counts()
+    parts = re.findall(r"{(\w+)}", route[1]) or (["app"] if route == ("GET", "/v1/apps") else [])
+    for value in ("a%00b", "a%0Ab", "%7F", "x" * 10_000, "."):
+        for part in parts:
+            detail = refused(operator.send(route[0], path(route, names, **{part: value}), {}), 422, "invalid")
+            assert detail[0]["loc"][0] in ("path", "query")
+            assert detail[0]["loc"][1] in (part, f"{part}_id")
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+def test_odd_names_are_names(operator: Agent, names: dict[str, str], row_counts: RowCounts, route: Route) -> None:
+    """Names with ``+``, spaces, ``%``, other scripts and broken UTF-8 are found or not; nothing breaks."""
+    for odd in ("a+b", "a b", "a%25b", "日本", "%F0%9F%98%80", "%FF%FE", "..%2E", "'; --", "a&b=c", "-", "%s", "{x}"):
+        for part in re.findall(r"{(\w+)}", route[1]):
+            response = operator.send(route[0], path(route, names, **{part: odd}), {})
+            assert response.status_code in (200, 404, 422), (odd, response.content)
+            if response.status_code != 200:
+                assert set(json.loads(response.content)) == {"detail", "code", "request_id"}
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route not in MAKES], ids=named)
+def test_an_unknown_id(operator: Agent, names: dict[str, str], row_counts: RowCounts, route: Route) -> None:
+    before = row_counts()
+    body = {"to": 1, "reason": "x"} if route[1].endswith("rollback") else {"metadata": {}} if route[0] == "PUT" else {}
+    for unknown in (UNKNOWN, "nobody"):
+        for part in re.findall(r"{(\w+)}", route[1]):
+            status, code = (422, "invalid") if part == "number" else (404, "not_found")
+            refused(operator.send(route[0], path(route, names, **{part: unknown}), body), status, code)
+    assert row_counts() == before
+
+
+NOT_JSON: dict[str, bytes] = {
+    "cut off": b'{"content": "x"',
+    "not utf-8": b'{"content": "\xff"}',
+    "utf-16": '{"content": "x"}'.encode("utf-16"),
+    "a byte order mark": b'\xef\xbb\xbf{"content": "x"}',
+    "deep": b"[" * 100_000,
+    "deep and whole": b'{"metadata":' * 5_000 + b"1" + b"}" * 5_000,
+    "not a number": b'{"metadata": {"n": NaN}}',
+    "infinity": b'{"metadata": {"n": -Infinity}}',
+    "a number too long": b'{"metadata": {"n": ' + b"9" * 10_000 + b"}}",
+    "a raw nul": b'{"content": "\x00"}',
+}
+NOT_AN_OBJECT = [5, "text", True, [5], [[]], [None], 1.5]
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=named)
+def test_a_body_that_cannot_be_taken(
+    operator: Agent, names: dict[str, str], row_counts: RowCounts, route: Route
+) -> None:
+    before = row_counts()
+    for why, body in NOT_JSON.items():
+        detail = refused(operator.send(route[0], path(route, names), body), 422, "invalid")
+        assert (detail[0]["type"], detail[0]["loc"]) == ("json_invalid", ["body"]), why
+    for value in NOT_AN_OBJECT:
+        detail = refused(operator.send(route[0], path(route, names), value), 422, "invalid")
+        assert detail[0]["loc"][0] == "body"
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+        response = operator.send(route[0], path(route, names), b'{"content": "x"}', Content_Type=content_type)
+        refused(response, 415, "unsupported_media_type")
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=named)
+def test_a_body_that_is_too_large(
+    operator: Agent, names: dict[str, str], row_counts: RowCounts, settings: Any, route: Route
+) -> None:
+    settings.HONCHO = {**settings.HONCHO, "BATCH_BYTES": 1_000}
+    before = row_counts()
+    refused(operator.send(route[0], path(route, names), b" " * 1_001), 413, "too_large")
+    assert row_counts() == before
+    assert operator.send(route[0], path(route, names), b" " * 1_000).status_code == 422
+
+
+MESSAGE = {"content": "x", "is_user": True}
+FAR = "9" * 400
+FIELDS: list[tuple[str, str, dict[str, Any], list[Any]]] = [
+    # method, end of the path, a good body with "?" where the bad values go, the bad values
+    *[
+        (method, end, {"name": "?"}, [5, None if method == "POST" else [], "", "a/b", "\x00", "\ud800", "x" * 513])
+        for method, end in [("POST", "/v1/apps"), ("POST", "/v1/apps/{app}/users"), ("PUT", "/v1/apps/{app}"),
+                            ("PUT", "/v1/apps/{app}/users/{user}")]
+    ],
+    ("POST", "/v1/apps/{app}/users/{user}/sessions", {"name": "?"}, [5, "", "a/b", "\x00", "\ud800", "x" * 513]),
+    *[
+        (method, end, {**body, "metadata": "?"},
+         [5, "x", [], [1], True, {"a": "\x00"}, {"\x00": 1}, {"a": "\ud800"}])
+        for method, end, body in [
+            ("POST", "/v1/apps", {"name": "new"}), ("POST", "/v1/apps/{app}/users", {"name": "new"}),
+            ("POST", "/v1/apps/{app}/users/{user}/sessions", {}), ("PUT", "/v1/apps/{app}", {}),
+            ("PUT", "/v1/apps/{app}/users/{user}", {}), ("PUT", "/v1/apps/{app}/users/{user}/sessions/{session}", {}),
+            ("PUT", "/messages/{message}", {}), ("POST", "/messages", MESSAGE),
+            ("POST", "/events", {"content": "x"}),
+        ]
+    ],
+    *[
+        ("POST", f"{end}/list", {"filter": "?"}, [5, "x", [1], True, {"a": "\x00"}, {"a": "\ud800"}])
+        for end in ("/v1/apps", "/users", "/sessions", "/messages")
+    ],
+    ("POST", "/sessions/list", {"is_active": "?"}, ["true", 1, []]),
+    ("POST", "/messages", {**MESSAGE, "content": "?"}, [5, None, [], "x" * 50_001, "\x00", "\ud800"]),
+    ("POST", "/messages", {**MESSAGE, "is_user": "?"}, ["true", 1, None, []]),
+    ("POST", "/messages", {**MESSAGE, "id": "?"}, [5, "", [], "x" * 256, "\x00", "\ud800"]),
+    ("POST", "/messages", {**MESSAGE, "occurred_at": "?"},
+     ["yesterday", 5, [], "2026-01-01T00:00:00", "9999-12-31T23:59:59Z", "2026-13-01T00:00:00Z", FAR, "\x00"]),
+    ("POST", "/messages/batch", {"messages": "?"}, [5, None, {}, "x", [5], [[]], [None], [{}], [MESSAGE] * 101]),
+    ("POST", "/events", {"content": "?"}, [5, [], "x" * 50_001, "\x00", "\ud800"]),
+    ("POST", "/events", {"kind": "?"}, [5, [], "", "Odd", "a b", "x" * 101, "a.\x00", "message\n"]),
+    ("POST", "/events", {"data": "?"}, [5, "x", True, {"a": "\x00"}, {"a": "\ud800"}]),
+    ("POST", "/events", {"author": "?"}, [5, [], "", "a/b", "\x00", "\ud800", "x" * 513]),
+    ("POST", "/events", {"project": "?"}, [5, [], "", "a/b", "\x00", "\ud800", "x" * 513]),
+    ("POST", "/events", {"origin": "?"}, [5, [], "", "model", "\x00"]),
+    ("POST", "/events", {"is_user": "?"}, ["true", 1, []]),
+    ("POST", "/events", {"id": "?"}, [5, "", "x" * 256, "\x00"]),
+    ("POST", "/events", {"occurred_at": "?"}, ["yesterday", 5, "2026-01-01T00:00:00",
+                                        "0001-01-01T00:00:00+14:00", FAR]),
+    ("POST", "/events", {"?": 1}, ["unknown", "\x00", "contents", "\ud800", "x" * 10_000]),
+    ("POST", "/representation/rollback", {"to": 1, "reason": "?"}, [5, "", " ", "\x00", "x" * 2_001]),
+    ("POST", "/representation/rollback", {"to": "?", "reason": "x"}, ["1", 0, -1, 1.5, True, 10**30, None]),
+]  # fmt: skip
+
+
+def with_value(body: dict[str, Any], value: Any) -> tuple[str, dict[str, Any]]:
+    """Return the field that is marked, and the body with ``value`` in its place."""
+    if "?" in body:
+        return value, {value: 1}
+    field = next(key for key, given in body.items() if given == "?")
+    return field, {**body, field: value}
+
+
+@pytest.mark.parametrize(
+    "case", FIELDS, ids=lambda case: f"{case[0]} {case[1]} {next(k for k in case[2] if '?' in (k, case[2][k]))}"
+)
+def test_a_field_that_cannot_be_taken_is_named(
+    operator: Agent, names: dict[str, str], row_counts: RowCounts, case: tuple[str, str, dict[str, Any], list[Any]]
+) -> None:
+    method, end, body, values = case
+    matching = [
+        route
+        for route in ROUTES
+        if route[0] == method and (route[1] == end or (route[1].endswith(end) and not end.startswith("/v1/")))
+    ]
+    assert matching
+    before = row_counts()
+    for route in matching:
+        for value in values:
+            field, sent = with_value(body, value)
+            detail = refused(operator.send(method, path(route, names), sent), 422, "invalid")
+            assert detail[0]["loc"][:2] == ["body", field[:100]], (value, detail)
+            assert len(json.dumps(detail)) < 2_000
+    assert row_counts() == before
+
+
+def test_a_number_that_json_has_and_postgresql_has_not(
+    operator: Agent, names: dict[str, str], row_counts: RowCounts
+) -> None:
+    before = row_counts()
+    talk = "/v1/apps/tenant/users/ann/sessions/talk"
+    for method, where, body in [
+        ("POST", f"{talk}/messages", b'{"content": "x", "is_user": true, "metadata": {"n": 1e999}}'),
+        ("POST", f"{talk}/messages/list", b'{"filter": {"n": -1e999}}'),
+        ("POST", f"{talk}/events", b'{"data": [1e999]}'),
+        ("PUT", talk, b'{"metadata": {"n": 1e999}}'),
+    ]:
+        assert refused(operator.send(method, where, body), 422, "invalid")[0]["type"] == "json"
+    assert row_counts() == before
+
+
+def test_what_is_too_large_for_one_event_is_said(operator: Agent, names: dict[str, str], row_counts: RowCounts) -> None:
+    before = row_counts()
+    large = {"a": "x" * 262_144}
+    talk = "/v1/apps/tenant/users/ann/sessions/talk"
+    refused(operator.send("POST", f"{talk}/events", {"data": large}), 413, "too_large")
+    refused(operator.send("POST", f"{talk}/messages", {**MESSAGE, "metadata": large}), 413, "too_large")
+    refused(operator.send("PUT", "/v1/apps/tenant", {"metadata": large}), 413, "too_large")
+    assert row_counts() == before
+
+
+QUERIES = [
+    (r"/list$", "POST", ["page=0", "page=-1", "page=x", "page=", "page=1.5", "page=99999999999999999999", "size=0",
+                         "size=101", "size=x", "size=%00", "size=１", "reverse=maybe", "reverse=%00"]),
+    (r"/events$", "GET", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=", f"cursor={'z' * 22}", "cursor=%00",
+                          "since=yesterday", "since=2026-01-01", "until=%00", "kind=", "kind=%00", "author=",
+                          "author=%00", "reverse=2", f"kind={'x' * 101}"]),
+    (r"/context$|/representation$", "GET", ["tokens=0", "tokens=100001", "tokens=x", "version=0", "version=x",
+                                            "version=99999999999", "at=x", "at=%00"]),
+    (r"/versions$", "GET", ["limit=0", "limit=101", "cursor=x", "cursor=0", "cursor=99999999999", "cursor=%00"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pattern", "method", "queries"), QUERIES, ids=[query[0] for query in QUERIES])
+def test_a_query_that_cannot_be_taken_is_named(
+    operator: Agent, names: dict[str, str], row_counts: RowCounts, pattern: str, method: str, queries: list[str]
+) -> None:
+    matching = [route for route in ROUTES if route[0] == method and re.search(pattern, route[1])]
+    assert matching
+    before = row_counts()
+    for route in matching:
+        for query in queries:
+            detail = refused(operator.send(method, f"{path(route, names)}?{query}"), 422, "invalid")
+            assert detail[0]["loc"] == ["query", query.partition("=")[0]]
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+def test_a_method_that_is_not_there(names: dict[str, str], row_counts: RowCounts, route: Route) -> None:
+    before = row_counts()
+    there = {method for method, pattern in ROUTES if pattern == route[1]}
+    for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "ODD"} - there:
+        response = Agent(None).send(method, path(route, names))
+        refused(response, 405, "method_not_allowed")
+        assert there <= set(response["Allow"].split(", ")) <= there | {"HEAD"}
+    assert row_counts() == before

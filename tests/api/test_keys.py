@@ -1,0 +1,291 @@
+"""What a key opens, and what it does not."""
+
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from memory import ids, keys, tenants
+from memory.models import ApiKey, App, Event, Project, Session, User
+from tests.api.conftest import Agent, RowCounts, path_of, publish, refused
+from tests.factories import ApiKeyFactory, AppFactory, EventFactory, ProjectFactory, SessionFactory, UserFactory
+
+MESSAGE = {"content": "x", "is_user": True}
+
+
+@pytest.fixture
+def session(db: None) -> Session:
+    """A session ``talk`` of ``ann`` in ``tenant``, with a project ``work``."""
+    app = AppFactory(name="tenant")
+    made = SessionFactory(owner=UserFactory(app=app, name="ann"), name="talk")
+    ProjectFactory(app=app, name="work")
+    publish(made.owner, now="About Ann.")
+    return made
+
+
+def key_of(scope: str, session: Session, **more: Any) -> Agent:
+    """Return an agent with a key of this scope around a session."""
+    things = {
+        "operator": {},
+        "app": {"app": session.app},
+        "user": {"user": session.owner},
+        "session": {"session": session},
+    }
+    return Agent(ApiKeyFactory(**things[scope], **more).key)
+
+
+# What each route asks for, narrowest first: a key of this scope or a wider one opens it.
+ROUTES = [
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/name/talk", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/get_or_create/talk", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions?session_id=talk", None),
+    ("session", "PUT", "/v1/apps/tenant/users/ann/sessions/talk", {"metadata": {}}),
+    ("session", "POST", "/v1/apps/tenant/users/ann/sessions/talk/messages", MESSAGE),
+    ("session", "POST", "/v1/apps/tenant/users/ann/sessions/talk/messages/batch", {"messages": [MESSAGE]}),
+    ("session", "POST", "/v1/apps/tenant/users/ann/sessions/talk/messages/list", {}),
+    ("session", "POST", "/v1/apps/tenant/users/ann/sessions/talk/events", {"content": "x", "author": "ann"}),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/events", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/context", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/representation", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/representation/versions", None),
+    ("session", "DELETE", "/v1/apps/tenant/users/ann/sessions/talk", None),
+    ("user", "GET", "/v1/apps/tenant/users/ann", None),
+    ("user", "GET", "/v1/apps/tenant/users?user_id=ann", None),
+    ("user", "GET", "/v1/apps/tenant/users/name/ann", None),
+    ("user", "GET", "/v1/apps/tenant/users/get_or_create/ann", None),
+    ("user", "PUT", "/v1/apps/tenant/users/ann", {"metadata": {}}),
+    ("user", "POST", "/v1/apps/tenant/users/ann/sessions", {}),
+    ("user", "GET", "/v1/apps/tenant/users/ann/sessions/get_or_create/new", None),
+    ("user", "POST", "/v1/apps/tenant/users/ann/sessions/list", {}),
+    ("user", "POST", "/v1/apps/tenant/users/ann/sessions/brand-new/messages", MESSAGE),
+    ("user", "POST", "/v1/apps/tenant/users/ann/events", {"content": "x"}),
+    ("user", "GET", "/v1/apps/tenant/users/ann/events", None),
+    ("user", "GET", "/v1/apps/tenant/users/ann/context", None),
+    ("user", "GET", "/v1/apps/tenant/users/ann/representation", None),
+    ("user", "GET", "/v1/apps/tenant/users/ann/representation/versions/1", None),
+    ("app", "GET", "/v1/apps/tenant", None),
+    ("app", "GET", "/v1/apps?app_id=tenant", None),
+    ("app", "GET", "/v1/apps/name/tenant", None),
+    ("app", "GET", "/v1/apps/get_or_create/tenant", None),
+    ("app", "PUT", "/v1/apps/tenant", {"metadata": {}}),
+    ("app", "GET", "/v1/apps/tenant/queue", None),
+    ("app", "POST", "/v1/apps/tenant/users", {"name": "new"}),
+    ("app", "POST", "/v1/apps/tenant/users/list", {}),
+    ("app", "GET", "/v1/apps/tenant/users/get_or_create/bob", None),
+    ("app", "POST", "/v1/apps/tenant/users/bob/sessions/talk/messages", MESSAGE),
+    ("app", "POST", "/v1/apps/tenant/users/ann/sessions/talk/events", {"content": "x", "author": "bob"}),
+    ("app", "POST", "/v1/apps/tenant/users/ann/sessions/talk/events", {"content": "x", "project": "work"}),
+    ("app", "POST", "/v1/apps/tenant/projects/work/events", {"content": "x"}),
+    ("app", "GET", "/v1/apps/tenant/projects/work/events", None),
+    ("app", "GET", "/v1/apps/tenant/projects/work/representation", None),
+    ("app", "POST", "/v1/apps/tenant/users/ann/representation/rollback", {"to": 1, "reason": "x"}),
+    ("operator", "POST", "/v1/apps", {"name": "another"}),
+    ("operator", "POST", "/v1/apps/list", {}),
+    ("operator", "GET", "/v1/apps/get_or_create/another", None),
+    ("operator", "POST", "/v1/apps/another/users/ann/sessions/talk/messages", MESSAGE),
+]
+SCOPES = ["session", "user", "app", "operator"]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize(("needed", "method", "path", "body"), ROUTES, ids=lambda value: str(value)[:70])
+def test_a_key_opens_what_lies_beneath_its_scope(
+    session: Session, row_counts: RowCounts, scope: str, needed: str, method: str, path: str, body: Any
+) -> None:
+    agent = key_of(scope, session)
+    before = row_counts()
+    response = agent.send(method, path, body)
+    if SCOPES.index(scope) >= SCOPES.index(needed):
+        assert response.status_code == 200, response.content
+    else:
+        refused(response, 401, "out_of_scope")
+        assert response["WWW-Authenticate"] == "Bearer"
+        assert response["x-should-retry"] == "false"
+        assert row_counts() == before
+
+
+@pytest.mark.parametrize(("needed", "method", "path", "body"), ROUTES, ids=lambda value: str(value)[:70])
+def test_a_read_only_key_reads(
+    session: Session, row_counts: RowCounts, needed: str, method: str, path: str, body: Any
+) -> None:
+    agent = key_of("operator", session, read_only=True)
+    before = row_counts()
+    response = agent.send(method, path, body)
+    if method in ("PUT", "DELETE") or "get_or_create" in path or (method == "POST" and not path.endswith("/list")):
+        assert refused(response, 403, "read_only") == "This key can only read"
+    else:
+        assert response.status_code == 200, response.content
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("scope", ["app", "user", "session"])
+def test_ids_open_what_names_open(session: Session, scope: str) -> None:
+    agent = key_of(scope, session)
+    by_id = f"/v1/apps/{session.app.public_id}/users/{session.owner.public_id}/sessions/{session.public_id}/context"
+    assert agent.get(by_id) == agent.get(f"{path_of(session)}/context")
+
+
+def test_another_tenants_things_answer_like_what_does_not_exist(session: Session) -> None:
+    foreign = EventFactory()
+    agent = key_of("app", session)
+    theirs = agent.send("GET", f"{path_of(foreign.session)}/messages/{foreign.public_id}")
+    by_id = agent.send("GET", f"/v1/apps/{foreign.app.public_id}/users/{foreign.user.public_id}")
+    nobodys = agent.send("GET", "/v1/apps/nobody/users/nobody")
+    details = {refused(response, 401, "out_of_scope") for response in (theirs, by_id, nobodys)}
+    assert len(details) == 1
+
+
+def test_a_refusal_asks_nothing_of_the_tenants_tables(session: Session) -> None:
+    agent = key_of("app", session)
+    agent.get("/v1/apps/tenant")
+    with CaptureQueriesContext(connection) as asked:
+        refused(agent.send("GET", "/v1/apps/other/users/ann"), 401, "out_of_scope")
+    assert len(asked) == 0
+
+
+def test_a_name_that_looks_like_another_tenants_id_leads_nowhere(session: Session) -> None:
+    foreign = EventFactory(content="secret").session
+    tenants.change(session.app, name=foreign.app.public_id)
+    tenants.change(session.owner, name=foreign.owner.public_id)
+    agent = key_of("app", session)
+    answered = agent.get(f"/v1/apps/{foreign.app.public_id}")
+    assert answered["id"] == session.app.public_id
+    page = agent.get(f"/v1/apps/{foreign.app.public_id}/users/{foreign.owner.public_id}/events")
+    assert page["items"] == []
+
+
+def test_a_user_whose_name_is_anothers_id_stays_within_itself(session: Session) -> None:
+    bob = UserFactory(app=session.app)
+    EventFactory(session=SessionFactory(owner=bob), content="secret")
+    tenants.change(session.owner, name=bob.public_id)
+    agent = key_of("user", session)
+    assert agent.get(f"/v1/apps/tenant/users/{bob.public_id}")["id"] == session.owner.public_id
+    assert agent.get(f"/v1/apps/tenant/users/{bob.public_id}/events")["items"] == []
+
+
+def test_a_session_key_of_a_session_that_nobody_owns_opens_no_users_path(session: Session) -> None:
+    shared, _ = tenants.make_session(session.app, None, "shared")
+    tenants.join(shared, session.owner)
+    agent = Agent(ApiKeyFactory(session=shared).key)
+    path = f"/v1/apps/tenant/users/ann/sessions/{shared.public_id}/context"
+    refused(agent.send("GET", path), 401, "out_of_scope")
+
+
+def test_a_user_key_names_itself_alone_as_author(session: Session) -> None:
+    agent = key_of("user", session)
+    events = f"{path_of(session)}/events"
+    for name in ("ann", session.owner.public_id):
+        assert agent.post(events, {"content": "x", "author": name})["author"] == "ann"
+    refused(agent.send("POST", events, {"content": "x", "author": "bob"}), 401, "out_of_scope")
+    refused(agent.send("POST", events, {"content": "x", "project": "secret"}), 401, "out_of_scope")
+    assert Event.objects.count() == 2
+    assert not User.objects.filter(name="bob").exists()
+    assert not Project.objects.filter(name="secret").exists()
+
+
+def test_no_key(session: Session) -> None:
+    response = Agent(None).send("GET", "/v1/apps/tenant")
+    assert refused(response, 401, "not_authenticated") == "No access token provided"
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer wrong", "Bearer ", "Bearer", "Basic {key}", "{key}", "Bearer {key}x", "Bearer \udcff\udcfe", "Bearer é"],
+)
+def test_a_key_that_is_none(session: Session, header: str) -> None:
+    key = ApiKeyFactory().key
+    response = Agent(None).send("GET", "/v1/apps/tenant", Authorization=header.format(key=key))
+    assert refused(response, 401, "invalid_token") == "Invalid access token"
+
+
+def test_the_schemes_name_has_no_case(session: Session) -> None:
+    key = ApiKeyFactory().key
+    assert Agent(None).get("/v1/apps/tenant", Authorization=f"bearer  {key}")["name"] == "tenant"
+
+
+def test_a_revoked_key_is_refused(session: Session) -> None:
+    row = ApiKeyFactory()
+    agent = Agent(row.key)
+    agent.get("/v1/apps/tenant")
+    keys.revoke(row)
+    assert refused(agent.send("GET", "/v1/apps/tenant"), 401, "invalid_token") == "Invalid access token"
+
+
+def test_a_key_expires_even_while_it_is_remembered(session: Session) -> None:
+    agent = Agent(ApiKeyFactory(expires_at=timezone.now() + timedelta(seconds=60)).key)
+    agent.get("/v1/apps/tenant")
+    with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+        refused(agent.send("GET", "/v1/apps/tenant"), 401, "invalid_token")
+
+
+def test_without_auth_everything_is_open(session: Session, settings: Any) -> None:
+    settings.HONCHO = {**settings.HONCHO, "AUTH": False}
+    assert Agent(None).post("/v1/apps/list", {})["total"] == 1
+    assert Agent("anything").get("/v1/apps/tenant")["name"] == "tenant"
+    refused(Agent(None).send("GET", "/v1/apps"), 401, "out_of_scope")
+
+
+def made_by_command(*arguments: str) -> tuple[str, str]:
+    """Run ``create_api_key``; return the last line of its output, and what it said beside."""
+    out, err = io.StringIO(), io.StringIO()
+    call_command("create_api_key", *arguments, stdout=out, stderr=err)
+    return out.getvalue().splitlines()[-1], err.getvalue()
+
+
+def test_the_command_makes_what_the_key_is_for(db: None) -> None:
+    key, said = made_by_command("demo", "--scope", "app", "--app", "my-app")
+    assert "Making what was missing of my-app" in said
+    assert Agent(key).get("/v1/apps")["name"] == "my-app"
+    row = ApiKey.objects.get()
+    assert (row.name, row.scope, row.read_only, row.expires_at) == ("demo", "app", False, None)
+    assert key not in (row.digest, row.prefix)
+    assert made_by_command("again", "--scope", "app", "--app", "my-app")[1] == ""
+
+
+def test_the_command_makes_keys_of_every_scope(db: None) -> None:
+    operator, _ = made_by_command("o", "--scope", "operator", "--read-only", "--expires-days", "2")
+    user, _ = made_by_command("u", "--scope", "user", "--app", "a", "--user", "ann")
+    session, _ = made_by_command("s", "--scope", "session", "--app", "a", "--user", "ann", "--session", "talk")
+    assert Agent(operator).post("/v1/apps/list", {})["total"] == 1
+    assert Agent(user).get("/v1/apps/a/users")["name"] == "ann"
+    assert Agent(session).get("/v1/apps/a/users/ann/sessions")["name"] == "talk"
+    row = ApiKey.objects.get(name="o")
+    assert row.read_only
+    assert row.expires_at is not None
+    assert timedelta(days=1.99) < row.expires_at - timezone.now() < timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scope", "app"], "needs --app"),
+        (["--scope", "user", "--app", "a"], "needs --user"),
+        (["--scope", "session", "--app", "a", "--user", "u"], "needs --session"),
+        (["--scope", "operator", "--app", "a"], "takes no --app"),
+        (["--scope", "app", "--app", "a/b"], "A name holds no '/'"),
+        (["--scope", "app", "--app", "a", "--expires-days", "-1"], "above 0"),
+        (["--scope", "app", "--app", "a", "--expires-days", "nan"], "above 0"),
+        (["--scope", "everything"], "invalid choice"),
+    ],
+)
+def test_the_command_says_what_is_wrong(db: None, arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        made_by_command("demo", *arguments)
+    assert not ApiKey.objects.exists()
+    assert not App.objects.exists()
+
+
+def test_no_key_and_no_secret_is_in_an_answer(session: Session, row_counts: Callable[[], Any]) -> None:
+    row = ApiKeyFactory(app=session.app)
+    response = Agent(row.key).send("GET", "/v1/apps/other")
+    assert row.key.encode() not in response.content
+    assert ids.encode(session.app_id).encode() not in response.content

@@ -1,0 +1,120 @@
+"""The schema: valid, current, and true of what the routes answer."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
+
+from tests.api.conftest import Agent, path_of, publish
+from tests.factories import EventFactory
+
+SNAPSHOT = Path(__file__).resolve().parent.parent.parent / "docs" / "openapi.yaml"
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The schema as the code says it now."""
+    made: dict[str, Any] = yaml.safe_load(rendered())
+    return made
+
+
+@cache
+def rendered() -> bytes:
+    """The schema as ``manage.py spectacular`` writes it."""
+    made: bytes = OpenApiYamlRenderer().render(
+        SchemaGenerator().get_schema(request=None, public=True), renderer_context={}
+    )
+    return made
+
+
+def test_the_schema_is_valid() -> None:
+    validate_schema(schema())
+    assert schema()["openapi"] == "3.1.1"
+
+
+def test_the_snapshot_is_current() -> None:
+    assert yaml.safe_load(SNAPSHOT.read_text()) == schema(), (
+        "Write it anew: manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml"
+    )
+
+
+def test_every_operation_is_named_told_and_guarded() -> None:
+    operations = [
+        (path, method, operation)
+        for path, methods in schema()["paths"].items()
+        for method, operation in methods.items()
+        if path.startswith("/v1")
+    ]
+    assert len(operations) >= 48
+    names = [operation["operationId"] for _, _, operation in operations]
+    assert len(names) == len(set(names))
+    assert {"apps.create", "apps.users.sessions.messages.create", "apps.users.sessions.get_context"} <= set(names)
+    for path, method, operation in operations:
+        assert operation["summary"], path
+        assert operation["security"] == [{"apiKey": []}], path
+        assert {"200", "401", "422"} <= set(operation["responses"]), path
+        assert ("requestBody" in operation) == (method in ("post", "put")), path
+
+
+def check(path: str, method: str, answered: Any) -> None:
+    """Hold an answer against what the schema says of it; an undeclared field is a fault too."""
+    declared = schema()["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+    document = {**declared, "components": {"schemas": {
+        name: {**component, "additionalProperties": component.get("additionalProperties", False)}
+        if component.get("type") == "object" else component
+        for name, component in schema()["components"]["schemas"].items()
+    }}}  # fmt: skip
+    problems = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(document).iter_errors(answered)]
+    assert problems == []
+
+
+def test_a_check_can_fail() -> None:
+    with pytest.raises(AssertionError, match="id"):
+        check("/v1/apps/{app}", "get", {"name": "a", "metadata": {}, "created_at": "2026-01-01T00:00:00Z"})
+    with pytest.raises(AssertionError, match="extra"):
+        check("/v1/apps/{app}", "get", {"id": "x", "name": "a", "metadata": {}, "created_at": "x", "extra": 1})
+
+
+def test_answers_are_what_the_schema_says(operator: Agent) -> None:
+    event = EventFactory(project="work")
+    publish(event.user, ["Prefers Python."], [event])
+    EventFactory(session=event.session)
+    app, user, session = (
+        "/v1/apps/{app}",
+        "/v1/apps/{app}/users/{user}",
+        "/v1/apps/{app}/users/{user}/sessions/{session}",
+    )
+    a, u, s = f"/v1/apps/{event.app.name}", path_of(event.user), path_of(event.session)
+    for path, asked in [
+        (app, a), ("/v1/apps/name/{app}", f"/v1/apps/name/{event.app.name}"), (f"{app}/queue", f"{a}/queue"),
+        (user, u), (session, s), (f"{session}/messages/{{message}}", f"{s}/messages/{event.public_id}"),
+        (f"{session}/events", f"{s}/events"), (f"{app}/projects/{{project}}/events", f"{a}/projects/work/events"),
+        (f"{user}/context", f"{u}/context"),
+        (f"{session}/context", f"{s}/context?include=conclusions,summary,card,pending"),
+        (f"{user}/representation", f"{u}/representation"), (f"{session}/representation", f"{s}/representation"),
+        (f"{user}/representation/versions", f"{u}/representation/versions"),
+        (f"{user}/representation/versions/{{number}}", f"{u}/representation/versions/1"),
+    ]:  # fmt: skip
+        check(path, "get", operator.get(asked))
+    message = {"content": "x", "is_user": True}
+    for path, asked, body in [
+        ("/v1/apps", "/v1/apps", {"name": "new"}), ("/v1/apps/list", "/v1/apps/list", {}),
+        (f"{app}/users", f"{a}/users", {"name": "new"}), (f"{app}/users/list", f"{a}/users/list", {}),
+        (f"{user}/sessions", f"{u}/sessions", {}), (f"{user}/sessions/list", f"{u}/sessions/list", {}),
+        (f"{session}/messages", f"{s}/messages", message),
+        (f"{session}/messages/batch", f"{s}/messages/batch", {"messages": [message]}),
+        (f"{session}/messages/list", f"{s}/messages/list", {}),
+        (f"{session}/events", f"{s}/events", {"content": "x"}),
+        (f"{session}/events", f"{s}/events", [{"content": "x"}]),
+        (f"{user}/representation/rollback", f"{u}/representation/rollback", {"to": 1, "reason": "x"}),
+    ]:  # fmt: skip
+        check(path, "post", operator.post(asked, body))
+    refused = operator.send("POST", f"{s}/messages", {}).json()
+    error = {"$ref": "#/components/schemas/Error", "components": schema()["components"]}
+    assert list(Draft202012Validator(error).iter_errors(refused)) == []
