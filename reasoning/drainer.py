@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,10 @@ STOP_CHANNEL = "honcho_stop"
 
 BEAT_SECONDS = 5.0
 _DATABASE_PAUSE_SECONDS = (0.5, 10.0)
+_BREATH_SECONDS = 0.05
+"""The least time between two looks: what is due and not to be had (another holds it) is no reason to spin."""
+
+_CLOSE_SECONDS = 10.0
 
 log = structlog.get_logger("honcho.reasoning")
 
@@ -59,7 +64,7 @@ class Drainer:
         self.stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
-        self._look_again = False
+        self._look_again_until = 0.0
         self._threads = ThreadPoolExecutor(self.settings.worker_concurrency, thread_name_prefix="honcho-db")
 
     def stop(self) -> None:
@@ -82,7 +87,7 @@ class Drainer:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
-            await self._database(_forget_worker, self.name)
+            await self._try(_forget_worker, self.name)
             await self._close()
 
     async def _drain(self, deadline: float | None, until_idle: bool) -> None:
@@ -104,9 +109,9 @@ class Drainer:
                 wait = min(wait, max(deadline - time.monotonic(), 0.0))
             if len(self.in_flight) >= self.capacity:
                 wait = self.settings.poll_interval
-            if self._look_again:  # writers that came just after the wake-up sent none of their own
-                wait, self._look_again = min(wait, 2 * WAKE_SPACING_SECONDS), False
-            await self._wait(wait)
+            if (left := self._look_again_until - time.monotonic()) > 0:
+                wait = min(wait, left)  # writers that come just after a wake-up send none of their own
+            await self._wait(max(wait, _BREATH_SECONDS))
 
     async def _step(self) -> float | None:
         """Take in what is new, claim what is due, and return in how many seconds the next is due (None: nothing)."""
@@ -176,7 +181,7 @@ class Drainer:
             task.cancel()
         if left:
             await asyncio.gather(*(task for task, _ in left), return_exceptions=True)
-            await self._database(queue.release, [claim for _, claim in left])
+            await self._try(queue.release, [claim for _, claim in left])
 
     async def _beat(self) -> None:
         """Say that this worker lives, and hold its leases."""
@@ -203,7 +208,7 @@ class Drainer:
                     async for notice in listener.notifies():
                         if notice.channel == STOP_CHANNEL and notice.payload == self.stop_word:
                             self.stopping = True
-                        self._look_again = True
+                        self._look_again_until = time.monotonic() + 2 * WAKE_SPACING_SECONDS
                         self._woken.set()
             except (psycopg.Error, DatabaseError, OSError) as error:
                 log.warning("not_listening", error=type(error).__name__)
@@ -218,9 +223,17 @@ class Drainer:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: _with_healthy_connection(function, *args, **kwargs))
 
+    async def _try(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run ``function`` as ``_database`` does; a database that is away then is no reason not to end."""
+        try:
+            await self._database(function, *args, **kwargs)
+        except DatabaseError as error:
+            log.warning("database_unavailable", error=type(error).__name__)
+
     async def _close(self) -> None:
+        everyone = threading.Barrier(self.settings.worker_concurrency)
         for _ in range(self.settings.worker_concurrency):
-            self._threads.submit(connections.close_all)
+            self._threads.submit(_close_connection, everyone)
         self._threads.shutdown(wait=True)
         close = getattr(self.provider, "close", None)
         if close is not None:
@@ -233,6 +246,13 @@ def _with_healthy_connection(function: Callable[P, T], *args: P.args, **kwargs: 
         return function(*args, **kwargs)
     finally:
         close_old_connections()
+
+
+def _close_connection(everyone: threading.Barrier) -> None:
+    """Close this thread's connection; wait for the others, so that no thread does it twice and none not at all."""
+    connections.close_all()
+    with contextlib.suppress(threading.BrokenBarrierError):
+        everyone.wait(_CLOSE_SECONDS)
 
 
 def _connection_parameters() -> dict[str, Any]:

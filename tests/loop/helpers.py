@@ -34,7 +34,7 @@ def truthful(request: Request) -> Answer:
         add=tuple(Statement(f"It was said: {event.content}", (event.number,)) for event in request.events),
         card=(f"Name: {request.subject}",),
         now=f"{len(request.events)} new.",
-        short_summary="They talk.",
+        short_summary="They talk." if request.kind == "session" else "",
     )
 
 
@@ -61,7 +61,7 @@ class FakeProvider:
         self.peak = max(self.peak, self.in_flight)
         try:
             await asyncio.sleep(self.delay)
-            while self.gate is not None and not self.gate.is_set():
+            while self.gate is not None and not self.gate.is_set():  # noqa: ASYNC110 - a thread sets it
                 await asyncio.sleep(0.01)
             return completion(self.make(request))
         finally:

@@ -33,7 +33,6 @@ from tests.loop.helpers import (
 )
 from tests.store.helpers import assert_covered_once, assert_evidence_once, person, say, together
 
-
 pytestmark = pytest.mark.django_db(transaction=True)  # inside one transaction, the database's now() stands still
 
 

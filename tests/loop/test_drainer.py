@@ -1,0 +1,383 @@
+"""The drainer: many calls in flight on few connections, woken by commits, stopped and disturbed without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from memory import publishing
+from memory.models import Representation, Subject
+from reasoning import drainer as drainer_module
+from reasoning import passes, providers, queue, signals
+from reasoning.drainer import Drainer
+from reasoning.models import Pass, Work, Worker
+from reasoning.providers.base import Answer, Failure, ProviderError, Request, Statement
+from tests.loop.helpers import (
+    AT_ONCE,
+    FakeProvider,
+    claimed,
+    drain,
+    draining,
+    others_connected,
+    outcomes,
+    people,
+    prepared,
+    truthful,
+    work_of,
+)
+from tests.store.helpers import assert_covered_once, assert_evidence_once, events_in_log, person, say, together, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def at_once(settings):
+    settings.HONCHO = AT_ONCE
+
+
+def published() -> int:
+    return Representation.objects.filter(status="published").count()
+
+
+def listens() -> bool:
+    return any(query.startswith("LISTEN") for _, _, query, _ in others_connected())
+
+
+def test_it_drains_until_nothing_waits_and_leaves_nothing_behind():
+    subject = person()
+    events = say("one", "two")
+    provider = drain()
+    assert_covered_once(subject, events)
+    assert [len(request.events) for request in provider.requests] == [2]
+    assert provider.closed
+    assert outcomes() == ["published"]
+    assert not Worker.objects.exists()
+    until(lambda: others_connected() == [], "its connections should be closed")
+
+
+def test_dozens_of_calls_are_in_flight_on_two_connections_and_none_is_held_during_a_call(settings):
+    settings.HONCHO = AT_ONCE | {"WORKER_CONCURRENCY": 2, "CALLS_PER_CONNECTION": 16}
+    for subject in people(40):
+        say("hello", user=subject.user.name)
+    provider = FakeProvider()
+    provider.gate = threading.Event()
+    most = 0
+    with draining(provider):
+        until(lambda: provider.in_flight == 32, "32 calls should be in flight")
+        give_up = time.monotonic() + 1.0
+        while time.monotonic() < give_up:
+            now = others_connected()
+            most = max(most, len(now))
+            open_ones = [row for row in now if row[3] is not None and row[3] > 0.1]
+            assert open_ones == [], "a transaction is open during the calls"
+            assert not [row for row in now if row[1].startswith("idle in transaction")]
+        assert provider.in_flight == 32, "no more than that"
+        provider.gate.set()
+        until(lambda: published() == 40, "all should be published")
+        most = max(most, len(others_connected()))
+    assert provider.peak == 32
+    assert most == 3, "two connections for its work and one that listens"
+    assert set(outcomes()) == {"published"}
+
+
+def test_a_commit_wakes_it_long_before_it_would_look_by_itself(settings):
+    settings.HONCHO = AT_ONCE | {"POLL_INTERVAL": 60}
+    person()
+    with draining(FakeProvider()):
+        until(listens, "it should listen")
+        started = time.monotonic()
+        say("one")
+        until(lambda: published() == 1, "the version", patience=20)
+        assert time.monotonic() - started < 10
+
+
+def test_a_commit_that_sends_no_wake_up_of_its_own_is_seen_all_the_same(settings, monkeypatch):
+    settings.HONCHO = AT_ONCE | {"POLL_INTERVAL": 60}
+    for module in (signals, drainer_module):
+        monkeypatch.setattr(module, "WAKE_SPACING_SECONDS", 0.5)
+    person()
+    with draining(FakeProvider()):
+        until(listens, "it should listen")
+        monkeypatch.setattr(signals, "_last_wake", 0.0)
+        say("one")
+        until(lambda: published() == 1, "the version", patience=20)
+        say("two")
+        assert time.monotonic() - signals._last_wake < 0.5, "too slow a machine: the second sent a wake-up too"
+        until(lambda: published() == 2, "what came just after the wake-up", patience=20)
+
+
+def test_without_a_wake_up_it_looks_by_itself(settings, monkeypatch):
+    settings.HONCHO = AT_ONCE | {"POLL_INTERVAL": 0.3}
+    monkeypatch.setattr(signals, "wake", lambda: None)
+    person()
+    with draining(FakeProvider()):
+        until(listens, "it should listen")
+        say("one")
+        until(lambda: published() == 1, "the version")
+
+
+def test_what_settles_later_is_done_then_and_not_at_the_next_look(settings):
+    settings.HONCHO = AT_ONCE | {"POLL_INTERVAL": 60, "SETTLE_SECONDS": 0.5}
+    person()
+    with draining(FakeProvider()) as running:
+        until(listens, "it should listen")
+        say("one")
+        until(lambda: published() == 1, "the version", patience=20)
+        assert running.provider.requests[0].events[0].content == "one"  # type: ignore[attr-defined]
+    took = Pass.objects.get().started_at - Representation.objects.get().as_of
+    assert took.total_seconds() >= 0.5, "not before it has settled"
+
+
+def test_due_work_that_somebody_locks_is_no_reason_to_spin(monkeypatch):
+    person()
+    say("one")
+    queue.take_in()
+    looks = []
+    claim = queue.claim
+    monkeypatch.setattr(queue, "claim", lambda *args: (looks.append(1), claim(*args))[1])
+    with transaction.atomic():
+        Work.objects.select_for_update().get()
+        started = time.monotonic()
+        with draining(FakeProvider()):
+            time.sleep(1.0)
+            count, lasted = len(looks), time.monotonic() - started
+    assert 1 <= count <= 40 * lasted, f"it looked {count} times in {lasted} s"
+
+
+def test_a_stop_lets_what_is_in_flight_end_and_claims_no_more(settings):
+    for subject in people(3):
+        say("one", user=subject.user.name)
+    provider = FakeProvider()
+    provider.gate = threading.Event()
+    with draining(provider) as running:
+        until(lambda: provider.in_flight == 3, "three calls")
+        running.stop()
+        person("late")
+        say("late", user="late")
+        provider.gate.set()
+    assert published() == 3
+    assert not Work.objects.filter(state="leased").exists()
+    assert len(provider.requests) == 3
+
+
+def test_a_stop_gives_back_what_does_not_end_in_time(settings):
+    settings.HONCHO = AT_ONCE | {"MODEL_TIMEOUT": 0.5}
+    person()
+    say("one")
+    provider = FakeProvider()
+    provider.gate = threading.Event()
+    started = time.monotonic()
+    with draining(provider) as running:
+        until(lambda: provider.in_flight == 1, "the call")
+        running.stop()
+    assert time.monotonic() - started < 10
+    work = work_of()
+    assert (work.state, work.attempts, work.lease_token) == ("waiting", 0, None)
+    assert outcomes() == ["abandoned"]
+    drain()
+    assert outcomes() == ["abandoned", "published"]
+
+
+def test_it_says_that_it_lives_and_holds_its_leases(settings, monkeypatch):
+    settings.HONCHO = AT_ONCE | {"LEASE_SECONDS": 0.6, "POLL_INTERVAL": 0.1}
+    person()
+    say("one")
+    provider = FakeProvider()
+    provider.gate = threading.Event()
+    with draining(provider):
+        until(lambda: provider.in_flight == 1, "the call")
+        lease = work_of()
+        beat = Worker.objects.get()
+        assert beat.name == drainer_module.worker_name()
+        until(lambda: Worker.objects.get().beat_at > beat.beat_at, "another beat")
+        with draining(FakeProvider()) as rival:
+            time.sleep(1.5)
+            assert rival.provider.requests == [], "the lease holds as long as its holder lives"  # type: ignore[attr-defined]
+            renewed = work_of()
+            assert renewed.lease_token == lease.lease_token
+            assert renewed.due_at > lease.due_at
+        provider.gate.set()
+        until(lambda: published() == 1, "the version")
+
+
+def test_two_drainers_share_the_work_and_do_none_twice():
+    subjects = people(30)
+    events = {subject.pk: say("one", "two", user=subject.user.name) for subject in subjects}
+    one, other = FakeProvider(delay=0.05), FakeProvider(delay=0.05)
+    with draining(one), draining(other):
+        until(lambda: published() >= 30, "all should be published")
+        until(lambda: not Work.objects.exclude(state="idle").exists(), "nothing should wait")
+    for subject in subjects:
+        assert_covered_once(subject, events[subject.pk])
+        assert_evidence_once(subject, events[subject.pk])
+    assert outcomes() == ["published"] * 30
+
+
+def fails(error: Exception) -> object:
+    def answer(request: Request) -> Answer:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("error", "failure", "said"),
+    [
+        (ProviderError(Failure.NONSENSE, "not JSON", raw="blah"), "nonsense", "not JSON"),
+        (ProviderError(Failure.RATE_LIMITED, "slow down", retry_after=50), "rate_limited", "slow down"),
+        (ValueError("with content in it"), "ours", "ValueError in "),
+    ],
+    ids=["nonsense", "rate limit", "a bug of ours"],
+)
+def test_what_fails_is_on_the_work_row(error, failure, said):
+    person()
+    say("one")
+    with draining(FakeProvider(fails(error))):  # type: ignore[arg-type]
+        until(lambda: "failed" in outcomes(), "the failure")
+    work = work_of()
+    assert (work.state, work.last_failure, work.attempts) == ("waiting", failure, 1)
+    assert work.last_error.startswith(said)
+    assert "content" not in work.last_error
+    row = Pass.objects.get()
+    assert (row.outcome, row.failure, row.raw) == ("failed", failure, getattr(error, "raw", ""))
+    assert published() == 0
+
+
+def test_one_line_that_fails_does_not_hold_up_the_others():
+    for subject in people(5):
+        say("one", user=subject.user.name)
+
+    def answer(request: Request) -> Answer:
+        if request.subject == "user-2":
+            raise ProviderError(Failure.NONSENSE, "no")
+        return truthful(request)
+
+    with draining(FakeProvider(answer)):
+        until(lambda: published() == 4, "the others")
+        until(lambda: "failed" in outcomes(), "the failure")
+
+
+def test_a_rollback_during_a_call_is_not_overwritten_and_the_pass_is_tried_again(monkeypatch):
+    monkeypatch.setattr(queue, "BACKOFF_SECONDS", 0.1)
+    person()
+    say("one")
+    drain()
+    say("two")
+    drain()
+    say("three")
+    provider = FakeProvider()
+    provider.gate = threading.Event()
+    with draining(provider):
+        until(lambda: provider.in_flight == 1, "the call")
+        rolled = publishing.roll_back(Subject.objects.get(), 1, reason="wrong")
+        provider.gate.set()
+        until(lambda: Representation.objects.filter(parent=rolled).exists(), "the next version")
+    assert outcomes() == ["published", "published", "failed", "published"]
+    newest = Representation.objects.get(parent=rolled)
+    assert sorted(span.conclusion.content for span in publishing.spans_at(newest)) == [
+        "It was said: one",
+        "It was said: three",
+    ]
+
+
+def test_a_drainer_that_lost_its_lease_publishes_nothing(settings):
+    settings.HONCHO = AT_ONCE | {"LEASE_SECONDS": 1_000}
+    person()
+    events = say("one")
+    provider = FakeProvider()
+    provider.gate = threading.Event()
+    with draining(provider):
+        until(lambda: provider.in_flight == 1, "the call")
+        Work.objects.update(due_at=timezone.now())  # as if it had been silent for too long
+        ready = prepared(claimed("another"))
+        provider.gate.set()
+        until(lambda: provider.in_flight == 0, "its answer")
+    assert published() == 0
+    assert work_of().lease_token == ready.claim.token
+    from tests.loop.helpers import completion
+
+    passes.complete(ready, completion(truthful(ready.request)))
+    assert_covered_once(Subject.objects.get(), events)
+    assert sorted(outcomes()) == ["abandoned", "published"]
+
+
+def test_it_survives_that_all_its_connections_are_cut(settings):
+    settings.HONCHO = AT_ONCE | {"POLL_INTERVAL": 0.2, "LEASE_SECONDS": 1}
+    subject = person()
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(40):
+            say(f"line {number}")
+            time.sleep(0.05)
+        done.set()
+
+    def cut() -> None:
+        while not done.is_set():
+            time.sleep(0.3)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND pid <> pg_backend_pid() AND application_name = 'drainer'"
+                )
+
+    provider = FakeProvider(delay=0.05)
+    from django.conf import settings as site
+
+    options = site.DATABASES["default"].setdefault("OPTIONS", {})
+    options["application_name"] = "drainer"
+    with draining(provider):
+        until(lambda: published() or say("first"), "it should run")
+        del options["application_name"]
+        together(write, cut)
+        until(lambda: not Work.objects.exclude(state="idle").exists(), "nothing should wait")
+        until(listens, "it should listen again")
+    assert_covered_once(subject, events_in_log(subject))
+    assert_evidence_once(subject, events_in_log(subject))
+
+
+def test_the_loop_needs_no_django_q(monkeypatch, settings):
+    subject = person()
+    events = say("one")
+    monkeypatch.setattr(providers, "configured", lambda settings: FakeProvider())
+    call_command("reason", once=True)
+    assert_covered_once(subject, events)
+
+
+def test_a_drain_of_some_seconds_ends_after_them():
+    provider = FakeProvider()
+    started = time.monotonic()
+    asyncio.run(Drainer(provider).run(seconds=0.5))
+    assert 0.5 <= time.monotonic() - started < 10
+    assert not Worker.objects.exists()
+
+
+def test_a_word_stops_the_drainers_that_answer_to_it_and_no_others():
+    from reasoning import wakeups
+
+    mine, other = Drainer(FakeProvider(), stop_word="mine"), Drainer(FakeProvider(), stop_word="other")
+    threads = [threading.Thread(target=lambda d=d: asyncio.run(d.run()), daemon=True) for d in (mine, other)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: sum(query.startswith("LISTEN") for _, _, query, _ in others_connected()) == 2, "both listen")
+        wakeups.stop_cluster("mine")
+        threads[0].join(20)
+        assert not threads[0].is_alive()
+        assert threads[1].is_alive()
+    finally:
+        other.stop()
+        threads[1].join(20)
+
+
+def test_a_statement_of_each_event_has_it_as_evidence():
+    subject = person()
+    events = say(*(f"line {number}" for number in range(30)))
+    drain(FakeProvider(lambda request: Answer(add=tuple(Statement(e.content, (e.number,)) for e in request.events))))
+    assert_evidence_once(subject, events)
