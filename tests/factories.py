@@ -2,66 +2,69 @@
 
 from typing import Any
 
-import factory
+import factory as _factory
 
 from memory import keys, log, tenants
 from memory.models import ApiKey, App, Event, Project, Session, User
 
+factory: Any = _factory
+"""Typed as Any: what a factory makes is not the factory."""
 
-class AppFactory(factory.Factory):
+
+class AppFactory(factory.Factory):  # type: ignore[misc]
     """An app."""
 
     class Meta:
         model = App
 
-    name = factory.Sequence(lambda n: f"app-{n}")
-    metadata = factory.LazyFunction(dict)
+    name: Any = factory.Sequence(lambda n: f"app-{n}")
+    metadata: Any = factory.LazyFunction(dict)
 
     @classmethod
     def _create(cls, model_class: type[App], *args: Any, **kwargs: Any) -> App:
         return tenants.make_app(**kwargs, fresh=True)[0]
 
 
-class UserFactory(factory.Factory):
+class UserFactory(factory.Factory):  # type: ignore[misc]
     """A user, in an app of its own unless one is given."""
 
     class Meta:
         model = User
 
-    app = factory.SubFactory(AppFactory)
-    name = factory.Sequence(lambda n: f"user-{n}")
-    metadata = factory.LazyFunction(dict)
+    app: Any = factory.SubFactory(AppFactory)
+    name: Any = factory.Sequence(lambda n: f"user-{n}")
+    metadata: Any = factory.LazyFunction(dict)
 
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
         return tenants.make_user(**kwargs, fresh=True)[0]
 
 
-class ProjectFactory(factory.Factory):
+class ProjectFactory(factory.Factory):  # type: ignore[misc]
     """A project, in an app of its own unless one is given."""
 
     class Meta:
         model = Project
 
-    app = factory.SubFactory(AppFactory)
-    name = factory.Sequence(lambda n: f"project-{n}")
-    metadata = factory.LazyFunction(dict)
+    app: Any = factory.SubFactory(AppFactory)
+    name: Any = factory.Sequence(lambda n: f"project-{n}")
+    metadata: Any = factory.LazyFunction(dict)
 
     @classmethod
     def _create(cls, model_class: type[Project], *args: Any, **kwargs: Any) -> Project:
         return tenants.make_project(**kwargs, fresh=True)[0]
 
 
-class SessionFactory(factory.Factory):
+class SessionFactory(factory.Factory):  # type: ignore[misc]
     """A session of ``owner``."""
 
     class Meta:
         model = Session
 
-    owner = factory.SubFactory(UserFactory)
-    name = factory.Sequence(lambda n: f"session-{n}")
-    metadata = factory.LazyFunction(dict)
-    project = None
+    owner: Any = factory.SubFactory(UserFactory)
+    name: Any = factory.Sequence(lambda n: f"session-{n}")
+    metadata: Any = factory.LazyFunction(dict)
+    project: Any = None
 
     @classmethod
     def _create(cls, model_class: type[Session], *args: Any, **kwargs: Any) -> Session:
@@ -69,14 +72,14 @@ class SessionFactory(factory.Factory):
         return tenants.make_session(owner.app, fresh=True, **kwargs)[0]
 
 
-class EventFactory(factory.Factory):
+class EventFactory(factory.Factory):  # type: ignore[misc]
     """An event in ``session``, appended to the log; other fields are those of ``memory.log.NewEvent``."""
 
     class Meta:
         model = Event
 
-    session = factory.SubFactory(SessionFactory)
-    content = factory.Sequence(lambda n: f"This is message {n}.")
+    session: Any = factory.SubFactory(SessionFactory)
+    content: Any = factory.Sequence(lambda n: f"This is message {n}.")
 
     @classmethod
     def _create(cls, model_class: type[Event], *args: Any, **kwargs: Any) -> Event:
@@ -86,13 +89,13 @@ class EventFactory(factory.Factory):
         return Event.objects.get(pk=logged[0].id)
 
 
-class ApiKeyFactory(factory.Factory):
+class ApiKeyFactory(factory.Factory):  # type: ignore[misc]
     """A key; its secret is the attribute ``key``. ``scope`` follows from what is given: app, user or session."""
 
     class Meta:
         model = ApiKey
 
-    name = factory.Sequence(lambda n: f"key {n}")
+    name: Any = factory.Sequence(lambda n: f"key {n}")
 
     @classmethod
     def _create(cls, model_class: type[ApiKey], *args: Any, **kwargs: Any) -> ApiKey:
@@ -100,5 +103,5 @@ class ApiKeyFactory(factory.Factory):
         if scope in ("user", "session"):
             kwargs.setdefault("app", kwargs[scope].app)
         row, key = keys.create(scope=scope, **kwargs)
-        row.key = key
+        row.key = key  # type: ignore[attr-defined]
         return row

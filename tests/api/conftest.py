@@ -31,7 +31,7 @@ class Agent:
     key: str | None
     client: Client = field(default_factory=Client)
 
-    def send(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request; a body that is not bytes goes as JSON."""
         if self.key is not None:
             headers.setdefault("Authorization", f"Bearer {self.key}")
@@ -81,7 +81,7 @@ def path_of(row: Any) -> str:
         case User():
             return f"/v1/apps/{quote(row.app.name)}/users/{quote(row.name)}"
         case Session():
-            return f"{path_of(row.owner)}/sessions/{quote(row.name)}"
+            return f"{path_of(row.owner)}/sessions/{quote(row.name or row.public_id)}"
         case Project():
             return f"/v1/apps/{quote(row.app.name)}/projects/{quote(row.name)}"
     raise TypeError(row)

@@ -44,7 +44,7 @@ def test_get_or_create_makes_one(path: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_first_messages_at_once_make_one_place_and_lose_nothing() -> None:
-    bodies = [{"content": f"message {n}", "is_user": True} for n in range(WRITERS)]
+    bodies: list[Any] = [{"content": f"message {n}", "is_user": True} for n in range(WRITERS)]
     answers = at_once(ApiKeyFactory().key, "POST", "/v1/apps/a/users/u/sessions/s/messages", bodies)
     assert len({answer["session_id"] for answer in answers}) == 1
     assert sorted(Event.objects.values_list("content", flat=True)) == sorted(body["content"] for body in bodies)
@@ -53,7 +53,7 @@ def test_first_messages_at_once_make_one_place_and_lose_nothing() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_same_id_at_once_is_one_message() -> None:
-    bodies = [{"content": "x", "is_user": True, "id": "mine"}] * WRITERS
+    bodies: list[Any] = [{"content": "x", "is_user": True, "id": "mine"}] * WRITERS
     answers = at_once(ApiKeyFactory().key, "POST", "/v1/apps/a/users/u/sessions/s/messages", bodies)
     assert len({answer["id"] for answer in answers}) == 1
     assert Event.objects.count() == 1

@@ -10,13 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from memory import tenants, tokens
-from memory.models import Session
 from tests.api.conftest import Agent, path_of, publish, refused
 from tests.factories import ApiKeyFactory, EventFactory, SessionFactory, UserFactory
 
 
 @pytest.fixture
-def talk(db: None) -> Session:
+def talk(db: None) -> Any:
     """A session with one message, reasoned over for the user and for the session, and one message since."""
     event = EventFactory(content="I write Python.")
     publish(event.user, ["Prefers Python."], [event], now="Automates invoices.", card=["Name: Ann"])
@@ -25,7 +24,7 @@ def talk(db: None) -> Session:
     return event.session
 
 
-def test_context_of_a_session(operator: Agent, talk: Session) -> None:
+def test_context_of_a_session(operator: Agent, talk: Any) -> None:
     answered = operator.get(f"{path_of(talk)}/context")
     seconds = answered["behind"].pop("seconds")
     assert 0 <= seconds < 60
@@ -44,7 +43,7 @@ def test_context_of_a_session(operator: Agent, talk: Session) -> None:
     }
 
 
-def test_context_of_a_user(operator: Agent, talk: Session) -> None:
+def test_context_of_a_user(operator: Agent, talk: Any) -> None:
     answered = operator.get(f"{path_of(talk.owner)}/context")
     assert answered["context"] == "Automates invoices.\n## Facts\n- Name: Ann\n## Known\n- Prefers Python."
     assert (answered["version"], answered["session_version"], answered["session_id"]) == (1, None, None)
@@ -63,14 +62,14 @@ def test_context_before_anything_is_concluded(operator: Agent) -> None:
 
 
 @pytest.mark.parametrize("budget", [1, 5, 12, 25, 40, 1000])
-def test_the_whole_context_fits_the_budget(operator: Agent, talk: Session, budget: int) -> None:
+def test_the_whole_context_fits_the_budget(operator: Agent, talk: Any, budget: int) -> None:
     text = operator.get(f"{path_of(talk)}/context?tokens={budget}")["context"]
     assert tokens.count(text) <= budget
     if budget == 1000:
         assert text == operator.get(f"{path_of(talk)}/context")["context"]
 
 
-def test_context_asks_one_question_once_the_key_is_known(talk: Session) -> None:
+def test_context_asks_one_question_once_the_key_is_known(talk: Any) -> None:
     agent = Agent(ApiKeyFactory(user=talk.owner).key)
     agent.get(f"{path_of(talk)}/context")
     with CaptureQueriesContext(connection) as asked:
@@ -79,15 +78,13 @@ def test_context_asks_one_question_once_the_key_is_known(talk: Session) -> None:
     assert asked.captured_queries[0]["sql"].lstrip().startswith("SELECT")
 
 
-def test_context_asks_one_question_more_for_the_key_at_first(talk: Session, django_assert_num_queries: Any) -> None:
+def test_context_asks_one_question_more_for_the_key_at_first(talk: Any, django_assert_num_queries: Any) -> None:
     agent = Agent(ApiKeyFactory(user=talk.owner).key)
     with django_assert_num_queries(2):
         agent.get(f"{path_of(talk)}/context")
 
 
-def test_context_speaks_to_nobody_but_the_database(
-    operator: Agent, talk: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_context_speaks_to_nobody_but_the_database(operator: Agent, talk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[Any] = []
 
     def refuse(_socket: socket.socket, address: Any) -> None:
@@ -103,7 +100,7 @@ def test_context_speaks_to_nobody_but_the_database(
     assert tried == []
 
 
-def test_context_with_all_parts(operator: Agent, talk: Session) -> None:
+def test_context_with_all_parts(operator: Agent, talk: Any) -> None:
     answered = operator.get(f"{path_of(talk)}/context?include=conclusions,summary,card,pending")
     read, pending = talk.events.order_by("pk")
     assert answered["card"] == ["Name: Ann"]
@@ -127,7 +124,7 @@ def test_the_questions_do_not_grow_with_what_is_known(operator: Agent, django_as
         assert len(operator.get(path)["conclusions"]) == 100
 
 
-def test_what_has_not_changed_is_not_sent_again(operator: Agent, talk: Session) -> None:
+def test_what_has_not_changed_is_not_sent_again(operator: Agent, talk: Any) -> None:
     path = f"{path_of(talk)}/context"
     tag = operator.send("GET", path)["ETag"]
     again = operator.send("GET", path, If_None_Match=f'"other", {tag}')
@@ -139,7 +136,7 @@ def test_what_has_not_changed_is_not_sent_again(operator: Agent, talk: Session) 
     assert newer["ETag"] != tag
 
 
-def test_what_is_pending_changes_the_tag(operator: Agent, talk: Session) -> None:
+def test_what_is_pending_changes_the_tag(operator: Agent, talk: Any) -> None:
     path = f"{path_of(talk)}/context?include=pending"
     tag = operator.send("GET", path)["ETag"]
     assert operator.send("GET", path, If_None_Match=tag).status_code == 304
@@ -147,7 +144,7 @@ def test_what_is_pending_changes_the_tag(operator: Agent, talk: Session) -> None
     assert operator.send("GET", path, If_None_Match=tag).status_code == 200
 
 
-def test_context_as_of_a_moment_and_of_a_version(operator: Agent, talk: Session) -> None:
+def test_context_as_of_a_moment_and_of_a_version(operator: Agent, talk: Any) -> None:
     publish(talk.owner, now="Writes Go now.")
     path = f"{path_of(talk.owner)}/context"
     assert operator.get(path)["context"].startswith("Writes Go now.")
@@ -158,7 +155,7 @@ def test_context_as_of_a_moment_and_of_a_version(operator: Agent, talk: Session)
     refused(operator.send("GET", f"{path}?version=1&at={before}"), 422, "invalid")
 
 
-def test_context_as_another_user_sees_it(operator: Agent, talk: Session) -> None:
+def test_context_as_another_user_sees_it(operator: Agent, talk: Any) -> None:
     bob = UserFactory(app=talk.app, name="bob")
     path = f"{path_of(talk.owner)}/context?observer=bob"
     assert "does not observe" in refused(operator.send("GET", path), 404, "not_found")

@@ -1,19 +1,20 @@
 """What a key opens, and what it does not."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from memory import ids, keys, tenants
-from memory.models import ApiKey, App, Event, Project, Session, User
+from memory.models import ApiKey, App, Event, Project, User
 from tests.api.conftest import Agent, RowCounts, path_of, publish, refused
 from tests.factories import ApiKeyFactory, AppFactory, EventFactory, ProjectFactory, SessionFactory, UserFactory
 
@@ -21,7 +22,7 @@ MESSAGE = {"content": "x", "is_user": True}
 
 
 @pytest.fixture
-def session(db: None) -> Session:
+def session(db: None) -> Any:
     """A session ``talk`` of ``ann`` in ``tenant``, with a project ``work``."""
     app = AppFactory(name="tenant")
     made = SessionFactory(owner=UserFactory(app=app, name="ann"), name="talk")
@@ -30,7 +31,7 @@ def session(db: None) -> Session:
     return made
 
 
-def key_of(scope: str, session: Session, **more: Any) -> Agent:
+def key_of(scope: str, session: Any, **more: Any) -> Agent:
     """Return an agent with a key of this scope around a session."""
     things = {
         "operator": {},
@@ -42,7 +43,7 @@ def key_of(scope: str, session: Session, **more: Any) -> Agent:
 
 
 # What each route asks for, narrowest first: a key of this scope or a wider one opens it.
-ROUTES = [
+ROUTES: list[tuple[str, str, str, Any]] = [
     ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk", None),
     ("session", "GET", "/v1/apps/tenant/users/ann/sessions/name/talk", None),
     ("session", "GET", "/v1/apps/tenant/users/ann/sessions/get_or_create/talk", None),
@@ -96,44 +97,52 @@ SCOPES = ["session", "user", "app", "operator"]
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize(("needed", "method", "path", "body"), ROUTES, ids=lambda value: str(value)[:70])
 def test_a_key_opens_what_lies_beneath_its_scope(
-    session: Session, row_counts: RowCounts, scope: str, needed: str, method: str, path: str, body: Any
+    session: Any, row_counts: RowCounts, scope: str, subtests: pytest.Subtests
 ) -> None:
     agent = key_of(scope, session)
-    before = row_counts()
-    response = agent.send(method, path, body)
-    if SCOPES.index(scope) >= SCOPES.index(needed):
-        assert response.status_code == 200, response.content
-    else:
-        refused(response, 401, "out_of_scope")
-        assert response["WWW-Authenticate"] == "Bearer"
-        assert response["x-should-retry"] == "false"
-        assert row_counts() == before
+    for needed, method, path, body in ROUTES:
+        with subtests.test(f"{method} {path}"), undone():
+            before = row_counts()
+            response = agent.send(method, path, body)
+            if SCOPES.index(scope) >= SCOPES.index(needed):
+                assert response.status_code == 200, response.content
+            else:
+                refused(response, 401, "out_of_scope")
+                assert response["WWW-Authenticate"] == "Bearer"
+                assert response["x-should-retry"] == "false"
+                assert row_counts() == before
 
 
-@pytest.mark.parametrize(("needed", "method", "path", "body"), ROUTES, ids=lambda value: str(value)[:70])
-def test_a_read_only_key_reads(
-    session: Session, row_counts: RowCounts, needed: str, method: str, path: str, body: Any
-) -> None:
+def test_a_read_only_key_reads(session: Any, row_counts: RowCounts, subtests: pytest.Subtests) -> None:
     agent = key_of("operator", session, read_only=True)
     before = row_counts()
-    response = agent.send(method, path, body)
-    if method in ("PUT", "DELETE") or "get_or_create" in path or (method == "POST" and not path.endswith("/list")):
-        assert refused(response, 403, "read_only") == "This key can only read"
-    else:
-        assert response.status_code == 200, response.content
-    assert row_counts() == before
+    for _, method, path, body in ROUTES:
+        with subtests.test(f"{method} {path}"):
+            response = agent.send(method, path, body)
+            if method in ("PUT", "DELETE") or "get_or_create" in path or (method == "POST" and "/list" not in path):
+                assert refused(response, 403, "read_only") == "This key can only read"
+            else:
+                assert response.status_code == 200, response.content
+            assert row_counts() == before
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo in the database what is done within."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("scope", ["app", "user", "session"])
-def test_ids_open_what_names_open(session: Session, scope: str) -> None:
+def test_ids_open_what_names_open(session: Any, scope: str) -> None:
     agent = key_of(scope, session)
     by_id = f"/v1/apps/{session.app.public_id}/users/{session.owner.public_id}/sessions/{session.public_id}/context"
     assert agent.get(by_id) == agent.get(f"{path_of(session)}/context")
 
 
-def test_another_tenants_things_answer_like_what_does_not_exist(session: Session) -> None:
+def test_another_tenants_things_answer_like_what_does_not_exist(session: Any) -> None:
     foreign = EventFactory()
     agent = key_of("app", session)
     theirs = agent.send("GET", f"{path_of(foreign.session)}/messages/{foreign.public_id}")
@@ -143,7 +152,7 @@ def test_another_tenants_things_answer_like_what_does_not_exist(session: Session
     assert len(details) == 1
 
 
-def test_a_refusal_asks_nothing_of_the_tenants_tables(session: Session) -> None:
+def test_a_refusal_asks_nothing_of_the_tenants_tables(session: Any) -> None:
     agent = key_of("app", session)
     agent.get("/v1/apps/tenant")
     with CaptureQueriesContext(connection) as asked:
@@ -151,7 +160,7 @@ def test_a_refusal_asks_nothing_of_the_tenants_tables(session: Session) -> None:
     assert len(asked) == 0
 
 
-def test_a_name_that_looks_like_another_tenants_id_leads_nowhere(session: Session) -> None:
+def test_a_name_that_looks_like_another_tenants_id_leads_nowhere(session: Any) -> None:
     foreign = EventFactory(content="secret").session
     tenants.change(session.app, name=foreign.app.public_id)
     tenants.change(session.owner, name=foreign.owner.public_id)
@@ -162,7 +171,7 @@ def test_a_name_that_looks_like_another_tenants_id_leads_nowhere(session: Sessio
     assert page["items"] == []
 
 
-def test_a_user_whose_name_is_anothers_id_stays_within_itself(session: Session) -> None:
+def test_a_user_whose_name_is_anothers_id_stays_within_itself(session: Any) -> None:
     bob = UserFactory(app=session.app)
     EventFactory(session=SessionFactory(owner=bob), content="secret")
     tenants.change(session.owner, name=bob.public_id)
@@ -171,7 +180,7 @@ def test_a_user_whose_name_is_anothers_id_stays_within_itself(session: Session) 
     assert agent.get(f"/v1/apps/tenant/users/{bob.public_id}/events")["items"] == []
 
 
-def test_a_session_key_of_a_session_that_nobody_owns_opens_no_users_path(session: Session) -> None:
+def test_a_session_key_of_a_session_that_nobody_owns_opens_no_users_path(session: Any) -> None:
     shared, _ = tenants.make_session(session.app, None, "shared")
     tenants.join(shared, session.owner)
     agent = Agent(ApiKeyFactory(session=shared).key)
@@ -179,7 +188,7 @@ def test_a_session_key_of_a_session_that_nobody_owns_opens_no_users_path(session
     refused(agent.send("GET", path), 401, "out_of_scope")
 
 
-def test_a_user_key_names_itself_alone_as_author(session: Session) -> None:
+def test_a_user_key_names_itself_alone_as_author(session: Any) -> None:
     agent = key_of("user", session)
     events = f"{path_of(session)}/events"
     for name in ("ann", session.owner.public_id):
@@ -191,7 +200,7 @@ def test_a_user_key_names_itself_alone_as_author(session: Session) -> None:
     assert not Project.objects.filter(name="secret").exists()
 
 
-def test_no_key(session: Session) -> None:
+def test_no_key(session: Any) -> None:
     response = Agent(None).send("GET", "/v1/apps/tenant")
     assert refused(response, 401, "not_authenticated") == "No access token provided"
     assert response["WWW-Authenticate"] == "Bearer"
@@ -201,18 +210,18 @@ def test_no_key(session: Session) -> None:
     "header",
     ["Bearer wrong", "Bearer ", "Bearer", "Basic {key}", "{key}", "Bearer {key}x", "Bearer \udcff\udcfe", "Bearer é"],
 )
-def test_a_key_that_is_none(session: Session, header: str) -> None:
+def test_a_key_that_is_none(session: Any, header: str) -> None:
     key = ApiKeyFactory().key
     response = Agent(None).send("GET", "/v1/apps/tenant", Authorization=header.format(key=key))
     assert refused(response, 401, "invalid_token") == "Invalid access token"
 
 
-def test_the_schemes_name_has_no_case(session: Session) -> None:
+def test_the_schemes_name_has_no_case(session: Any) -> None:
     key = ApiKeyFactory().key
     assert Agent(None).get("/v1/apps/tenant", Authorization=f"bearer  {key}")["name"] == "tenant"
 
 
-def test_a_revoked_key_is_refused(session: Session) -> None:
+def test_a_revoked_key_is_refused(session: Any) -> None:
     row = ApiKeyFactory()
     agent = Agent(row.key)
     agent.get("/v1/apps/tenant")
@@ -220,14 +229,14 @@ def test_a_revoked_key_is_refused(session: Session) -> None:
     assert refused(agent.send("GET", "/v1/apps/tenant"), 401, "invalid_token") == "Invalid access token"
 
 
-def test_a_key_expires_even_while_it_is_remembered(session: Session) -> None:
+def test_a_key_expires_even_while_it_is_remembered(session: Any) -> None:
     agent = Agent(ApiKeyFactory(expires_at=timezone.now() + timedelta(seconds=60)).key)
     agent.get("/v1/apps/tenant")
     with time_machine.travel(timezone.now() + timedelta(seconds=61)):
         refused(agent.send("GET", "/v1/apps/tenant"), 401, "invalid_token")
 
 
-def test_without_auth_everything_is_open(session: Session, settings: Any) -> None:
+def test_without_auth_everything_is_open(session: Any, settings: Any) -> None:
     settings.HONCHO = {**settings.HONCHO, "AUTH": False}
     assert Agent(None).post("/v1/apps/list", {})["total"] == 1
     assert Agent("anything").get("/v1/apps/tenant")["name"] == "tenant"
@@ -284,7 +293,7 @@ def test_the_command_says_what_is_wrong(db: None, arguments: list[str], message:
     assert not App.objects.exists()
 
 
-def test_no_key_and_no_secret_is_in_an_answer(session: Session, row_counts: Callable[[], Any]) -> None:
+def test_no_key_and_no_secret_is_in_an_answer(session: Any, row_counts: Callable[[], Any]) -> None:
     row = ApiKeyFactory(app=session.app)
     response = Agent(row.key).send("GET", "/v1/apps/other")
     assert row.key.encode() not in response.content

@@ -1,6 +1,7 @@
 """Messages, in the shape of the apps era."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -13,7 +14,7 @@ TALK = "/v1/apps/my-app/users/user-123/sessions/session-456/messages"
 
 def test_a_message_makes_the_place_that_it_names(operator: Agent) -> None:
     made = operator.post(TALK, {"content": "I want to automate my invoicing workflow", "is_user": True})
-    event = Event.objects.select_related("app", "user", "session").get()
+    event: Any = Event.objects.select_related("app", "user", "session").get()
     assert (event.app.name, event.user.name, event.session.name) == ("my-app", "user-123", "session-456")
     assert (event.content, event.origin, event.author_id) == (made["content"], "user", event.user_id)
     assert made == {

@@ -98,7 +98,7 @@ def run(sdk: Path, code: str, url: str) -> Any:
 @pytest.mark.django_db(transaction=True)
 def test_the_snippet_of_the_readme_on_an_empty_server(sdk: Path, live_server: Any) -> None:
     said = run(sdk, SNIPPET, live_server.url)
-    event = Event.objects.select_related("app", "user", "session").get()
+    event: Any = Event.objects.select_related("app", "user", "session").get()
     assert (event.app.name, event.user.name, event.session.name) == ("my-app", "user-123", "session-456")
     assert event.content == said["message"]["content"] == "I want to automate my invoicing workflow"
     assert said["message"]["id"] == event.public_id
