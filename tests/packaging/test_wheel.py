@@ -54,11 +54,11 @@ class Site:
     """A site made by ``startproject`` in an environment of its own, with the wheel in it."""
 
     def __init__(self, folder: Path, database: dict[str, object]) -> None:
-        self.folder = folder / "host"
+        self.folder = folder / "checkout"
         self.environment = folder / "environment"
         self.python = self.environment / "bin" / "python"
         wheels = folder / "wheels"
-        run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, CHECKOUT)
+        run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels, CHECKOUT)
         run(sys.executable, "-m", "venv", "--without-pip", self.environment)
         packages = next(self.environment.glob("lib/python*/site-packages"))
         # The dependencies are the ones that this test runs with; the apps come from the wheel alone.
@@ -80,11 +80,15 @@ def append(path: Path, text: str) -> None:
     path.write_text(path.read_text() + textwrap.dedent(text))
 
 
+def own_environment() -> dict[str, str]:
+    """Return this process's environment without this project's settings or import path."""
+    return {key: value for key, value in os.environ.items() if key not in {"DJANGO_SETTINGS_MODULE", "PYTHONPATH"}}
+
+
 def run(*command: object, cwd: Path | None = None, stdin: str | None = None) -> str:
     """Run a command without this project's settings or import path; fail with what it said."""
-    kept = {key: value for key, value in os.environ.items() if key not in {"DJANGO_SETTINGS_MODULE", "PYTHONPATH"}}
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=kept, input=stdin, capture_output=True, text=True
+        [str(part) for part in command], cwd=cwd, env=own_environment(), input=stdin, capture_output=True, text=True
     )
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -115,9 +119,7 @@ def test_a_site_made_by_startproject_appends_reasons_and_reads_with_the_wheel_al
     assert "no issues" in site.manage("check")
     assert "No changes detected" in site.manage("makemigrations", "--check", "--dry-run")
     site.manage("migrate", "--verbosity", "0")
-    where = site.manage(
-        "shell", "-v", "0", "-c", "import memory, reasoning; print(memory, reasoning)"
-    )
+    where = site.manage("shell", "-v", "0", "-c", "import memory, reasoning; print(memory, reasoning)")
     assert str(CHECKOUT / "memory") not in where
 
     site.manage("shell", "-v", "0", stdin=IN_PROCESS)
@@ -130,12 +132,12 @@ def test_a_site_made_by_startproject_appends_reasons_and_reads_with_the_wheel_al
 
     key = site.manage("create_api_key", "agent", "--scope", "app", "--app", "shop").splitlines()[-1]
     address = f"127.0.0.1:{free_port()}"
-    server = subprocess.Popen(
-        [str(site.python), "manage.py", "runserver", "--noreload", address],
-        cwd=site.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    log = site.folder / "server.log"
+    words = [str(site.python), "manage.py", "runserver", "--noreload", address]
+    with log.open("w") as output:
+        server = subprocess.Popen(words, cwd=site.folder, env=own_environment(), stdout=output, stderr=output)
     try:
-        wait_for(f"http://{address}/healthz")
+        wait_for(f"http://{address}/healthz", log)
         base = f"http://{address}/v1/apps/shop/users/ana/sessions/s1"
         written = call(f"{base}/messages", key, {"content": "My dog is called Rex.", "is_user": True})
         assert written["content"] == "My dog is called Rex."
@@ -155,15 +157,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(url: str, seconds: float = 30.0) -> None:
-    """Return when ``url`` answers; fail after ``seconds``."""
+def wait_for(url: str, log: Path, seconds: float = 30.0) -> None:
+    """Return when ``url`` answers; fail after ``seconds`` with what the server said."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             urllib.request.urlopen(url, timeout=2).close()
             return
         except OSError:
-            assert time.monotonic() < deadline, f"{url} does not answer"
+            assert time.monotonic() < deadline, f"{url} does not answer:\n{log.read_text()}"
             time.sleep(0.1)
 
 
