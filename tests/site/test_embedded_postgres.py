@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -265,7 +265,11 @@ def test_a_connection_waits_while_the_server_recovers_from_the_crash_of_a_backen
 def test_a_killed_keeper_is_replaced_by_the_next_process(folder):
     first = User(folder)
     assert first.ask("SELECT 1") == "1"
-    keepers = [p for p in psutil.process_iter() if "keeper.py" in " ".join(p.cmdline()) and str(folder) in p.cmdline()]
+    keepers = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(folder) in (process.info["cmdline"] or []) and "keeper.py" in " ".join(process.info["cmdline"])
+    ]
     assert len(keepers) == 1
     keepers[0].kill()
     until(lambda: not keeper_at_work(folder), "the keeper should die")
