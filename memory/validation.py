@@ -16,6 +16,9 @@ from memory.models.tenants import NAME_LENGTH
 
 Where = Sequence[str | int]
 
+MOST_LEVELS = 100
+"""How deep JSON may be nested: far below where reading it again would exhaust Python's stack."""
+
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -62,9 +65,21 @@ def json_value(value: Any, where: Where, *, most: int) -> str:
         raise TooLarge(
             f"{'.'.join(str(part) for part in where)} has {size:,} bytes as JSON; at most {most:,} are taken."
         )
+    if dumped.count("[") + dumped.count("{") > MOST_LEVELS and _levels(value) > MOST_LEVELS:
+        raise Invalid(f"This is nested more than {MOST_LEVELS} levels deep.", where, "json_depth")
     if _ESCAPED_NUL.search(dumped):
         raise Invalid("A NUL character cannot be stored; remove it.", where, "nul_character")
     return dumped
+
+
+def _levels(value: Any) -> int:
+    """Return how deep lists and objects are nested in a value."""
+    depth, level = 0, [value]
+    while level:
+        containers = [item for item in level if isinstance(item, list | tuple | dict)]
+        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
+        depth += bool(containers)
+    return depth
 
 
 def metadata(value: Any, where: Where, *, most: int) -> str:

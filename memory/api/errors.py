@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views import defaults
@@ -107,6 +107,9 @@ def _known(error: Exception, view: Any) -> HttpResponse | None:
             return answer(413, "The body is larger than this server takes.", "too_large")
         case SuspiciousOperation():
             return answer(400, "Bad Request", "bad_request")
+        case DataError():
+            log.warning("value_refused_by_the_database", error=type(error.__cause__ or error).__name__)
+            return answer(422, "A value cannot be stored.", "invalid")
         case OperationalError() | InterfaceError():
             log.warning("database_unavailable", error=type(error.__cause__ or error).__name__)
             return answer(503, "The database cannot be reached; try again.", "unavailable", {"Retry-After": "1"})

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
 from memory import validation
 from memory.api.errors import HttpRefusal, InvalidParameter
@@ -100,7 +100,10 @@ def check_length(request: HttpRequest) -> None:
 def json_body(request: HttpRequest) -> Any:
     """Return the body as JSON, or None if there is none."""
     most = MemorySettings.load().batch_bytes
-    raw = request.read(most + 1)
+    try:
+        raw = request.read(most + 1)
+    except UnreadablePostError:
+        raise HttpRefusal(400, "bad_request", "The body ended before it was whole.") from None
     if len(raw) > most:
         raise TooLarge(f"The body has more than {most:,} bytes.")
     if not raw:

@@ -292,6 +292,21 @@ def test_a_number_that_json_has_and_postgresql_has_not(
     assert row_counts() == before
 
 
+def test_json_is_nested_a_hundred_levels_deep_at_most(operator: Agent, names: dict[str, str]) -> None:
+    """What is stored can be read again: deeper JSON would exhaust the stack of whoever reads it."""
+    talk = "/v1/apps/tenant/users/ann/sessions/talk"
+    deepest: Any = {}
+    for _ in range(99):
+        deepest = {"a": deepest}
+    stored = operator.post(f"{talk}/events", {"data": deepest, "metadata": deepest})
+    assert stored["data"] == stored["metadata"] == deepest
+    assert operator.get(f"{talk}/events?reverse=true&limit=1")["items"][0]["data"] == deepest
+    for levels in (101, 500, 850, 900, 930, 950, 970, 990, 1_000, 1_100):
+        body = b'{"metadata":' + b'{"a":' * (levels - 1) + b"{}" + b"}" * (levels - 1) + b"}"
+        detail = refused(operator.send("PUT", talk, body), 422, "invalid")
+        assert detail[0]["type"] in ("json_depth", "json", "json_invalid")
+
+
 def test_what_is_too_large_for_one_event_is_said(operator: Agent, names: dict[str, str], row_counts: RowCounts) -> None:
     before = row_counts()
     large = {"a": "x" * 262_144}

@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import DataError, OperationalError
+from django.http import UnreadablePostError
 from django.test import Client
 from rest_framework.test import APIRequestFactory
 
@@ -62,7 +64,16 @@ def test_a_database_that_is_away_is_503(operator: Agent, monkeypatch: pytest.Mon
     assert response["Retry-After"] == "1"
 
 
-def test_a_failed_write_leaves_nothing(operator: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_database_alone_refuses_is_422(operator: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise DataError("value out of range: 'private'")
+
+    monkeypatch.setattr(log, "append", fail)
+    response = operator.send("POST", "/v1/apps/a/users/u/sessions/s/messages", MESSAGE)
+    assert refused(response, 422, "invalid") == "A value cannot be stored."
+
+
+def test_a_failed_write_leaves_nothing(operator: Agent) -> None:
     event = EventFactory(client_id="mine")
     path = path_of(event.session)
     operator.client.raise_request_exception = False
@@ -102,3 +113,11 @@ def test_the_handlers_of_the_urlconf(db: None, handler: str, status: int) -> Non
 
 def test_half_a_surrogate_can_be_shown() -> None:
     assert json.loads(shapes.json_response({"a": "\ud800"}, ascii_only=True).content) == {"a": "\ud800"}
+
+
+def test_a_body_that_breaks_off(operator: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(*args: Any) -> Any:
+        raise UnreadablePostError("the client is gone")
+
+    monkeypatch.setattr(WSGIRequest, "read", break_off)
+    refused(operator.send("POST", "/v1/apps", {"name": "a"}), 400, "bad_request")
