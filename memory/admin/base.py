@@ -14,6 +14,7 @@ from django.db.models import IntegerField, Model, QuerySet, Subquery, UUIDField
 from django.http import HttpRequest, HttpResponse
 
 from memory import ids
+from memory.admin.links import when
 from memory.admin.sections import sections
 
 M = TypeVar("M", bound=Model)
@@ -99,6 +100,11 @@ class HonchoAdmin(_ModelAdmin[M]):
 
     class Media:
         css = {"all": ["memory/admin.css"]}
+
+    @admin.display(description="made", ordering="created_at")
+    def made_at(self, row: Any) -> str:
+        """Show when a row was made."""
+        return when(row.created_at)
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         """Nobody deletes: what is erased is erased by an operation that leaves a receipt."""

@@ -49,15 +49,16 @@ class Chosen(admin.SimpleListFilter):
 
     model: ClassVar[type[Model]]
     path: ClassVar[str]
-    related: ClassVar[tuple[str | None, ...]] = (None,)
-    """What the row's name needs joined; None: nothing."""
+    related: ClassVar[tuple[str, ...]] = ()
+    """What the row's name needs joined."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         """Offer the chosen row alone."""
         value = self.value()
         if not value:
             return []
-        rows = self.model._default_manager.select_related(*self.related)
+        rows = self.model._default_manager.all()
+        rows = rows.select_related(*self.related) if self.related else rows
         row = rows.filter(pk=pk).first() if (pk := _uuid(value)) is not None else None
         return [(value, f"unknown {self.title}" if row is None else str(row))]
 

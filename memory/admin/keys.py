@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from memory import keys
 from memory.admin.base import HonchoAdmin
 from memory.admin.filters import AppFilter, ChosenSession, ChosenUser
-from memory.admin.links import link
+from memory.admin.links import link, when
 from memory.models import ApiKey
 
 _NAMED_BY = {
@@ -57,13 +57,13 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     """Who may call the agent API."""
 
     form = ApiKeyForm
-    list_display = ("name", "shown_prefix", "scope", "opens", "read_only", "state", "expires_at", "created_at")
+    list_display = ("name", "shown_prefix", "scope", "opens", "read_only", "state", "expires", "made_at")
     list_select_related = ("app", "user", "session")
     list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter), AppFilter, ChosenUser, ChosenSession)
     search_fields = ("name", "prefix__startswith")
     search_help_text = "A part of the name, or how the key begins."
     ordering = ("-pk",)
-    sortable_by = ("name", "created_at", "expires_at")
+    sortable_by = ("name", "made_at", "expires")
     autocomplete_fields = ("app", "user", "session")
     actions = ("revoke",)
     page_related = ("app", "user", "session")
@@ -96,6 +96,11 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
         """Show whether it works."""
         return state(row)
 
+    @admin.display(description="expires", ordering="expires_at")
+    def expires(self, row: ApiKey) -> str:
+        """Show until when it works."""
+        return when(row.expires_at)
+
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         """Make the key; it is kept for the answer to this request and nowhere else."""
         given = {name: form.cleaned_data[name] for name in ("app", "user", "session", "read_only", "expires_at")}
@@ -126,6 +131,13 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     def detail(self, request: HttpRequest, row: ApiKey) -> dict[str, Any]:
         """Show whether it works."""
         return {"state": state(row)}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer one way to save: it leads to the page that shows the key."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 def state(row: ApiKey) -> str:

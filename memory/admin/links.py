@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +10,8 @@ from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -36,6 +39,13 @@ def list_url(model: type[Model], site: str = "admin", **filters: Any) -> str:
     except NoReverseMatch:
         return ""
     return f"{url}?{urlencode(filters)}" if filters else url
+
+
+def when(value: datetime | None, seconds: bool = False) -> str:
+    """Return a moment in the short form that columns of lists have room for."""
+    if value is None:
+        return "–"
+    return date_format(timezone.localtime(value), "Y-m-d H:i:s" if seconds else "Y-m-d H:i")
 
 
 def link(row: Model | None, text: object = None) -> SafeString | str:

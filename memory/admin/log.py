@@ -22,7 +22,7 @@ from memory.admin.filters import (
     Recorded,
     asked_id,
 )
-from memory.admin.links import link
+from memory.admin.links import link, when
 from memory.models import Event, FeedEntry, Representation
 
 WINDOW = 50_000
@@ -50,7 +50,7 @@ class CoveredBy(Chosen):
 class EventAdmin(ReadOnlyAdmin[Event]):
     """Every event, newest first; the database itself refuses to change one."""
 
-    list_display = ("excerpt", "kind", "origin", "author_link", "session_link", "occurred_at", "tokens")
+    list_display = ("excerpt", "occurred", "author_link", "session_link", "origin", "kind", "tokens")
     list_select_related = ("author", "session")
     list_filter = (
         EventKind,
@@ -103,6 +103,11 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     def session_link(self, row: Event) -> SafeString | str:
         """Link to the session."""
         return link(row.session)
+
+    @admin.display(description="occurred")
+    def occurred(self, row: Event) -> str:
+        """Show when it happened."""
+        return when(row.occurred_at)
 
     def detail(self, request: HttpRequest, row: Event) -> dict[str, Any]:
         """Show the event among its neighbours, whose feeds it joined, and what rests on it."""

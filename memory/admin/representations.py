@@ -28,7 +28,7 @@ _SUBJECT = ("subject__user", "subject__observer", "subject__session", "subject__
 class RepresentationAdmin(ReadOnlyAdmin[Representation]):
     """Every version of every subject, newest first."""
 
-    list_display = ("label", "subject_link", "kind", "status", "created_at", "size", "events", "prompt", "reasoner")
+    list_display = ("label", "subject_link", "kind", "status", "made_at", "size", "events", "prompt", "reasoner")
     list_display_links = ("label",)
     list_select_related = _SUBJECT
     list_filter = ("status", "subject__kind", AppOfSubject, ChosenSubject)
@@ -68,7 +68,7 @@ class RepresentationAdmin(ReadOnlyAdmin[Representation]):
         """Show how many tokens the text has."""
         return sum(row.line_tokens)
 
-    @admin.display(description="events covered")
+    @admin.display(description="events")
     def events(self, row: Representation) -> int:
         """Show how many events it read."""
         return row.covers_to - row.covers_from
@@ -105,14 +105,29 @@ class RepresentationAdmin(ReadOnlyAdmin[Representation]):
         }
 
 
+class Importance(admin.SimpleListFilter):
+    """Conclusions of one importance; the choices are known and need no query."""
+
+    title = parameter_name = "importance"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Offer 5 to 1."""
+        return [(str(value), str(value)) for value in range(5, 0, -1)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Conclusion]) -> QuerySet[Conclusion]:
+        """Keep the chosen importance."""
+        value = self.value() or ""
+        return queryset.filter(importance=int(value)) if value in {"1", "2", "3", "4", "5"} else queryset
+
+
 @admin.register(Conclusion)
 class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
     """Every statement, newest first."""
 
-    list_display = ("excerpt", "subject_link", "level", "importance", "pinned", "resting_on", "created_at")
+    list_display = ("excerpt", "subject_link", "level", "importance", "held_fast", "resting_on", "made_at")
     list_display_links = ("excerpt",)
     list_select_related = _SUBJECT
-    list_filter = ("level", "pinned", "importance", "subject__kind", AppOfSubject, ChosenSubject)
+    list_filter = ("level", "pinned", Importance, "subject__kind", AppOfSubject, ChosenSubject)
     search_fields = ("content",)
     search_help_text = f"A part of the statement, or an id. Search and filters look at the newest {WINDOW:,}."
     ordering = ("-pk",)
@@ -139,6 +154,11 @@ class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
     def subject_link(self, row: Conclusion) -> SafeString | str:
         """Link to the subject that it belongs to."""
         return link(row.subject)
+
+    @admin.display(description="pinned")
+    def held_fast(self, row: Conclusion) -> str:
+        """Show whether a human pinned it."""
+        return "pinned" if row.pinned else "–"
 
     @admin.display(description="events")
     def resting_on(self, row: Conclusion) -> str:

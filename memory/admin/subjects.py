@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from memory.admin.base import CappedCount, ReadOnlyAdmin
 from memory.admin.filters import AppFilter
-from memory.admin.links import link
+from memory.admin.links import link, when
 from memory.admin.statements import standing
 from memory.models import FeedEntry, Representation, Span, Subject
 
@@ -58,9 +58,9 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
         return link(row.current, f"version {row.current.number}") if row.current else "–"
 
     @admin.display(description="as of")
-    def as_of(self, row: Subject) -> datetime | None:
+    def as_of(self, row: Subject) -> str:
         """Show when the newest event was recorded that it has read."""
-        return row.current.as_of if row.current else None
+        return when(row.current.as_of if row.current else None)
 
     @admin.display(description="behind")
     def behind(self, row: Subject) -> str:

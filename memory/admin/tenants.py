@@ -72,7 +72,7 @@ class TenantAdmin(HonchoAdmin[M]):
 
     form = TenantForm
     ordering = ("-pk",)
-    sortable_by = ("name", "created_at")
+    sortable_by = ("name", "made_at")
     search_fields = ("name",)
     search_help_text = "A part of the name, or an id."
     formfield_overrides = {
@@ -116,7 +116,7 @@ class TenantAdmin(HonchoAdmin[M]):
 class AppAdmin(TenantAdmin[App]):
     """Tenants."""
 
-    list_display = ("name", "created_at", "public_id")
+    list_display = ("name", "made_at", "public_id")
     fields = ("name", "metadata")
     kept = ("name",)
     change_form_template = "admin/memory/app/change_form.html"
@@ -134,7 +134,7 @@ class AppAdmin(TenantAdmin[App]):
 class UserAdmin(TenantAdmin[User]):
     """Who is remembered."""
 
-    list_display = ("name", "app_link", "created_at", "public_id")
+    list_display = ("name", "app_link", "made_at", "public_id")
     list_select_related = ("app",)
     list_filter = (AppFilter,)
     autocomplete_fields = ("app",)
@@ -167,7 +167,7 @@ class UserAdmin(TenantAdmin[User]):
 class ProjectAdmin(TenantAdmin[Project]):
     """Pieces of work that span sessions."""
 
-    list_display = ("name", "app_link", "created_at", "public_id")
+    list_display = ("name", "app_link", "made_at", "public_id")
     list_select_related = ("app",)
     list_filter = (AppFilter,)
     autocomplete_fields = ("app",)
@@ -197,7 +197,7 @@ class ProjectAdmin(TenantAdmin[Project]):
 class SessionAdmin(TenantAdmin[Session]):
     """Conversations."""
 
-    list_display = ("label", "app_link", "owner_link", "taking_part", "is_active", "created_at")
+    list_display = ("label", "app_link", "owner_link", "taking_part", "is_active", "made_at")
     list_select_related = ("app", "owner")
     list_filter = (AppFilter, "is_active", ChosenOwner, ChosenParticipant, ChosenProject)
     autocomplete_fields = ("app", "owner", "project")

@@ -34,6 +34,10 @@ class NextVersionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
     class Meta:
         model = PromptVersion
         fields = ("app", "kind", "instructions", "model", "parameters", "message")
+        widgets = {
+            "instructions": forms.Textarea(attrs={"class": "vLargeTextField honcho-prompt", "rows": 24}),
+            "message": forms.TextInput(attrs={"class": "vLargeTextField"}),
+        }
         help_texts = {
             "app": "Empty: the prompt of the whole site, for every app without one of its own.",
             "model": "Empty: the site's default model.",
@@ -61,7 +65,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     """Immutable recipes. To change one is to make the next; one of each app and kind is live."""
 
     form = NextVersionForm
-    list_display = ("label", "kind", "app_link", "live", "message", "author", "used", "created_at")
+    list_display = ("label", "kind", "app_link", "live", "message", "author", "used", "made_at")
     list_select_related = ("app", "author")
     list_filter = ("is_live", "kind", AppFilter)
     search_fields = ("message", "model")
@@ -183,6 +187,13 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
             .order_by("-number")[:20],
             "placeholders": sorted(placeholders(Kind(row.kind))),
         }
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer one way to save: it leads to the page where the version can be made live."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def _begin_with(self, request: HttpRequest) -> PromptVersion | None:
         try:

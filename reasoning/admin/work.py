@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppFilter, Chosen
-from memory.admin.links import link
+from memory.admin.links import link, when
 from memory.models import Line
 from reasoning import queue, signals
 from reasoning.models import Pass, PromptVersion, Work, Worker
@@ -56,13 +56,13 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     list_display = (
         "subject_link",
         "kind",
-        "app_link",
         "state",
         "waiting",
         "oldest_age",
-        "due_at",
         "attempts",
         "failed",
+        "due",
+        "app_link",
     )
     list_display_links = ("state",)
     list_select_related = ("app", *_SUBJECT)
@@ -94,6 +94,11 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Show for how long the oldest event has waited."""
         return timesince(row.oldest) if row.oldest else "–"
 
+    @admin.display(description="due")
+    def due(self, row: Work) -> str:
+        """Show when somebody may claim it."""
+        return when(row.due_at)
+
     @admin.display(description="waiting")
     def waiting(self, row: Work) -> str:
         """Show what waits."""
@@ -120,7 +125,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
 
     def detail(self, request: HttpRequest, row: Work) -> dict[str, Any]:
         """Show its last passes."""
-        return {"passes": row.line.passes.order_by("-started_at")[:20]}
+        return {"subtitle": str(row.line.subject), "passes": row.line.passes.order_by("-started_at")[:20]}
 
 
 @admin.register(Pass)
@@ -128,15 +133,14 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
     """Every run of reasoning, newest first."""
 
     list_display = (
-        "started_at",
+        "began",
         "subject_link",
         "outcome",
         "failure",
         "made",
         "prompt_link",
         "model",
-        "input_tokens",
-        "output_tokens",
+        "tokens",
         "duration",
     )
     list_select_related = ("prompt_version", "representation", *_SUBJECT)
@@ -174,7 +178,17 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
     @admin.display(description="prompt")
     def prompt_link(self, row: Pass) -> SafeString | str:
         """Link to the prompt version."""
-        return link(row.prompt_version)
+        return link(row.prompt_version, f"prompt {row.prompt_version.number}") if row.prompt_version else "–"
+
+    @admin.display(description="tokens in, out")
+    def tokens(self, row: Pass) -> str:
+        """Show what it cost."""
+        return f"{row.input_tokens:,}, {row.output_tokens:,}"
+
+    @admin.display(description="started")
+    def began(self, row: Pass) -> str:
+        """Show when it started."""
+        return when(row.started_at, seconds=True)
 
     @admin.display(description="took")
     def duration(self, row: Pass) -> str:
@@ -183,17 +197,26 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
 
     def detail(self, request: HttpRequest, row: Pass) -> dict[str, Any]:
         """Show what it took."""
-        return {"took": took(row), "event_count": (row.covers_to or 0) - (row.covers_from or 0)}
+        return {
+            "subtitle": f"{row.line.subject}, {when(row.started_at, seconds=True)}",
+            "took": took(row),
+            "event_count": (row.covers_to or 0) - (row.covers_from or 0),
+        }
 
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin[Worker]):
     """Who is alive."""
 
-    list_display = ("name", "started_at", "beat_at", "beat_age", "in_flight")
+    list_display = ("name", "started", "beat_age", "in_flight")
     ordering = ("-beat_at",)
-    sortable_by = ("name", "started_at", "beat_at", "in_flight")
+    sortable_by = ("name",)
     change_form_template = "admin/reasoning/worker/change_form.html"
+
+    @admin.display(description="started")
+    def started(self, row: Worker) -> str:
+        """Show since when it has run."""
+        return when(row.started_at)
 
     @admin.display(description="last heartbeat")
     def beat_age(self, row: Worker) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import partial
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -173,7 +174,7 @@ def grow(user: User, versions: int, statements: int = 1) -> None:
     """Give a user's subject so many more versions, each of which adds statements that rest on several events."""
     for number in range(versions):
         say(user.app.name, user.name, "long", *[(user.name, f"Sentence {number}.{i}") for i in range(3)])
-        reason(lambda prepared, number=number: _many(prepared, number, statements))
+        reason(partial(_many, number=number, statements=statements))
 
 
 def _many(prepared: Prepared, number: int, statements: int) -> Answer:

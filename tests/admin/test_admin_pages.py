@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -45,6 +46,11 @@ def page_of(row):
     return reverse(f"{name_of(type(row))}_change", args=[row.pk])
 
 
+def subject_of(user) -> Any:
+    """The subject of what is known of a user."""
+    return Subject.objects.get(user=user, kind="user")
+
+
 def text_of(response):
     """What the answer says."""
     return response.content.decode()
@@ -58,6 +64,7 @@ def queries_of(client, url):
     ) as captured:
         response = client.get(url)
     assert response.status_code == FOUND
+    assert not [query["sql"] for query in captured if "SELECT DISTINCT" in query["sql"]]
     return len(captured)
 
 
@@ -117,7 +124,7 @@ def test_lists_make_as_many_queries_for_50_rows_as_for_5(operator):
 
 def test_pages_make_as_many_queries_for_much_as_for_little(operator):
     def counts():
-        subject = Subject.objects.get(kind="user", user__name="user 0")
+        subject = subject_of(User.objects.get(name="user 0"))
         rows = [
             subject.user,
             subject,
@@ -177,7 +184,7 @@ def test_staff_without_permission_see_nothing(client, ana, model):
 
 def test_somebody_who_may_see_versions_alone_gets_no_other_rows_nor_links(client, ana):
     client.force_login(data.staff("view_representation"))
-    current = Subject.objects.get(user=ana, kind="user").current
+    current = subject_of(ana).current
     shown = text_of(client.get(page_of(current)))
     assert "Graça" in shown
     assert "Please correct" not in shown
@@ -187,7 +194,7 @@ def test_somebody_who_may_see_versions_alone_gets_no_other_rows_nor_links(client
 
 
 def test_a_version_shows_its_statements_their_evidence_and_what_it_changed(operator, ana):
-    current = Subject.objects.get(user=ana, kind="user").current
+    current = subject_of(ana).current
     shown = text_of(operator.get(page_of(current)))
     assert "What an agent reads" in shown
     assert "Lea loves tiles and trams." in shown
@@ -204,7 +211,7 @@ def test_a_version_shows_its_statements_their_evidence_and_what_it_changed(opera
 
 
 def test_a_version_shows_only_what_it_rested_on_when_it_was_made(operator, ana):
-    subject = Subject.objects.get(user=ana, kind="user")
+    subject = subject_of(ana)
     first = subject.representations.get(number=1)
     later = Event.objects.get(content__startswith="Yes please!")
     shown = text_of(operator.get(page_of(first)))
@@ -215,7 +222,7 @@ def test_a_version_shows_only_what_it_rested_on_when_it_was_made(operator, ana):
 
 
 def test_a_subject_shows_freshness_statements_versions_and_work(operator, ana):
-    subject = Subject.objects.get(user=ana, kind="user")
+    subject = subject_of(ana)
     shown = text_of(operator.get(page_of(subject)))
     assert "1 event behind" in shown
     assert "What an agent reads now" in shown
@@ -230,7 +237,7 @@ def test_an_event_shows_its_neighbours_feeds_and_conclusions(operator, ana):
     assert 'aria-current="true"' in shown
     assert "I hate flying" in shown
     assert "Lea is allergic to peanuts." in shown
-    assert page_of(Subject.objects.get(user=ana, kind="user")) in shown
+    assert page_of(subject_of(ana)) in shown
 
 
 def test_the_log_is_found_by_content_id_session_and_version(operator, ana):
@@ -239,7 +246,7 @@ def test_the_log_is_found_by_content_id_session_and_version(operator, ana):
 
     session = Session.objects.get(name="lisbon-in-may")
     event = Event.objects.get(content__startswith="I hate flying")
-    current = Subject.objects.get(user=ana, kind="user").current
+    current = subject_of(ana).current
     assert found(q="flying") == 1
     assert found(q=event.public_id) == 1
     assert found(q=str(event.pk)) == 1
@@ -256,7 +263,7 @@ def test_a_search_looks_at_the_newest_events_only(operator, ana, monkeypatch):
     found = operator.get(list_of(Event), {"q": "planning"}).context["cl"].result_count
     assert found == 0
     assert operator.get(list_of(Event), {"q": "tiles"}).context["cl"].result_count == 1
-    old = Event.objects.order_by("pk").first()
+    old = Event.objects.earliest("pk")
     assert operator.get(list_of(Event), {"q": old.public_id}).context["cl"].result_count == 1
 
 
@@ -290,7 +297,7 @@ def test_text_of_models_is_escaped(operator, ana):
 def test_a_key_is_made_and_shown_once(operator, ana):
     form = {"name": "bot", "scope": "user", "app": ana.app_id, "user": ana.pk, "expires_at_0": "", "expires_at_1": ""}
     made = operator.post(reverse("admin:memory_apikey_add"), form)
-    key = re.search(r'id="made-key">(hk_[^<]+)<', text_of(made)).group(1)
+    (key,) = re.findall(r'id="made-key">(hk_[^<]+)<', text_of(made))
     row = ApiKey.objects.get(name="bot")
     grant = keys.verify(key)
     assert grant is not None
@@ -349,7 +356,7 @@ def test_the_next_prompt_version_begins_with_the_live_one_and_is_made_live(opera
     operator.post(reverse("admin:reasoning_promptversion_add"), sent)
     made = PromptVersion.objects.get(message="Shorter")
     assert (made.number, made.is_live, made.parameters) == (2, False, {"temperature": 0})
-    assert made.author.username == "operator"
+    assert str(made.author) == "operator"
     go = reverse("admin:reasoning_promptversion_make_live", args=[made.pk])
     assert "version 1" in text_of(operator.get(go))
     made.refresh_from_db()
@@ -404,7 +411,7 @@ def test_parked_work_is_retried_by_who_may_change_it(client, ana):
     client.post(list_of(Work), retry)
     work.refresh_from_db()
     assert (work.state, work.attempts) == (Work.State.WAITING, 0)
-    assert work.due_at <= timezone.now() + timedelta(seconds=1)
+    assert Work.objects.filter(pk=work.pk, due_at__lte=timezone.now() + timedelta(seconds=1)).exists()
 
 
 def test_tenants_are_made_with_their_subjects(operator):
