@@ -7,14 +7,13 @@ import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
-from honcho_site import conversations
 from honcho_site.conversations import Line, Refused, Server, batches, read
 from honcho_site.demo import __file__ as demo_file
 
 
 @pytest.fixture
 def written(tmp_path):
-    def write(*rows) -> Path:
+    def write(*rows):
         path = tmp_path / "conversation.jsonl"
         path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
         return path
@@ -71,9 +70,7 @@ def asked(monkeypatch):
         return httpx.Response(200, json=json.loads(request.content) if request.content else {})
 
     client = httpx.Client
-    monkeypatch.setattr(
-        conversations.httpx, "Client", lambda **options: client(transport=httpx.MockTransport(answer), **options)
-    )
+    monkeypatch.setattr(httpx, "Client", lambda **options: client(transport=httpx.MockTransport(answer), **options))
     return requests, answers
 
 

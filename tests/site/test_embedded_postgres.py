@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -85,7 +85,7 @@ class User:
         """End it in good order, and give what it said to stderr."""
         _, said = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, said
-        return said
+        return str(said)
 
     def kill(self) -> None:
         self.process.kill()
@@ -285,7 +285,7 @@ def test_a_killed_keeper_is_replaced_by_the_next_process(folder):
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")
 def test_an_ordinary_user_runs_it_without_help_from_root(folder):
     nobody = pwd.getpwnam("nobody")
-    as_nobody = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    as_nobody: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     try:
         subprocess.run([sys.executable, "-c", ""], cwd="/", capture_output=True, check=True, **as_nobody)
     except (OSError, subprocess.CalledProcessError):

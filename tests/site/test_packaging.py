@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 def pins() -> dict[str, Version]:
     lines = (CHECKOUT / "requirements.txt").read_text().splitlines()
     requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    found = {}
+    found: dict[str, Version] = {}
     for requirement in requirements:
         (specifier,) = requirement.specifier
         assert specifier.operator == "=="
