@@ -8,136 +8,312 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('memory', '0001_initial'),
+        ("memory", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('started_at', models.DateTimeField()),
-                ('beat_at', models.DateTimeField()),
-                ('in_flight', models.IntegerField(default=0)),
+                ("name", models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ("started_at", models.DateTimeField()),
+                ("beat_at", models.DateTimeField()),
+                ("in_flight", models.IntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='PromptVersion',
+            name="PromptVersion",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('kind', models.CharField(choices=[('user', 'User'), ('observed', 'user as another sees them'), ('session', 'Session'), ('project', 'Project')], max_length=16)),
-                ('number', models.IntegerField()),
-                ('instructions', models.TextField()),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('parameters', models.JSONField(blank=True, default=dict)),
-                ('message', models.CharField(help_text='What is new in this version, and why.', max_length=500)),
-                ('is_live', models.BooleanField(default=False)),
-                ('app', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='prompt_versions', to='memory.app')),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("user", "User"),
+                            ("observed", "user as another sees them"),
+                            ("session", "Session"),
+                            ("project", "Project"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                ("instructions", models.TextField()),
+                ("model", models.CharField(blank=True, max_length=200)),
+                ("parameters", models.JSONField(blank=True, default=dict)),
+                ("message", models.CharField(help_text="What is new in this version, and why.", max_length=500)),
+                ("is_live", models.BooleanField(default=False)),
+                (
+                    "app",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="prompt_versions",
+                        to="memory.app",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Pass',
+            name="Pass",
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ('outcome', models.CharField(choices=[('running', 'Running'), ('published', 'Published'), ('quarantined', 'Quarantined'), ('failed', 'Failed'), ('abandoned', 'abandoned: its worker died or lost the lease')], default='running', max_length=16)),
-                ('failure', models.CharField(blank=True, choices=[('transient', 'transient'), ('rate_limited', 'rate_limited'), ('quota', 'quota'), ('refused', 'refused'), ('nonsense', 'nonsense'), ('gated', 'gated'), ('ours', 'ours'), ('lost_lease', 'lost_lease')], max_length=20)),
-                ('error', models.TextField(blank=True)),
-                ('raw', models.TextField(blank=True, help_text='What the model said, where it was not published.')),
-                ('provider', models.CharField(blank=True, max_length=50)),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('covers_from', models.BigIntegerField(blank=True, null=True)),
-                ('covers_to', models.BigIntegerField(blank=True, null=True)),
-                ('input_tokens', models.IntegerField(default=0)),
-                ('output_tokens', models.IntegerField(default=0)),
-                ('cached_tokens', models.IntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=200)),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passes', to='memory.line')),
-                ('representation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='passes', to='memory.representation')),
-                ('prompt_version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='passes', to='reasoning.promptversion')),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("published", "Published"),
+                            ("quarantined", "Quarantined"),
+                            ("failed", "Failed"),
+                            ("abandoned", "abandoned: its worker died or lost the lease"),
+                        ],
+                        default="running",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "failure",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("transient", "transient"),
+                            ("rate_limited", "rate_limited"),
+                            ("quota", "quota"),
+                            ("refused", "refused"),
+                            ("nonsense", "nonsense"),
+                            ("gated", "gated"),
+                            ("ours", "ours"),
+                            ("lost_lease", "lost_lease"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("error", models.TextField(blank=True)),
+                ("raw", models.TextField(blank=True, help_text="What the model said, where it was not published.")),
+                ("provider", models.CharField(blank=True, max_length=50)),
+                ("model", models.CharField(blank=True, max_length=200)),
+                ("covers_from", models.BigIntegerField(blank=True, null=True)),
+                ("covers_to", models.BigIntegerField(blank=True, null=True)),
+                ("input_tokens", models.IntegerField(default=0)),
+                ("output_tokens", models.IntegerField(default=0)),
+                ("cached_tokens", models.IntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=200)),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="passes", to="memory.line"
+                    ),
+                ),
+                (
+                    "representation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="passes",
+                        to="memory.representation",
+                    ),
+                ),
+                (
+                    "prompt_version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="passes",
+                        to="reasoning.promptversion",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'passes',
+                "verbose_name_plural": "passes",
             },
         ),
         migrations.CreateModel(
-            name='Work',
+            name="Work",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('user', 'User'), ('observed', 'user as another sees them'), ('session', 'Session'), ('project', 'Project')], max_length=16)),
-                ('state', models.CharField(choices=[('idle', 'Idle'), ('waiting', 'Waiting'), ('leased', 'Leased'), ('parked', 'Parked')], default='idle', max_length=16)),
-                ('waiting_events', models.IntegerField(default=0)),
-                ('waiting_tokens', models.IntegerField(default=0)),
-                ('oldest', models.DateTimeField(blank=True, null=True)),
-                ('newest', models.DateTimeField(blank=True, null=True)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('leased_by', models.CharField(blank=True, max_length=200)),
-                ('attempts', models.IntegerField(default=0)),
-                ('last_failure', models.CharField(blank=True, choices=[('transient', 'transient'), ('rate_limited', 'rate_limited'), ('quota', 'quota'), ('refused', 'refused'), ('nonsense', 'nonsense'), ('gated', 'gated'), ('ours', 'ours'), ('lost_lease', 'lost_lease')], max_length=20)),
-                ('last_error', models.TextField(blank=True)),
-                ('last_pass_at', models.DateTimeField(blank=True, null=True)),
-                ('app', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='memory.app')),
-                ('line', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='work', to='memory.line')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("user", "User"),
+                            ("observed", "user as another sees them"),
+                            ("session", "Session"),
+                            ("project", "Project"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("idle", "Idle"), ("waiting", "Waiting"), ("leased", "Leased"), ("parked", "Parked")],
+                        default="idle",
+                        max_length=16,
+                    ),
+                ),
+                ("waiting_events", models.IntegerField(default=0)),
+                ("waiting_tokens", models.IntegerField(default=0)),
+                ("oldest", models.DateTimeField(blank=True, null=True)),
+                ("newest", models.DateTimeField(blank=True, null=True)),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("leased_by", models.CharField(blank=True, max_length=200)),
+                ("attempts", models.IntegerField(default=0)),
+                (
+                    "last_failure",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("transient", "transient"),
+                            ("rate_limited", "rate_limited"),
+                            ("quota", "quota"),
+                            ("refused", "refused"),
+                            ("nonsense", "nonsense"),
+                            ("gated", "gated"),
+                            ("ours", "ours"),
+                            ("lost_lease", "lost_lease"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("last_error", models.TextField(blank=True)),
+                ("last_pass_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "app",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to="memory.app"),
+                ),
+                (
+                    "line",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="work", to="memory.line"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'work',
+                "verbose_name_plural": "work",
             },
         ),
         migrations.AddConstraint(
-            model_name='promptversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('app__isnull', False)), fields=('app', 'kind', 'number'), name='prompt_number_unique_in_app'),
+            model_name="promptversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("app__isnull", False)),
+                fields=("app", "kind", "number"),
+                name="prompt_number_unique_in_app",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promptversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('app__isnull', True)), fields=('kind', 'number'), name='prompt_number_unique_for_site'),
+            model_name="promptversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("app__isnull", True)),
+                fields=("kind", "number"),
+                name="prompt_number_unique_for_site",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promptversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('app__isnull', False), ('is_live', True)), fields=('app', 'kind'), name='prompt_one_live_in_app'),
+            model_name="promptversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("app__isnull", False), ("is_live", True)),
+                fields=("app", "kind"),
+                name="prompt_one_live_in_app",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promptversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('app__isnull', True), ('is_live', True)), fields=('kind',), name='prompt_one_live_for_site'),
+            model_name="promptversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("app__isnull", True), ("is_live", True)),
+                fields=("kind",),
+                name="prompt_one_live_for_site",
+            ),
         ),
         migrations.AddIndex(
-            model_name='pass',
-            index=models.Index(fields=['-started_at'], name='pass_newest_first'),
+            model_name="pass",
+            index=models.Index(fields=["-started_at"], name="pass_newest_first"),
         ),
         migrations.AddIndex(
-            model_name='pass',
-            index=models.Index(condition=models.Q(('outcome', 'running')), fields=['line'], name='pass_running'),
+            model_name="pass",
+            index=models.Index(condition=models.Q(("outcome", "running")), fields=["line"], name="pass_running"),
         ),
         migrations.AddConstraint(
-            model_name='pass',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('outcome', 'running')), models.Q(models.Q(('outcome', 'running'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='pass_ends_with_an_outcome'),
+            model_name="pass",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ended_at", None), ("outcome", "running")),
+                    models.Q(models.Q(("outcome", "running"), _negated=True), ("ended_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="pass_ends_with_an_outcome",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pass',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'published'), _negated=True), ('representation__isnull', False), _connector='OR'), name='pass_published_something'),
+            model_name="pass",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("outcome", "published"), _negated=True),
+                    ("representation__isnull", False),
+                    _connector="OR",
+                ),
+                name="pass_published_something",
+            ),
         ),
         migrations.AddIndex(
-            model_name='work',
-            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='work_due'),
+            model_name="work",
+            index=models.Index(condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="work_due"),
         ),
         migrations.AddIndex(
-            model_name='work',
-            index=models.Index(condition=models.Q(('state', 'idle'), _negated=True), fields=['state'], name='work_not_idle'),
+            model_name="work",
+            index=models.Index(
+                condition=models.Q(("state", "idle"), _negated=True), fields=["state"], name="work_not_idle"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='work',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('lease_token__isnull', False), ('state', 'leased')), models.Q(('due_at__isnull', False), ('lease_token', None), ('state', 'waiting')), models.Q(('due_at', None), ('lease_token', None), ('state__in', ['idle', 'parked'])), _connector='OR'), name='work_fits_its_state'),
+            model_name="work",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("due_at__isnull", False), ("lease_token__isnull", False), ("state", "leased")),
+                    models.Q(("due_at__isnull", False), ("lease_token", None), ("state", "waiting")),
+                    models.Q(("due_at", None), ("lease_token", None), ("state__in", ["idle", "parked"])),
+                    _connector="OR",
+                ),
+                name="work_fits_its_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='work',
-            constraint=models.CheckConstraint(condition=models.Q(('attempts__gte', 0), ('waiting_events__gte', 0), ('waiting_tokens__gte', 0)), name='work_counts_not_negative'),
+            model_name="work",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("attempts__gte", 0), ("waiting_events__gte", 0), ("waiting_tokens__gte", 0)),
+                name="work_counts_not_negative",
+            ),
         ),
     ]
