@@ -8,3 +8,10 @@ class SiteConfig(AppConfig):
 
     name = "honcho_site"
     verbose_name = "Site"
+
+    def ready(self) -> None:
+        """Give the admin its name."""
+        from django.contrib import admin
+
+        admin.site.site_header = admin.site.site_title = "Honcho"
+        admin.site.index_title = "Memory and reasoning"

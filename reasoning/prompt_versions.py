@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User as SiteUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from memory import ids
@@ -40,6 +40,8 @@ def create(
         raise Invalid(" ".join(problems), ("parameters",))
     if not message.strip():
         raise Invalid("Say what is new in this version, and why.", ("message",))
+    with connection.cursor() as cursor:  # two at once get two numbers
+        cursor.execute(f"LOCK TABLE {PromptVersion._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
     versions = PromptVersion.objects.filter(app=app, kind=kind)
     number = (versions.aggregate(last=Max("number"))["last"] or 0) + 1
     return PromptVersion.objects.create(

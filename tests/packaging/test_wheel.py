@@ -12,6 +12,7 @@ import textwrap
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -169,9 +170,10 @@ def wait_for(url: str, log: Path, seconds: float = 30.0) -> None:
             time.sleep(0.1)
 
 
-def call(url: str, key: str, body: object = None) -> dict[str, object]:
+def call(url: str, key: str, body: object = None) -> dict[str, Any]:
     """Send a request of the agent API and return the answer."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+        answered: dict[str, Any] = json.load(answer)
+    return answered
