@@ -173,7 +173,7 @@ def _is_postgres(pid: int) -> bool:
 
     Pids are used again, and where nobody buries the dead a pid may stand for a process that has ended.
     """
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     try:
         process = psutil.Process(pid)
