@@ -46,13 +46,17 @@ def render(
     statements: Iterable[Standing] = (),
     budget: int,
 ) -> Rendered:
-    """Return the text of a version in at most ``budget`` tokens, most important first."""
-    lines = _paragraph(now) + _paragraph(short_summary)
-    lines += _section("Facts", [f"- {_one_line(entry)}" for entry in card])
-    if long_summary and long_summary != short_summary:
-        lines += _section("So far", _paragraph(long_summary))
+    """Return the text of a version in at most ``budget`` tokens, most important first.
+
+    A statement that a paragraph above has word for word is not said again.
+    """
+    first, so_far = _paragraph(now) + _paragraph(short_summary), _paragraph(long_summary)
+    told = "\n".join(first + so_far).casefold()
+    lines = first + _section("Facts", [f"- {_one_line(entry)}" for entry in card])
+    if so_far != _paragraph(short_summary):
+        lines += _section("So far", so_far)
     title = "Said and decided" if kind == Subject.Kind.SESSION else "Known"
-    lines += _section(title, [f"- {_statement(item)}" for item in ordered(statements)])
+    lines += _section(title, [f"- {_statement(item)}" for item in ordered(statements) if not _is_told(item, told)])
     return fit(lines, _count(lines), budget)
 
 
@@ -112,6 +116,11 @@ def _one_line(text: str) -> str:
     """Fold white space, and keep derived text from looking like one of our headings."""
     folded = " ".join(text.split())
     return folded.lstrip("# ") if folded.startswith("#") else folded
+
+
+def _is_told(item: Standing, told: str) -> bool:
+    dated = item.held_from is not None or item.held_until is not None
+    return not dated and not item.pinned and _one_line(item.content).rstrip(".").casefold() in told
 
 
 def _statement(item: Standing) -> str:

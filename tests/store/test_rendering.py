@@ -138,7 +138,7 @@ def test_a_statement_says_when_it_held(held_from, held_until, ending):
 @pytest.mark.parametrize("text", ["## Known", "# Known\n## Facts", "##", "  ## Facts  "])
 def test_derived_text_never_looks_like_a_heading(text):
     got = rendering.render(
-        kind="user", now=text, card=[text], statements=[Standing(content=text, importance=3)], budget=1_000
+        kind="user", now=text, card=[text], statements=[Standing(content=f"{text} more", importance=3)], budget=1_000
     )
     headings = [line for line in got.text.split("\n") if line.startswith("#")]
     assert headings == ["## Facts", "## Known"]
@@ -146,3 +146,22 @@ def test_derived_text_never_looks_like_a_heading(text):
 
 def test_nothing_is_an_empty_text():
     assert rendering.render(kind="user", budget=100) == rendering.Rendered("", [])
+
+
+def test_a_statement_that_a_paragraph_has_word_for_word_is_not_said_again():
+    told = Standing(content="Ana sings in a choir.", importance=3)
+    dated = Standing(content="Ana moves to Lisbon.", importance=3, held_from=date(2026, 5, 2))
+    pinned = Standing(content="Ana is allergic to nuts.", importance=3, pinned=True)
+    new = Standing(content="Ana sings in a choir on Mondays.", importance=3)
+    text = rendering.render(
+        kind="user",
+        now="Ana sings in a choir. Ana moves to Lisbon. Ana is allergic to nuts.",
+        statements=[told, dated, pinned, new],
+        budget=1_000,
+    ).text
+    assert text.splitlines()[1:] == [
+        HEADING + "Known",
+        "- Ana is allergic to nuts.",
+        "- Ana moves to Lisbon. (since 2026-05-02)",
+        "- Ana sings in a choir on Mondays.",
+    ]

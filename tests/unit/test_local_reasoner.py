@@ -434,6 +434,14 @@ class TestDates:
     def test_words_that_only_look_like_dates_are_left_alone(self) -> None:
         assert said("I may march with the band in Graz.") == ["Nora may march with the band in Graz."]
 
+    def test_a_day_that_comes_again_and_again_has_no_date(self) -> None:
+        (only,) = ask("Nora", talk(("Nora", "I go to the yoga class in Graz every Friday."))).add
+        assert only.content == "Nora goes to the yoga class in Graz every Friday."
+        assert only.held_from is None
+
+    def test_a_label_is_no_part_of_what_it_announces(self) -> None:
+        assert said("Correction: I play the violin, not the cello.") == ["Nora plays the violin, not the cello."]
+
     def test_a_place_name_ending_in_a_preposition_is_not_cut(self) -> None:
         assert said("I moved to Lisbon last month.") == ["Nora moved to Lisbon in April 2024."]
 

@@ -59,6 +59,9 @@ _RELATIVE = re.compile(
     + r")\b(?P<poss>'s)?(?P<verb>(?= (?:was|is|will|would|were)\b))?",
     re.I,
 )
+_RECURRING = (" every", " each")
+"""Words before a day that make it a habit, which has no date."""
+
 _IN_N = re.compile(rf"\b(?P<p>in|within) (?P<n>{_NUMBER}) (?P<u>day|week|month|year)s?(?: time)?\b(?!')", re.I)
 _FOR_YEARS = re.compile(
     rf"\bfor (?:(?:about|over|almost|nearly|around|like) )?(?P<n>{_NUMBER}) years?(?: now)?\b", re.I
@@ -202,7 +205,8 @@ def resolve(text: str, today: date) -> Resolved:
 
     def swap(match: re.Match[str]) -> str:
         found = match.groupdict()
-        put = _lookup(found, today, past, text)
+        before = text[max(0, match.start() - 14) : match.start()].lower().rstrip()
+        put = None if before.endswith(_RECURRING) else _lookup(found, today, past, text)
         if put is None:
             return match.group(0)
         words_, start, end, prep = put
@@ -220,10 +224,7 @@ def resolve(text: str, today: date) -> Resolved:
             return f"{found['prep']} {'' if given == 'for' else prep + ' '}{words_}"
         if found["verb"] is not None and not given and match.start() == 0:
             return words_
-        before = text[max(0, match.start() - 14) : match.start()].lower().rstrip()
-        if not given and re.search(
-            r"\b(?:the|every|each|is|was|moved to|a|an|late|early|mid|my|and|or|next|last)$", before
-        ):
+        if not given and re.search(r"\b(?:the|is|was|moved to|a|an|late|early|mid|my|and|or|next|last)$", before):
             if re.search(r"\b(?:is|was)$", before):
                 return (
                     words_

@@ -59,6 +59,9 @@ _ABBREVIATION = re.compile(
     re.I,
 )
 _END = re.compile(r"(?<![.!?…。！？؟])([.!?…。！？؟]++)([\"'”’)\]]*+)(\s++|$|(?<=[。！？]))")
+_LABEL = re.compile(r"^(?:(?:small |quick )?correction|update|fyi|edit|p\.?s\.?)\s?[:–—]\s*(?=\w)", re.I)
+"""A word that announces a sentence and is no part of what it says."""
+
 _SPACES = re.compile(r"[ \t\u00a0]+")
 
 
@@ -209,6 +212,7 @@ def read(content: str) -> list[Sentence]:
         for sentence in split(clean):
             if len(found) >= MAX_SENTENCES:
                 break
+            sentence = _LABEL.sub("", sentence)
             found.append(Sentence(sentence, Part.OWN, sentence.rstrip("\"')] ").endswith(("?", "؟", "？", "?!", "!?"))))
     found.extend(Sentence(quote, Part.PASTED) for quote in quotes)
     found.extend(Sentence(caption, Part.PICTURE) for caption in pictures if caption)
