@@ -202,12 +202,12 @@ class _Topics:
             self.shown[key] = known.lower() if len(known) <= len(form) else form
 
     def best(self, most: int) -> list[str]:
-        """The topics said most often."""
+        """The topics said most often; none where nothing is said again and again."""
         ranked: list[tuple[float, tuple[str, ...]]] = [(n * 1.9, pair) for pair, n in self.pairs.items() if n >= 2]
         ranked += [
             (n * (1.15 if self.shown[key][0].isupper() else 1.0), (key,))
             for key, n in self.single.items()
-            if n >= 2 and self.noun[key] > 0 and not key.endswith("ing")
+            if n >= (2 if self.shown[key][0].isupper() else 3) and self.noun[key] > 0 and not key.endswith("ing")
         ]
         ranked.sort(key=lambda entry: (-entry[0], entry[1]))
         found: list[str] = []
@@ -217,8 +217,7 @@ class _Topics:
                 continue
             used |= set(keys)
             found.append(" ".join(self.shown[key] for key in keys))
-        nouns = sorted((k for k in self.single if self.noun[k] > 0), key=lambda k: (-len(k), k))
-        return found or [self.shown[key] for key in nouns[:2]]
+        return found
 
 
 def topics(events: tuple[ShownEvent, ...], names: tuple[str, ...], most: int = 4) -> list[str]:
