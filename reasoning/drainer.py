@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
@@ -24,10 +25,10 @@ from django.utils import timezone
 
 from memory import ids
 from memory.errors import Conflict, Refusal
-from reasoning import passes, providers, queue
+from reasoning import circuit, passes, providers, queue
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Worker
-from reasoning.providers.base import Failure, Provider, ProviderError
+from reasoning.providers.base import Completion, Failure, Provider, ProviderError, Request
 from reasoning.queue import Claim, LostLease
 from reasoning.signals import WAKE_CHANNEL, WAKE_SPACING_SECONDS
 
@@ -116,13 +117,17 @@ class Drainer:
     async def _step(self) -> float | None:
         """Take in what is new, claim what is due, and return in how many seconds the next is due (None: nothing)."""
         await self._database(queue.take_in)
-        room = self.capacity - len(self.in_flight)
+        allowed = await self._database(circuit.allowance, self.provider.name)
+        most = self.capacity if allowed.calls is None else min(self.capacity, allowed.calls)
+        room = max(most - len(self.in_flight), 0)
         claims = await self._database(queue.claim, room, self.name) if room else []
         for claim in claims:
             task = asyncio.create_task(self._pass(claim))
             self.in_flight[task] = claim
             task.add_done_callback(self._done)
         due = await self._database(queue.next_due)
+        if allowed.calls == 0 and due is not None:
+            due = max(due, allowed.until or timezone.now() + timedelta(seconds=self.settings.poll_interval))
         return None if due is None else max((due - timezone.now()).total_seconds(), 0.0)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -142,7 +147,7 @@ class Drainer:
             prepared = await self._database(passes.prepare, claim)
             if prepared is None:
                 return
-            completion = await self.provider.answer(prepared.request)
+            completion = await self._ask(prepared.request)
             representation = await self._database(passes.complete, prepared, completion)
         except LostLease:
             note.warning("lease_lost")
@@ -165,6 +170,16 @@ class Drainer:
                 events=len(prepared.events),
                 seconds=round(time.monotonic() - started, 3),
             )
+
+    async def _ask(self, request: Request) -> Completion:
+        """Call the provider, and let every worker know how it is."""
+        try:
+            completion = await self.provider.answer(request)
+        except ProviderError as error:
+            await self._database(circuit.failed, self.provider.name, error)
+            raise
+        await self._database(circuit.succeeded, self.provider.name)
+        return completion
 
     async def _record(self, claim: Claim, error: ProviderError) -> None:
         try:

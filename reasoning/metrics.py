@@ -52,6 +52,10 @@ class DatabaseCollector(Collector):
             oldest = cursor.fetchone()[0]
             cursor.execute("SELECT extract(epoch FROM now() - max(beat_at)) FROM reasoning_worker")
             beat = cursor.fetchone()[0]
+            cursor.execute(
+                "SELECT name, needs_operator OR coalesce(paused_until > now(), false) FROM reasoning_providerstate"
+            )
+            providers = cursor.fetchall()
         lines = GaugeMetricFamily(
             "honcho_reasoning_lines", "Lines of reasoning with work, by state.", labels=["kind", "state"]
         )
@@ -66,6 +70,12 @@ class DatabaseCollector(Collector):
         yield GaugeMetricFamily(
             "honcho_reasoning_oldest_waiting_seconds", "Age of the oldest event that waits.", value=float(oldest or 0)
         )
+        paused = GaugeMetricFamily(
+            "honcho_provider_paused", "Whether nobody calls a provider now (1).", labels=["provider"]
+        )
+        for name, is_paused in providers:
+            paused.add_metric([name], int(is_paused))
+        yield paused
         if beat is not None:
             yield GaugeMetricFamily(
                 "honcho_worker_heartbeat_age_seconds", "Time since any worker was last seen alive.", value=float(beat)

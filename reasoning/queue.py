@@ -44,10 +44,25 @@ class LostLease(Exception):
     """Somebody else holds the work row now; nothing of this pass may be kept."""
 
 
+# Tenants take turns: an app's place is what it has in flight already, so that one's flood does not delay another. The
+# apps that have something due are found by hopping over the index from one to the next.
 _CLAIM = """
-WITH due AS (
-    SELECT id, state, lease_token FROM reasoning_work
-     WHERE due_at <= now() ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+WITH RECURSIVE apps AS (
+    (SELECT app_id FROM reasoning_work WHERE due_at <= now() ORDER BY app_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT app_id FROM reasoning_work WHERE due_at <= now() AND app_id > apps.app_id ORDER BY app_id LIMIT 1)
+      FROM apps WHERE app_id IS NOT NULL
+), busy AS (
+    SELECT app_id, count(*) AS leased FROM reasoning_work WHERE state = 'leased' AND due_at > now() GROUP BY 1
+), ranked AS (
+    SELECT first.id, first.due_at, coalesce(busy.leased, 0) + first.place AS turn
+      FROM apps LEFT JOIN busy USING (app_id) CROSS JOIN LATERAL (
+           SELECT id, due_at, row_number() OVER (ORDER BY due_at) AS place FROM reasoning_work
+            WHERE app_id = apps.app_id AND due_at <= now() ORDER BY due_at LIMIT %(limit)s) first
+     ORDER BY turn, due_at LIMIT 2 * %(limit)s
+), due AS (
+    SELECT work.id, work.state, work.lease_token FROM reasoning_work work JOIN ranked USING (id)
+     WHERE work.due_at <= now() ORDER BY ranked.turn, ranked.due_at LIMIT %(limit)s FOR UPDATE OF work SKIP LOCKED
 ), expired AS (
     UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now()
      WHERE id IN (SELECT lease_token FROM due WHERE state = 'leased') AND outcome = 'running'
@@ -163,7 +178,10 @@ def _due(work: Work, settings: ReasoningSettings) -> datetime:
 
 
 def claim(limit: int, worker: str) -> list[Claim]:
-    """Lease up to ``limit`` due rows, oldest first, and begin a pass for each; an expired lease is due too."""
+    """Lease up to ``limit`` due rows, apps in turn and oldest first, and begin a pass for each.
+
+    An expired lease is due like any other.
+    """
     settings = ReasoningSettings.load()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"limit": limit, "worker": worker, "lease": settings.lease_seconds})

@@ -1,6 +1,7 @@
 """The loop's models, one family a module."""
 
 from reasoning.models.prompts import PromptVersion
+from reasoning.models.providers import ProviderState
 from reasoning.models.work import Pass, Work, Worker
 
-__all__ = ["Pass", "PromptVersion", "Work", "Worker"]
+__all__ = ["Pass", "PromptVersion", "ProviderState", "Work", "Worker"]

@@ -57,6 +57,7 @@ class Work(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], name="work_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["app", "due_at"], name="work_app_due", condition=Q(due_at__isnull=False)),
             models.Index(fields=["state"], name="work_not_idle", condition=~Q(state="idle")),
         ]
 

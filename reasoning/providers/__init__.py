@@ -11,9 +11,7 @@ def configured(settings: ReasoningSettings) -> Provider:
     if settings.provider == "openai":
         from reasoning.providers.openai import OpenAIProvider
 
-        return OpenAIProvider(
-            settings.openai_api_key, settings.openai_base_url or None, timeout=settings.model_timeout
-        )
+        return OpenAIProvider(settings.openai_api_key, settings.openai_base_url or None, timeout=settings.model_timeout)
     from reasoning.providers.local import LocalProvider
 
     return LocalProvider()

@@ -17,16 +17,18 @@ from memory import keys
 from memory.admin import base
 from memory.admin import log as log_admin
 from memory.models import ApiKey, App, Conclusion, Event, Project, Representation, Session, Subject, User
-from reasoning import prompt_versions
-from reasoning.models import Pass, PromptVersion, Work, Worker
+from reasoning import circuit, prompt_versions
+from reasoning.models import Pass, PromptVersion, ProviderState, Work, Worker
+from reasoning.providers.base import Failure, ProviderError
 from tests.admin import data
 
 pytestmark = pytest.mark.django_db
 
 MODELS = [
     App, User, Project, Session, Event, Subject, Representation, Conclusion, ApiKey, PromptVersion, Work, Pass, Worker,
+    ProviderState,
 ]  # fmt: skip
-NOTHING_EDITABLE = [Event, Subject, Representation, Conclusion, Work, Pass, Worker]
+NOTHING_EDITABLE = [Event, Subject, Representation, Conclusion, Work, Pass, Worker, ProviderState]
 NO_CHANGE = [*NOTHING_EDITABLE, ApiKey, PromptVersion]
 REFUSED, FOUND, MOVED = 403, 200, 302
 
@@ -75,6 +77,7 @@ def ana():
     data.project_with_session(user.app)
     keys.create("agent", "app", app=user.app)
     Worker.objects.create(name="host:1", started_at=timezone.now(), beat_at=timezone.now(), in_flight=3)
+    circuit.failed("openai", ProviderError(Failure.QUOTA, "The key has no credit left."))
     return user
 
 
@@ -111,6 +114,7 @@ def test_lists_make_as_many_queries_for_50_rows_as_for_5(operator):
             keys.create("key", "app", app=app)
             prompt_versions.create("user", "Text", message="More", app=app)
             Worker.objects.create(name=f"{name}:{i}", started_at=now, beat_at=now)
+            circuit.failed(f"{name}:{i}", ProviderError(Failure.QUOTA, "The key has no credit left."))
 
     def counts():
         return {model.__name__: queries_of(operator, list_of(model)) for model in MODELS}
@@ -412,6 +416,20 @@ def test_parked_work_is_retried_by_who_may_change_it(client, ana):
     work.refresh_from_db()
     assert (work.state, work.attempts) == (Work.State.WAITING, 0)
     assert Work.objects.filter(pk=work.pk, due_at__lte=timezone.now() + timedelta(seconds=1)).exists()
+
+
+def test_a_paused_provider_is_resumed_by_who_may_change_it(client):
+    circuit.failed("openai", ProviderError(Failure.QUOTA, "The key has no credit left."))
+    resume = {"action": "resume", "_selected_action": ["openai"]}
+    client.force_login(data.staff("view_providerstate"))
+    shown = text_of(client.get(list_of(ProviderState)))
+    assert "paused until an operator resumes it" in shown
+    assert "The key has no credit left." in shown
+    client.post(list_of(ProviderState), resume)
+    assert circuit.allowance("openai").calls == 0
+    client.force_login(data.staff("view_providerstate", "change_providerstate", name="keeper"))
+    client.post(list_of(ProviderState), resume)
+    assert circuit.allowance("openai").calls == 1
 
 
 def test_tenants_are_made_with_their_subjects(operator):

@@ -1,0 +1,107 @@
+"""Pauses of a provider, which every worker keeps.
+
+A refusal for the rate pauses it for as long as it asks; a quota, until an operator acts; failures in a row, for longer
+each time. Nothing is claimed meanwhile: what waits stays as it is, and uses up no attempt. When a pause is over, each
+drainer begins with one call and doubles with every success.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from reasoning.models import ProviderState
+from reasoning.providers.base import Failure, ProviderError
+
+FAILURES_IN_A_ROW = 5
+"""So many failures without a success between them, in all workers together, are an outage."""
+
+SHORTEST_SECONDS = 5.0
+LONGEST_SECONDS = 300.0
+ALL_SLOTS = 64
+"""Once so many calls at a time go well, the provider is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many calls a drainer may have in flight (None: as many as it likes), and when to ask again if none."""
+
+    calls: int | None
+    until: datetime | None = None
+
+
+def allowance(name: str) -> Allowance:
+    """Return what a drainer may do with a provider now."""
+    state = ProviderState.objects.filter(pk=name).first()
+    return Allowance(None) if state is None else allowed_by(state)
+
+
+def allowed_by(state: ProviderState) -> Allowance:
+    """Return what a provider's state allows now."""
+    if state.needs_operator:
+        return Allowance(0)
+    if state.paused_until is not None and state.paused_until > timezone.now():
+        return Allowance(0, state.paused_until)
+    return Allowance(state.slots)
+
+
+def succeeded(name: str) -> None:
+    """Note a call that was answered. Costs one statement where all is well."""
+    with transaction.atomic():
+        state = ProviderState.objects.select_for_update().filter(pk=name).first()
+        if state is None or state.needs_operator:
+            return
+        if state.slots is None or state.slots * 2 > ALL_SLOTS:
+            state.delete()
+            return
+        state.slots, state.failures = state.slots * 2, 0
+        state.save()
+
+
+def failed(name: str, error: ProviderError) -> None:
+    """Note a call that failed for the provider's own reasons, and pause it where the rules above say so."""
+    if error.failure not in (Failure.TRANSIENT, Failure.RATE_LIMITED, Failure.QUOTA):
+        return
+    now = timezone.now()
+    with transaction.atomic():
+        ProviderState.objects.get_or_create(pk=name)
+        state = ProviderState.objects.select_for_update().get(pk=name)
+        was_paused = state.paused_until is not None and state.paused_until > now
+        if not was_paused:  # what was in flight when the pause began says nothing new
+            state.failures += 1
+        seconds = _pause(error, state.failures)
+        if error.failure is Failure.QUOTA:
+            state.needs_operator = True
+        elif seconds and not (was_paused and error.retry_after is None):
+            state.paused_until = max(state.paused_until or now, now + timedelta(seconds=seconds))
+        if seconds or state.needs_operator:
+            state.slots = 1
+            state.reason = str(error)
+        state.save()
+
+
+def resume(name: str) -> bool:
+    """End a pause by an operator's hand; return whether there was one. Calls begin again one at a time."""
+    return bool(
+        ProviderState.objects.filter(pk=name).update(
+            paused_until=None, needs_operator=False, failures=0, slots=1, changed_at=timezone.now()
+        )
+    )
+
+
+def _pause(error: ProviderError, failures: int) -> float:
+    """Return the seconds of the pause that an error brings; 0 for none yet."""
+    if error.failure is Failure.RATE_LIMITED:
+        return error.retry_after or _growing(failures)
+    if error.failure is Failure.TRANSIENT and failures >= FAILURES_IN_A_ROW:
+        return max(_growing(failures - FAILURES_IN_A_ROW + 1), error.retry_after or 0.0)
+    return 0.0
+
+
+def _growing(times: int) -> float:
+    longest = min(SHORTEST_SECONDS * 2.0 ** min(max(times - 1, 0), 16), LONGEST_SECONDS)
+    return longest * random.uniform(0.75, 1.0)  # noqa: S311 - not a secret
