@@ -8,7 +8,7 @@ import time
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from memory import publishing
@@ -340,6 +340,55 @@ def test_it_survives_that_all_its_connections_are_cut(settings):
         until(listens, "it should listen again")
     assert_covered_once(subject, events_in_log(subject))
     assert_evidence_once(subject, events_in_log(subject))
+
+
+def away(monkeypatch, module, name: str, times: int) -> list[int]:
+    """Let the first calls of a function find no database; return the list that counts them."""
+    function = getattr(module, name)
+    calls: list[int] = []
+
+    def called(*args, **kwargs):
+        calls.append(1)
+        if len(calls) <= times:
+            raise OperationalError("the database is away")
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, called)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "ends"),
+    [
+        (queue, "take_in", ["published"]),
+        (queue, "claim", ["published"]),
+        (queue, "next_due", ["published"]),
+        (passes, "prepare", ["abandoned", "published"]),
+        (passes, "complete", ["abandoned", "published"]),
+        (drainer_module, "_beat_worker", ["published"]),
+        (drainer_module, "_connection_parameters", ["published"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_database_that_is_away_for_a_moment_is_waited_for(module, name, ends, settings, monkeypatch):
+    settings.HONCHO = AT_ONCE | {"POLL_INTERVAL": 0.2, "LEASE_SECONDS": 0.5}
+    subject = person()
+    events = say("one")
+    calls = away(monkeypatch, module, name, times=1)
+    with draining(FakeProvider()):
+        until(lambda: len(calls) > 1 and published() == 1, "the version")
+        until(lambda: work_of().state == "idle", "nothing should wait")
+    assert_covered_once(subject, events)
+    assert outcomes() == ends
+
+
+def test_a_stop_needs_no_database(monkeypatch):
+    calls = away(monkeypatch, drainer_module, "_forget_worker", times=1)
+    provider = FakeProvider()
+    with draining(provider):
+        until(listens, "it should listen")
+    assert calls == [1]
+    assert provider.closed
 
 
 def test_the_loop_needs_no_django_q(monkeypatch, settings):

@@ -15,7 +15,7 @@ from memory.errors import Conflict, Invalid, TooLarge
 from memory.log import NewEvent
 from memory.models import App, Event, FeedEntry, Participant, Project, Session, Subject, User
 from memory.signals import events_appended
-from tests.store.helpers import person, together
+from tests.store.helpers import person, together, until
 
 STATEMENTS_OF_A_WRITE = 4
 """Find the place, insert; and a savepoint, made and released (a transaction of its own outside of a test)."""
@@ -255,19 +255,35 @@ def test_the_same_write_from_many_threads_at_once_is_stored_once():
     assert feed_of(user__name="ana") == [event.content for event in events]
 
 
+def blocked() -> int:
+    """How many connections to this database wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees others as they were at its first look
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_same_events_in_opposite_order_do_not_deadlock():
     person()
-    for turn in range(6):
-        events = [NewEvent(content=f"{turn} {number}", client_id=f"{turn}-{number}") for number in range(400)]
-        ready = threading.Barrier(4)
+    events = [NewEvent(content=f"line {number}", client_id=f"m{number}") for number in range(9)]
+    written = threading.Event()
 
-        def write(batch, ready=ready):
-            ready.wait()
-            return log.append("harbour", batch, user="ana")
+    def hold_the_middle():
+        with transaction.atomic():
+            log.append("harbour", [events[4]], user="ana")
+            written.set()
+            until(lambda: blocked() == 2, "both should wait, each on its way through the other's events")
 
-        answers = together(*[lambda batch=batch: write(batch) for batch in (events, events[::-1]) * 2])
-        assert sum(row.created for rows in answers for row in rows) == 400
+    def write(batch):
+        assert written.wait(20)
+        return log.append("harbour", batch, user="ana")
+
+    _, one, other = together(hold_the_middle, lambda: write(events), lambda: write(events[::-1]))
+    assert sum(row.created for row in one + other) == 8
+    assert [row.id for row in one] == [row.id for row in other][::-1]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -199,6 +200,24 @@ def test_two_who_publish_from_the_same_head_get_one_version(transactional_db):
 
     assert sorted(together(*[publish] * 6), key=str) == [1] + [None] * 5
     assert Representation.objects.count() == 1
+
+
+def test_two_lines_of_a_subject_that_publish_at_once_get_numbers_of_their_own(transactional_db):
+    subject = person()
+    lines = [publishing.open_line(subject, "recipe"), Line.objects.create(subject=subject, recipe="beside")]
+    [event] = said("one")
+    ready = threading.Barrier(2)
+
+    def publish(line):
+        numbers = []
+        for turn in range(15):
+            ready.wait(20)
+            numbers.append(concluded(line, f"{line.recipe} {turn}", evidence=[event]).number)
+        return numbers
+
+    one, other = together(*[lambda line=line: publish(line) for line in lines])
+    assert sorted(one + other) == list(range(1, 31))
+    assert Subject.objects.get().versions == 30
 
 
 def test_the_database_itself_lets_no_position_be_covered_twice(line):
