@@ -121,7 +121,7 @@ def main() -> None:
     with processes.Group(children, print) as running:
         url = f"http://127.0.0.1:{port}"
         launcher.wait_until_answering(running, url)
-        web = psutil.Process(running.children[0].process.pid)  # type: ignore[union-attr]
+        web = psutil.Process(running.children[0].process.pid)
         client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
         client.post(f"{place}/messages", json=message).raise_for_status()
         while client.get(f"{place}/context").json()["behind"]["events"]:
@@ -139,7 +139,7 @@ def main() -> None:
         }
         lags = sorted(lag(client, app, 20))
         running.children[1].ask_to_stop()
-        running.children[1].process.wait()  # type: ignore[union-attr]
+        running.children[1].process.wait()
         logging.disable()
         counted = statements(paths, key)
         print(f"{options.requests} requests each (a tenth for batches), one client; CPU and times in ms")

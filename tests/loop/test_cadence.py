@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -143,7 +144,7 @@ def test_a_burst_is_one_pass(settings):
         for _ in range(5):
             say("and another thing")
             queue.take_in()
-            assert work_of(subject).due_at == log.timezone.now() + timedelta(seconds=2)
+            assert work_of(subject).due_at == timezone.now() + timedelta(seconds=2)
             clock.shift(1)
         work = work_of(subject)
         assert (work.state, work.waiting_events, work.oldest) == ("waiting", 5, NOON)

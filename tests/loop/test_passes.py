@@ -12,8 +12,8 @@ from memory.errors import Conflict
 from memory.log import NewEvent
 from memory.models import App, Conclusion, Evidence, Line, Representation, Span, Subject, User
 from reasoning import passes, prompt_versions, queue
-from reasoning.models import Pass, Work
-from reasoning.providers.base import Answer, Failure, ProviderError, Request, Retirement, Statement
+from reasoning.models import Pass, PromptVersion, Work
+from reasoning.providers.base import Answer, Failure, Kind, ProviderError, Request, Retirement, Statement
 from tests.loop.helpers import (
     AT_ONCE,
     claimed,
@@ -86,7 +86,7 @@ def test_the_model_is_shown_the_known_and_the_new():
     )
     queue.take_in()
     requests = {ready.request.kind: ready.request for ready in map(prepared, queue.claim(10, "d1"))}
-    of_user, of_session = requests["user"], requests["session"]
+    of_user, of_session = requests[Kind.USER], requests[Kind.SESSION]
     assert (of_user.subject, of_session.subject) == ("ana", "s1")
     assert of_user.participants == of_session.participants == ("ana", "ben")
     assert [(e.number, e.author, e.origin, e.content, e.data, e.session) for e in of_user.events] == [
@@ -227,7 +227,7 @@ def test_a_pass_shows_so_many_events_and_tokens_and_the_next_goes_on(settings):
     settings.HONCHO = AT_ONCE | {"PASS_EVENTS": 3, "PASS_TOKENS": 20}
     subject = person()
     events = say("a", "b", "c", "d", "word " * 15, "word " * 15, "word " * 100, "e")
-    shown = []
+    shown: list[int] = []
     while Work.objects.filter(state="waiting").exists() or not shown:
         ready = prepared(claimed())
         shown.append(len(ready.events))
@@ -285,8 +285,8 @@ def test_a_rollback_during_a_pass_stands_and_nothing_of_the_pass_is_kept():
     assert contents(version) == ["It was said: one", "It was said: three"], "what was rolled back stays away"
 
 
-def better(kind: str = "user", app: App | None = None) -> prompt_versions.PromptVersion:
-    live = prompt_versions.PromptVersion.objects.get(app=None, kind=kind, number=1)
+def better(kind: str = "user", app: App | None = None) -> PromptVersion:
+    live = PromptVersion.objects.get(app=None, kind=kind, number=1)
     return prompt_versions.create(kind, live.instructions + "\nBe brief.", message="Briefer.", app=app)
 
 
@@ -305,7 +305,7 @@ def test_a_new_live_prompt_goes_on_where_the_old_one_stood():
     assert subject.line.recipe == second.recipe
     assert Pass.objects.get(representation=two).prompt_version == second
     assert sorted(Work.objects.values_list("state", flat=True)) == ["idle", "idle"]
-    prompt_versions.make_live(prompt_versions.PromptVersion.objects.get(app=None, kind="user", number=1))
+    prompt_versions.make_live(PromptVersion.objects.get(app=None, kind="user", number=1))
     events += say("three")
     three = one_pass()
     assert (three.parent, three.covers_from, three.covers_to) == (two, 2, 3)
