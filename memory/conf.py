@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings as site_settings
 
 SETTING = "HONCHO"
+_HOURS_OF_A_YEAR = 8_760
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,9 @@ class MemorySettings(Section):
     clock_skew_seconds: float = 86_400.0
     """How far in the future ``occurred_at`` may lie."""
 
+    idempotency_hours: float = 24.0
+    """How long the answer to a write with an ``Idempotency-Key`` is kept."""
+
     def problems(self) -> list[tuple[str, str]]:
         """Return (key, what to do) for each value that cannot be used."""
         found = []
@@ -90,4 +94,7 @@ class MemorySettings(Section):
             value = given[key]
             if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
                 found.append((key.upper(), "Set it to a number of seconds, 0 or more."))
+        hours = given["idempotency_hours"]
+        if not isinstance(hours, int | float) or isinstance(hours, bool) or not 0 < hours <= _HOURS_OF_A_YEAR:
+            found.append(("IDEMPOTENCY_HOURS", f"Set it to a number of hours above 0, at most {_HOURS_OF_A_YEAR:,}."))
         return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any, ClassVar, cast
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import JSONParser
@@ -12,6 +14,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from memory import idempotency
 from memory.api import auth, parameters
 from memory.api.errors import current_request_id, exception_handler
 from memory.api.schemas import ApiSchema
@@ -61,16 +64,47 @@ class Endpoint(APIView):
         for part, ref in self.refs.items():
             parameters.name(ref, "path", part)
         parameters.check_length(self.http)
-        return cast("HttpResponse", handler(self.request, **self.refs))
+        handle: Callable[[], HttpResponse] = partial(handler, self.request, **self.refs)
+        if method in self.repeatable:
+            key = parameters.idempotency_key(self.http)
+            if key is not None:
+                return self._once(key, handle)
+        return handle()
+
+    def _once(self, key: str, handle: Callable[[], HttpResponse]) -> HttpResponse:
+        """Handle a write and keep its answer, or give the kept one; a write that is refused or fails keeps nothing."""
+        scope = idempotency.scope_of(self.grant.key_id, self.refs.get("app"))
+        asked = idempotency.fingerprint(self.http.method or "", self.http.get_full_path(), self.raw_body)
+        with transaction.atomic():
+            row, first = idempotency.claim(scope, key, asked)
+            if not first:
+                again = {"Idempotent-Replay": "true"}
+                return HttpResponse(bytes(row.body), "application/json", row.status, headers=again)
+            response = handle()
+            if response.status_code < 400:
+                idempotency.keep(row, response.status_code, response.content)
+            else:
+                transaction.set_rollback(True)
+            return response
+
+    @property
+    def repeatable(self) -> frozenset[str]:
+        """The methods that take an ``Idempotency-Key``: those that write, but a GET that makes what is missing."""
+        return self.writes - {"GET", "HEAD"}
 
     def named(self, kwargs: dict[str, str]) -> dict[str, str]:
         """Return what the request names: the path's parts."""
         return kwargs
 
     @cached_property
+    def raw_body(self) -> bytes:
+        """The body as it came."""
+        return parameters.raw_body(self.http)
+
+    @cached_property
     def body(self) -> Any:
         """The body as JSON, None where there is none."""
-        return parameters.json_body(self.http)
+        return parameters.json_body(self.http, self.raw_body)
 
     def fields(self) -> dict[str, Any]:
         """Return the body, which must be an object if there is one."""

@@ -92,7 +92,7 @@ def _known(error: Exception, view: Any) -> HttpResponse | None:
         case TooLarge():
             return answer(413, error.message, error.code)
         case Invalid():
-            return answer(422, [_problem(error, getattr(view, "body", None))], error.code)
+            return answer(422, [_problem(error, getattr(view, "__dict__", {}).get("body"))], error.code)
         case Refusal():
             return answer(400, error.message, error.code)
         case exceptions.MethodNotAllowed():

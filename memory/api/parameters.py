@@ -15,6 +15,7 @@ from memory import validation
 from memory.api.errors import HttpRefusal, InvalidParameter
 from memory.conf import MemorySettings
 from memory.errors import Invalid, TooLarge
+from memory.models.idempotency import KEY_LENGTH
 
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 _PLUS_AS_SPACE = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
@@ -97,8 +98,19 @@ def check_length(request: HttpRequest) -> None:
         raise TooLarge(f"The body has {int(length[:20]):,} bytes; at most {most:,} are taken.")
 
 
-def json_body(request: HttpRequest) -> Any:
-    """Return the body as JSON, or None if there is none."""
+def idempotency_key(request: HttpRequest) -> str | None:
+    """Return the header ``Idempotency-Key``, None where there is none."""
+    value = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if value is None:
+        return None
+    try:
+        return validation.text(value, (), most=KEY_LENGTH, least=1)
+    except Invalid as error:
+        raise InvalidParameter("header", "Idempotency-Key", error.message, error.kind) from None
+
+
+def raw_body(request: HttpRequest) -> bytes:
+    """Return the body as it came."""
     most = MemorySettings.load().batch_bytes
     try:
         raw = request.read(most + 1)
@@ -106,6 +118,11 @@ def json_body(request: HttpRequest) -> Any:
         raise HttpRefusal(400, "bad_request", "The body ended before it was whole.") from None
     if len(raw) > most:
         raise TooLarge(f"The body has more than {most:,} bytes.")
+    return raw
+
+
+def json_body(request: HttpRequest, raw: bytes) -> Any:
+    """Return the body as JSON, or None if there is none."""
     if not raw:
         return None
     media_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()

@@ -22,6 +22,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from memory.models import Conclusion, Event, Representation, Subject
+from memory.models.idempotency import KEY_LENGTH
 from memory.models.log import CONTENT_LENGTH
 from memory.models.tenants import NAME_LENGTH
 
@@ -53,12 +54,13 @@ class ApiSchema(AutoSchema):
         return ["context"] if self.path.endswith("/context") else self._resources()[-1:]
 
     def get_override_parameters(self) -> list[Any]:
-        """Say what each part of the path is."""
-        return [
+        """Say what each part of the path is, and that a write can be sent again."""
+        path = [
             OpenApiParameter(part, str, OpenApiParameter.PATH, description=text)
             for part, text in _PATH.items()
             if f"{{{part}}}" in self.path
         ]
+        return [*path, *IDEMPOTENCY] if self.method in getattr(self.view, "repeatable", ()) else path
 
     def _resources(self) -> list[str]:
         segments = [part for part in self.path.split("/") if part and not part.startswith("{")][1:]
@@ -138,6 +140,26 @@ WHICH = (
     parameter("version", _whole(1, 2**31 - 1), "Read this version."),
     OBSERVER,
 )
+IDEMPOTENCY = (
+    OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH},
+        OpenApiParameter.HEADER,
+        description=(
+            "A name of your own for this write, a new UUID for instance. Sent again with the same key, method, path "
+            "and body, it is not done again: the first answer comes back, for 24 hours unless the server says "
+            "otherwise. With another request the key is refused: 409, `idempotency_conflict`. A write that was refused "
+            "or failed keeps nothing and can be sent again, mended, with its key. Keys count per API key and app."
+        ),
+    ),
+    OpenApiParameter(
+        "Idempotent-Replay",
+        {"type": "string", "enum": ["true"]},
+        OpenApiParameter.HEADER,
+        description="There where this is the kept answer to an earlier request with the same `Idempotency-Key`.",
+        response=[200],
+    ),
+)
 TOKENS = parameter("tokens", _whole(1, 100_000), "The most tokens that the whole text may have.")
 
 
@@ -163,7 +185,7 @@ _DETAIL = {
                     "loc": {
                         "type": "array",
                         "items": {"type": ["string", "integer"]},
-                        "description": "Where: `body`, `query` or `path`, then the way to the value.",
+                        "description": "Where: `body`, `query`, `header` or `path`, then the way to the value.",
                     },
                     "msg": {"type": "string", "description": "What to do."},
                     "input": {"description": "What was given, cut short."},

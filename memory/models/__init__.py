@@ -1,5 +1,6 @@
 """The store's models, one family a module."""
 
+from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey
 from memory.models.log import Event
 from memory.models.representations import Conclusion, Evidence, Representation, Span
@@ -13,6 +14,7 @@ __all__ = [
     "Event",
     "Evidence",
     "FeedEntry",
+    "KeptAnswer",
     "Line",
     "Participant",
     "Project",

@@ -53,6 +53,7 @@ WRONG = {
     "DATA_BYTES": (0,),
     "KEY_CACHE_SECONDS": (-1, "5", True),
     "CLOCK_SKEW_SECONDS": (-0.1,),
+    "IDEMPOTENCY_HOURS": (0, -1, "24", True, float("nan"), float("inf")),
     "PROVIDER": ("openia", None),
     "MODEL_TIMEOUT": (0, -1, "60"),
     "WORKER_CONCURRENCY": (0, 2.5, True),
