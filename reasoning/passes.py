@@ -41,7 +41,7 @@ class Prepared:
 
 @transaction.atomic
 def prepare(claim: Claim) -> Prepared | None:
-    """Read what a claimed line must cover next; ``None`` where nothing waits, and the lease is ended.
+    """Read what a claimed line must cover next; ``None`` where nothing waits or may be tried: the lease is ended then.
 
     Raises :class:`~reasoning.queue.LostLease`.
     """
@@ -49,7 +49,15 @@ def prepare(claim: Claim) -> Prepared | None:
     subject, work = queue.held(claim)
     line = Line.objects.select_related("head").get(pk=claim.line_id)
     version = prompt_versions.of_recipe(line.recipe)
-    batch = _within_budget(feeds.read(subject.pk, line.cursor, settings.pass_events), settings.pass_tokens)
+    if queue.kills_workers(work):
+        error = f"The last {settings.max_attempts} passes ended with the death of their worker."
+        Pass.objects.filter(pk=claim.token).update(
+            outcome=Pass.Outcome.FAILED, failure=Failure.LOST_LEASE, error=error, ended_at=timezone.now()
+        )
+        queue.park(work, Failure.LOST_LEASE, error)
+        return None
+    most = min(settings.pass_events, work.most_events or settings.pass_events)
+    batch = _within_budget(feeds.read(subject.pk, line.cursor, most), settings.pass_tokens)
     if not batch:
         Pass.objects.filter(pk=claim.token).delete()
         queue.finish(work, line)

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from memory import feeds, publishing
+from memory.errors import Conflict
 from memory.models import Line, Subject
 from reasoning import cadence, prompt_versions
 from reasoning.conf import ReasoningSettings
@@ -64,7 +65,8 @@ WITH RECURSIVE apps AS (
     SELECT work.id, work.state, work.lease_token FROM reasoning_work work JOIN ranked USING (id)
      WHERE work.due_at <= now() ORDER BY ranked.turn, ranked.due_at LIMIT %(limit)s FOR UPDATE OF work SKIP LOCKED
 ), expired AS (
-    UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now()
+    UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now(), failure = 'lost_lease',
+           error = 'Its worker died, or lost the lease.'
      WHERE id IN (SELECT lease_token FROM due WHERE state = 'leased') AND outcome = 'running'
 ), leased AS (
     UPDATE reasoning_work work
@@ -216,6 +218,9 @@ def held(claim: Claim) -> tuple[Subject, Work]:
 def finish(work: Work, line: Line) -> None:
     """End a lease whose pass was published: what has come meanwhile waits for the next."""
     work.attempts, work.last_failure, work.last_error = 0, "", ""
+    if work.most_events is not None:
+        grown = work.most_events * 2
+        work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
     work.last_pass_at = timezone.now()
     serves = Subject.objects.filter(pk=line.subject_id, line=line).exists()
     waiting = feeds.waiting_after(line.subject_id, line.cursor) if serves else feeds.Waiting(0, 0, None, None)
@@ -224,8 +229,14 @@ def finish(work: Work, line: Line) -> None:
 
 
 def fail(work: Work, failure: Failure, error: str, retry_after: float | None = None) -> None:
-    """End a lease whose pass failed: wait and try again, or park what will not mend itself."""
+    """End a lease whose pass failed: wait and try again, or park what will not mend itself.
+
+    What is the input's fault is tried with half as many events, down to the one that is at fault: only failures with
+    a single event count towards parking.
+    """
     settings = ReasoningSettings.load()
+    if failure not in OUTAGES:
+        work.most_events = max(_shown(work) // 2, 1)
     work.lease_token, work.leased_by = None, ""
     work.last_failure, work.last_error = failure, error
     if failure not in OUTAGES and _failures(work) >= settings.max_attempts:
@@ -236,11 +247,71 @@ def fail(work: Work, failure: Failure, error: str, retry_after: float | None = N
     work.save()
 
 
+def _shown(work: Work) -> int:
+    """Return how many events the row's running pass shows; 0 where it has not come to that."""
+    held = Pass.objects.filter(pk=work.lease_token).first() if work.lease_token else None
+    return 0 if held is None else _size(held)
+
+
 def _failures(work: Work) -> int:
-    """Return how many of a row's attempts failed by no outage. Their passes tell; what was released is none."""
+    """Return how many of a row's attempts failed with one event and by no outage.
+
+    Their passes tell; what was released is none.
+    """
     ended = Pass.objects.filter(line=work.line_id).exclude(outcome=Pass.Outcome.ABANDONED).order_by("-started_at")
-    failures = ended.values_list("failure", flat=True)[: work.attempts]
-    return sum(bool(failure) and failure not in OUTAGES for failure in failures)
+    tried = ended.defer("raw", "error")[: work.attempts]
+    return sum(bool(item.failure) and item.failure not in OUTAGES and _size(item) <= 1 for item in tried)
+
+
+def _size(item: Pass) -> int:
+    """Return how many events a pass showed; 0 where it did not come to that."""
+    return 0 if item.covers_from is None or item.covers_to is None else item.covers_to - item.covers_from
+
+
+def kills_workers(work: Work) -> bool:
+    """Say whether the last attempts on a row all ended with their worker's death, so often that it is no chance."""
+    most = ReasoningSettings.load().max_attempts
+    if work.attempts <= most:  # nor do attempts before an operator's retry count
+        return False
+    ended = Pass.objects.filter(line=work.line_id).exclude(outcome=Pass.Outcome.RUNNING).order_by("-started_at")
+    last = list(ended.values_list("failure", flat=True)[:most])
+    return len(last) == most and set(last) == {Failure.LOST_LEASE}
+
+
+def park(work: Work, failure: Failure, error: str) -> None:
+    """End a lease and leave the row to an operator."""
+    work.state, work.due_at, work.lease_token, work.leased_by = Work.State.PARKED, None, None, ""
+    work.last_failure, work.last_error = failure, error
+    work.save()
+
+
+@transaction.atomic
+def skip(row: Work, *, by: str) -> None:
+    """Let a parked line go on without its next event: a version that is the last one and has read past it.
+
+    Raises :class:`memory.errors.Conflict` where the row is not parked.
+    """
+    subject = feeds.lock_subject(row.line.subject_id)
+    work = Work.objects.select_for_update().filter(pk=row.pk, state=Work.State.PARKED).first()
+    line = Line.objects.select_related("head").get(pk=row.line_id)
+    if work is None or line.cursor >= subject.head:
+        raise Conflict("Only a parked line that has something waiting can go on without it.")
+    head = line.head
+    draft = publishing.Draft(
+        parent_id=line.head_id,
+        covers_from=line.cursor,
+        covers_to=line.cursor + 1,
+        card=head.card if head else (),
+        now=head.now if head else "",
+        short_summary=head.short_summary if head else "",
+        long_summary=head.long_summary if head else "",
+        made_by={"skipped": work.last_failure, "by": by},
+        reason=f"Went on without an event: {work.last_error}",
+    )
+    publishing.publish(line.pk, draft)
+    work.attempts = 0
+    _wait_for(work, feeds.waiting_after(subject.pk, line.cursor + 1), ReasoningSettings.load())
+    work.save()
 
 
 def backoff(attempts: int, retry_after: float | None) -> float:

@@ -71,7 +71,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     search_help_text = "A part of the name of the user, session or project."
     ordering = ("-pk",)
     sortable_by = ()
-    actions = ("retry",)
+    actions = ("retry", "skip")
     page_related = ("app", "line", *_SUBJECT)
     change_form_template = "admin/reasoning/work/change_form.html"
 
@@ -122,6 +122,18 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
             transaction.on_commit(signals.wake, robust=True)
         text = f"{count} parked {'row is' if count == 1 else 'rows are'} due now; others were left as they were."
         self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
+
+    @admin.action(description="Go on without the event that fails", permissions=["retry"])
+    def skip(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
+        """Let each selected line that is parked go on without its next event."""
+        parked = list(queryset.filter(state=Work.State.PARKED).select_related("line"))
+        with transaction.atomic():
+            for row in parked:
+                queue.skip(row, by=request.user.get_username())
+                self.log_change(request, row, "Went on without an event.")
+            transaction.on_commit(signals.wake, robust=True)
+        text = f"{len(parked)} parked {'line goes' if len(parked) == 1 else 'lines go'} on without an event."
+        self.message_user(request, text, messages.SUCCESS if parked else messages.WARNING)
 
     def detail(self, request: HttpRequest, row: Work) -> dict[str, Any]:
         """Show its last passes."""

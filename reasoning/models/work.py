@@ -37,6 +37,9 @@ class Work(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     leased_by = models.CharField(max_length=200, blank=True)
     attempts = models.IntegerField(default=0)
+    most_events = models.IntegerField(
+        null=True, blank=True, help_text="How many events the next pass shows, after a failure of one that showed more."
+    )
     last_failure = models.CharField(max_length=20, choices=[(item.value, item.value) for item in Failure], blank=True)
     last_error = models.TextField(blank=True)
     last_pass_at = models.DateTimeField(null=True, blank=True)

@@ -418,6 +418,22 @@ def test_parked_work_is_retried_by_who_may_change_it(client, ana):
     assert Work.objects.filter(pk=work.pk, due_at__lte=timezone.now() + timedelta(seconds=1)).exists()
 
 
+def test_a_parked_line_goes_on_without_an_event_by_who_may_change_it(client, ana):
+    work = data.parked(ana)
+    before = work.line.cursor
+    skip = {"action": "skip", "_selected_action": [work.pk]}
+    client.force_login(data.staff("view_work"))
+    client.post(list_of(Work), skip)
+    work.line.refresh_from_db()
+    assert work.line.cursor == before
+    client.force_login(data.staff("view_work", "change_work", name="keeper"))
+    client.post(list_of(Work), skip)
+    work.line.refresh_from_db()
+    assert work.line.cursor == before + 1
+    newest = Representation.objects.filter(line=work.line).latest("number")
+    assert newest.made_by["by"] == "keeper"
+
+
 def test_a_paused_provider_is_resumed_by_who_may_change_it(client):
     circuit.failed("openai", ProviderError(Failure.QUOTA, "The key has no credit left."))
     resume = {"action": "resume", "_selected_action": ["openai"]}
