@@ -56,7 +56,9 @@ def test_not_ready_with_migrations_to_apply(db: None, monkeypatch: pytest.Monkey
     alive()
     monkeypatch.setattr(health, "_applied", False)
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'reasoning' AND name LIKE '0002%%'")
+        cursor.execute(
+            "DELETE FROM django_migrations WHERE id = (SELECT max(id) FROM django_migrations WHERE app = 'reasoning')"
+        )
     status, body = answered("/readyz")
     assert status == 503
     assert "manage.py migrate" in body["problems"]["migrations"]
