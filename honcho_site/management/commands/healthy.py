@@ -18,6 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Which of the two."""
         parser.add_argument("--worker", action="store_true", help="look at the worker, not at the web server")
+        parser.add_argument(
+            "--alive", action="store_true", help="ask only whether the web server answers, not whether all is ready"
+        )
         parser.add_argument("--port", type=int, default=settings.PORT, help="port of the web server")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,20 +28,20 @@ class Command(BaseCommand):
         if options["worker"]:
             check_worker()
         else:
-            check_web(options["port"])
+            check_web(options["port"], "/healthz" if options["alive"] else "/readyz")
         self.stdout.write("healthy")
 
 
-def check_web(port: int) -> None:
+def check_web(port: int, path: str) -> None:
     """Ask the web server as if by a name that it answers to."""
     names = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host not in ("*", ".")]
     headers = {"Host": names[0]} if names else {}
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/readyz", headers=headers, timeout=TIMEOUT)
+        answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=TIMEOUT)
     except httpx.HTTPError as error:
         raise CommandError(f"The web server does not answer ({error or type(error).__name__}).") from error
     if answer.is_error:
-        raise CommandError(f"The web server is not ready: {answer.status_code} {answer.text[:500]}")
+        raise CommandError(f"The web server is not well: {answer.status_code} {answer.text[:500]}")
 
 
 def check_worker() -> None:
