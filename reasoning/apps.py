@@ -17,8 +17,8 @@ class ReasoningConfig(AppConfig):
         """Register settings and checks, and listen to the store."""
         from memory.signals import events_appended
         from reasoning import checks, conf, prompt_versions, signals  # noqa: F401
-        from reasoning.wakeups import ensure_schedule
+        from reasoning.wakeups import ensure_schedules
 
         events_appended.connect(signals.on_events_appended, dispatch_uid="reasoning.events_appended")
         post_migrate.connect(prompt_versions.on_migrated, sender=self, dispatch_uid="reasoning.prompts")
-        post_migrate.connect(ensure_schedule, sender=self, dispatch_uid="reasoning.schedule")
+        post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="reasoning.schedule")

@@ -44,7 +44,7 @@ class DatabaseCollector(Collector):
             by_state = cursor.fetchall()
             cursor.execute(
                 "SELECT extract(epoch FROM now() - least("
-                " (SELECT min(oldest) FROM reasoning_work WHERE state <> 'idle'),"
+                " (SELECT min(oldest) FROM reasoning_work WHERE state IN ('waiting', 'leased')),"
                 " (SELECT min(event.recorded_at) FROM (SELECT event_id FROM memory_feedentry"
                 "    WHERE position IS NULL ORDER BY event_id LIMIT 1000) entry"
                 "  JOIN memory_event event ON event.id = entry.event_id)))"
@@ -68,7 +68,9 @@ class DatabaseCollector(Collector):
             value=sum(count for _, state, count in by_state if state != "parked"),
         )
         yield GaugeMetricFamily(
-            "honcho_reasoning_oldest_waiting_seconds", "Age of the oldest event that waits.", value=float(oldest or 0)
+            "honcho_reasoning_oldest_waiting_seconds",
+            "Age of the oldest event that waits (and is not parked).",
+            value=float(oldest or 0),
         )
         paused = GaugeMetricFamily(
             "honcho_provider_paused", "Whether nobody calls a provider now (1).", labels=["provider"]

@@ -1,6 +1,7 @@
 """The only module that knows django-q2. Its tasks are wake-ups: they may be lost, doubled or late, and nothing changes.
 
-A schedule starts a drain every minute; each drains for longer than that, so that one is always there.
+A schedule starts a drain every minute; each drains for longer than that, so that one is always there. Another prunes
+what is kept no longer, once a day.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, connections
 
+from memory import idempotency
 from reasoning.conf import ReasoningSettings
 
 CLUSTER_VARIABLE = "HONCHO_CLUSTER"
 """What this process's cluster answers to when it is told to stop; set before django-q2 forks."""
 
 SCHEDULE = "honcho: drain"
+PRUNE_SCHEDULE = "honcho: prune"
 
 
 def drain() -> None:
@@ -27,6 +30,11 @@ def drain() -> None:
     connections.close_all()
     drainer = Drainer(stop_word=os.environ.get(CLUSTER_VARIABLE, ""))
     asyncio.run(drainer.run(seconds=ReasoningSettings.load().drain_seconds))
+
+
+def prune() -> None:
+    """Delete what is kept no longer; a django-q2 task."""
+    idempotency.prune()
 
 
 def wake() -> None:
@@ -44,8 +52,8 @@ def stop_cluster(word: str) -> None:
         cursor.execute("SELECT pg_notify(%s, %s)", [STOP_CHANNEL, word])
 
 
-def ensure_schedule(**kwargs: Any) -> None:
-    """After ``migrate``: see that the schedule is there, if the site runs django-q2."""
+def ensure_schedules(**kwargs: Any) -> None:
+    """After ``migrate``: see that the schedules are there, if the site runs django-q2."""
     if not apps.is_installed("django_q") or kwargs.get("using", "default") != "default":
         return
     from django_q.models import Schedule
@@ -53,4 +61,8 @@ def ensure_schedule(**kwargs: Any) -> None:
     Schedule.objects.get_or_create(
         name=SCHEDULE,
         defaults={"func": "reasoning.wakeups.drain", "schedule_type": Schedule.MINUTES, "minutes": 1, "repeats": -1},
+    )
+    Schedule.objects.get_or_create(
+        name=PRUNE_SCHEDULE,
+        defaults={"func": "reasoning.wakeups.prune", "schedule_type": Schedule.DAILY, "repeats": -1},
     )
