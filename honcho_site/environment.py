@@ -28,6 +28,7 @@ VARIABLES: Mapping[str, str] = {
     "OPENAI_BASE_URL": "an OpenAI-compatible server other than OpenAI's",
     "REASONING_MODEL": "the model that reasons",
     "REASONING_BATCH_SIZE": "the most events that one pass reads",
+    "REASONING_INTERVAL": "seconds between two passes over one user, session or project",
     "WORKER_CONCURRENCY": "how much the worker does at once",
     "WORKER_POLL_INTERVAL": "seconds between looks for work that no wake-up announced",
     "SECRET_KEY": "Django's secret key",
@@ -110,6 +111,7 @@ class Environment:
     openai_base_url: str | None
     model: str
     batch_size: int
+    interval: float | None
     worker_concurrency: int
     poll_interval: float
     port: int
@@ -136,6 +138,7 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         openai_base_url=base_url,
         model=model,
         batch_size=_number(environ, "REASONING_BATCH_SIZE", int, 100, 1, 1_000),
+        interval=_number(environ, "REASONING_INTERVAL", float, None, 0, 86_400),
         worker_concurrency=_number(environ, "WORKER_CONCURRENCY", int, 4, 1, 256),
         poll_interval=_number(environ, "WORKER_POLL_INTERVAL", float, 10.0, 0.1, 3_600),
         port=_number(environ, "PORT", int, 8000, 1, 65_535),

@@ -133,6 +133,8 @@ HONCHO: dict[str, Any] = {
     "POLL_INTERVAL": ENVIRONMENT.poll_interval,
     "PASS_EVENTS": ENVIRONMENT.batch_size,
 }
+if ENVIRONMENT.interval is not None:
+    HONCHO["INTERVAL_SECONDS"] = dict.fromkeys(("user", "observed", "session", "project"), ENVIRONMENT.interval)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

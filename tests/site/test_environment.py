@@ -32,6 +32,7 @@ def test_nothing_set_means_an_embedded_database_and_the_built_in_reasoner(tmp_pa
     assert found.openai_api_key is None
     assert found.model == "gpt-4o-mini"
     assert (found.worker_concurrency, found.poll_interval, found.batch_size, found.port) == (4, 10.0, 100, 8000)
+    assert found.interval is None
     assert found.debug is False
     assert found.log_format == "json"
     assert "localhost" in found.allowed_hosts
@@ -45,6 +46,7 @@ def test_what_is_set_is_read(read):
         OPENAI_BASE_URL="http://localhost:11434/v1",
         REASONING_MODEL="qwen3",
         REASONING_BATCH_SIZE="7",
+        REASONING_INTERVAL="60",
         WORKER_CONCURRENCY="9",
         WORKER_POLL_INTERVAL="0.5",
         ALLOWED_HOSTS="example.org, .example.com",
@@ -63,6 +65,7 @@ def test_what_is_set_is_read(read):
     }
     assert (found.openai_api_key, found.openai_base_url, found.model) == ("sk-1", "http://localhost:11434/v1", "qwen3")
     assert (found.batch_size, found.worker_concurrency, found.poll_interval) == (7, 9, 0.5)
+    assert found.interval == 60
     assert found.allowed_hosts == ["example.org", ".example.com"]
     assert found.csrf_trusted_origins == ["https://example.org"]
     assert (found.debug, found.port, found.log_format) == (True, 9000, "console")

@@ -33,6 +33,7 @@ class Command(BaseCommand):
         self.title("Starting")
         launcher.prepare()
         port = launcher.free_port()
+        os.environ.setdefault("REASONING_INTERVAL", "0")  # who watches would rather not wait between two passes
         try:
             with (
                 launcher.only_one_clears_metrics(),
