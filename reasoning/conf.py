@@ -64,6 +64,22 @@ class ReasoningSettings(Section):
     max_attempts: int = 5
     """After so many failures that will not mend themselves, work is parked for an operator."""
 
+    gate_shrink_percent: float = 60.0
+    """An answer may take away so much of what stood, in per cent of its tokens, and no more; 100: anything goes."""
+
+    gate_growth_ratio: float = 4.0
+    """An answer may add so many tokens for each token of new events (and ``gate_growth_tokens`` whatever came)."""
+
+    gate_growth_tokens: int = 400
+    gate_instructions: bool = True
+    """Whether text that reads like instructions to the agent is kept from readers."""
+
+    gate_secrets: bool = True
+    """Whether text that holds keys, tokens or private keys is kept from readers."""
+
+    gate_language: bool = True
+    """Whether an answer in a language of neither the events nor what stood is kept from readers."""
+
     drain_seconds: float = 75.0
     """How long one django-q2 task keeps draining before it hands over to the next."""
 
@@ -86,6 +102,15 @@ class ReasoningSettings(Section):
                     "worker_silence_seconds"):  # fmt: skip
             if not _is_number(getattr(self, key), int | float) or getattr(self, key) <= 0:
                 found.append((key.upper(), "Set it to a number of seconds above 0."))
+        if not _is_number(self.gate_shrink_percent, int | float) or not 0 <= self.gate_shrink_percent <= 100:
+            found.append(("GATE_SHRINK_PERCENT", "Set it to a number from 0 to 100."))
+        if not _is_number(self.gate_growth_ratio, int | float) or self.gate_growth_ratio < 0:
+            found.append(("GATE_GROWTH_RATIO", "Set it to a number, 0 or more."))
+        if not _is_number(self.gate_growth_tokens, int) or self.gate_growth_tokens < 0:
+            found.append(("GATE_GROWTH_TOKENS", "Set it to a whole number, 0 or more."))
+        for key in ("gate_instructions", "gate_secrets", "gate_language"):
+            if not isinstance(getattr(self, key), bool):
+                found.append((key.upper(), "Set it to True or False."))
         if not _is_number(self.settle_seconds, int | float) or self.settle_seconds < 0:
             found.append(("SETTLE_SECONDS", "Set it to a number of seconds, 0 or more."))
         intervals = self.interval_seconds

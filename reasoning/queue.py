@@ -309,8 +309,20 @@ def skip(row: Work, *, by: str) -> None:
         reason=f"Went on without an event: {work.last_error}",
     )
     publishing.publish(line.pk, draft)
+    look_again(line.pk)
+
+
+def look_again(line_id: UUID) -> None:
+    """Set a line's work row to what the line still has to read, after another hand than a pass has moved it.
+
+    A pass under way keeps its lease; it will find that the line has moved on. The caller holds the subject's lock.
+    """
+    work = Work.objects.select_for_update().filter(line=line_id).exclude(state=Work.State.LEASED).first()
+    if work is None:
+        return
+    line = Line.objects.get(pk=line_id)
     work.attempts = 0
-    _wait_for(work, feeds.waiting_after(subject.pk, line.cursor + 1), ReasoningSettings.load())
+    _wait_for(work, feeds.waiting_after(line.subject_id, line.cursor), ReasoningSettings.load())
     work.save()
 
 
