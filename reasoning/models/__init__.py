@@ -2,6 +2,7 @@
 
 from reasoning.models.prompts import PromptVersion
 from reasoning.models.providers import ProviderState
+from reasoning.models.quarantine import Quarantined
 from reasoning.models.work import Pass, Work, Worker
 
-__all__ = ["Pass", "PromptVersion", "ProviderState", "Work", "Worker"]
+__all__ = ["Pass", "PromptVersion", "ProviderState", "Quarantined", "Work", "Worker"]
