@@ -132,11 +132,15 @@ def publish(line_id: UUID, draft: Draft) -> Representation:
 
 
 @transaction.atomic
-def quarantine(line_id: UUID, draft: Draft, reason: str) -> Representation:
-    """Keep a draft that must not be read, with the reason. Readers, cursor and statements stay as they are."""
+def quarantine(line_id: UUID, draft: Draft, reason: str, gate: str = "") -> Representation:
+    """Keep a draft that must not be read, with the reason and the name of the gate that stopped it.
+
+    Readers, cursor and statements stay as they are. The draft is kept as it is, whatever is wrong with it: a human may
+    publish it after all (``memory.quarantine``), and what cannot be published is found out then.
+    """
     subject, line = _lock(line_id)
     representation = _write(
-        subject, line, subject.versions + 1, draft, Representation.Status.QUARANTINED, reason=reason
+        subject, line, subject.versions + 1, draft, Representation.Status.QUARANTINED, reason=reason, gate=gate
     )
     Subject.objects.filter(pk=subject.pk).update(versions=representation.number)
     return representation
@@ -192,6 +196,29 @@ def spans_at(representation: Representation) -> list[Span]:
         .select_related("conclusion__about")
         .order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
     )
+
+
+def proposed(representation: Representation) -> tuple[list[NewConclusion], list[Retired]]:
+    """Return what a quarantined version would have added and retired; nothing where that was not kept."""
+    kept = representation.draft or {"added": [], "retired": []}
+    added = [
+        NewConclusion(
+            content=item["content"],
+            evidence=[UUID(event_id) for event_id in item["evidence"]],
+            level=item["level"],
+            about_id=UUID(item["about"]) if item["about"] else None,
+            held_from=date.fromisoformat(item["held_from"]) if item["held_from"] else None,
+            held_until=date.fromisoformat(item["held_until"]) if item["held_until"] else None,
+            importance=item["importance"],
+            pinned=item["pinned"],
+        )
+        for item in kept["added"]
+    ]
+    retired = [
+        Retired(conclusion_id=UUID(item["conclusion"]), reason=item["reason"], replaced_by=item["replaced_by"])
+        for item in kept["retired"]
+    ]
+    return added, retired
 
 
 def fingerprint(content: str, about_id: UUID | None) -> str:
@@ -292,7 +319,32 @@ def _open_spans(
     )
 
 
-def _write(subject: Subject, line: Line, number: int, draft: Draft, status: str, reason: str = "") -> Representation:
+def _proposal(draft: Draft) -> dict[str, Any]:
+    """Return what ``proposed`` reads back."""
+    return {
+        "added": [
+            {
+                "content": item.content,
+                "evidence": [str(event_id) for event_id in item.evidence],
+                "level": str(item.level),
+                "about": str(item.about_id) if item.about_id else None,
+                "held_from": item.held_from.isoformat() if item.held_from else None,
+                "held_until": item.held_until.isoformat() if item.held_until else None,
+                "importance": item.importance,
+                "pinned": item.pinned,
+            }
+            for item in draft.added
+        ],
+        "retired": [
+            {"conclusion": str(item.conclusion_id), "reason": item.reason, "replaced_by": item.replaced_by}
+            for item in draft.retired
+        ],
+    }
+
+
+def _write(
+    subject: Subject, line: Line, number: int, draft: Draft, status: str, reason: str = "", gate: str = ""
+) -> Representation:
     if status == Representation.Status.PUBLISHED:
         spans = Span.objects.filter(line=line, until=None).select_related("conclusion")
         statements = [_standing(span.conclusion, span.latest) for span in spans]
@@ -312,7 +364,7 @@ def _write(subject: Subject, line: Line, number: int, draft: Draft, status: str,
         subject=subject,
         line=line,
         number=number,
-        parent_id=line.head_id,
+        parent_id=draft.parent_id,
         status=status,
         text=rendered.text,
         line_tokens=rendered.line_tokens,
@@ -325,6 +377,8 @@ def _write(subject: Subject, line: Line, number: int, draft: Draft, status: str,
         as_of=last.event.recorded_at if last else None,
         made_by=dict(draft.made_by),
         reason=reason or draft.reason,
+        gate=gate,
+        draft=_proposal(draft) if status == Representation.Status.QUARANTINED else None,
     )
 
 

@@ -3,7 +3,7 @@
 from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey
 from memory.models.log import Event
-from memory.models.representations import Conclusion, Evidence, Representation, Span
+from memory.models.representations import Conclusion, Evidence, Representation, Ruling, Span
 from memory.models.subjects import FeedEntry, Line, Subject
 from memory.models.tenants import App, Participant, Project, Session, User
 
@@ -19,6 +19,7 @@ __all__ = [
     "Participant",
     "Project",
     "Representation",
+    "Ruling",
     "Session",
     "Span",
     "Subject",

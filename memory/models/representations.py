@@ -43,6 +43,12 @@ class Representation(PublicModel):
     as_of = models.DateTimeField(null=True, blank=True)
     made_by = models.JSONField(default=dict)
     reason = models.TextField(blank=True)
+    gate = models.CharField(
+        max_length=50, blank=True, default="", db_default="", help_text="What stopped it, where it was quarantined."
+    )
+    draft = models.JSONField(
+        null=True, blank=True, help_text="What a quarantined version would have added and retired."
+    )
 
     class Meta:
         constraints = [
@@ -58,9 +64,45 @@ class Representation(PublicModel):
             ),
             models.CheckConstraint(condition=Q(number__gte=1), name="representation_counts_from_one"),
         ]
+        indexes = [
+            models.Index(fields=["id"], name="representation_quarantined", condition=Q(status="quarantined")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} version {self.number}"
+
+
+class Ruling(PublicModel):
+    """What a human decided about a quarantined version, once and for good; the database refuses to change it.
+
+    ``made`` is the version that publishing it made.
+    """
+
+    class Decision(models.TextChoices):
+        """Whether readers got it after all."""
+
+        PUBLISHED = "published"
+        DISCARDED = "discarded"
+
+    representation = models.OneToOneField(Representation, on_delete=models.PROTECT, related_name="ruling")
+    decision = models.CharField(max_length=16, choices=Decision)
+    made = models.OneToOneField(
+        Representation, on_delete=models.PROTECT, null=True, blank=True, related_name="published_by"
+    )
+    by = models.TextField(blank=True)
+    reason = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decision="published", made__isnull=False) | Q(decision="discarded", made=None),
+                name="ruling_made_what_it_published",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="ruling_says_why"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.representation}: {self.decision}"
 
 
 class Conclusion(PublicModel):

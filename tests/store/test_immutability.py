@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from memory import keys, log, publishing, tenants
+from memory import keys, log, publishing, quarantine, tenants
 from memory.models import Conclusion, Event, Evidence, Representation, Subject
-from tests.store.helpers import concluded, person, refused, said
+from tests.store.helpers import concluded, draft_on, person, refused, said
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def kept(db):
     [event] = said("I moved to Lisbon.")
     line = publishing.open_line(subject, "recipe")
     version = concluded(line, "Ana lives in Lisbon.", evidence=[event])
+    quarantine.discard(publishing.quarantine(line.pk, draft_on(line), "bad"), reason="It is bad.", by="olga")
     return SimpleNamespace(event=event, version=version.pk, conclusion=Conclusion.objects.get().pk)
 
 
@@ -29,7 +30,9 @@ CHANGES = {
     "memory_representation": (
         "id", "created_at", "subject_id", "line_id", "number", "parent_id", "status", "text", "line_tokens", "card",
         "now", "short_summary", "long_summary", "covers_from", "covers_to", "as_of", "made_by", "reason",
+        "gate", "draft",
     ),
+    "memory_ruling": ("id", "created_at", "representation_id", "decision", "made_id", "by", "reason"),
     "memory_conclusion": (
         "id", "created_at", "subject_id", "content", "fingerprint", "level", "about_id", "held_from", "held_until",
         "importance",
@@ -60,6 +63,7 @@ def columns(table: str) -> dict[str, str]:
 @pytest.mark.parametrize(("table", "may_change"), [
     ("memory_event", {"metadata"}),
     ("memory_representation", set()),
+    ("memory_ruling", set()),
     ("memory_conclusion", {"pinned"}),
     ("memory_evidence", set()),
 ])  # fmt: skip
@@ -89,7 +93,7 @@ def test_what_was_refused_has_changed_nothing(kept):
     refused("DELETE FROM memory_event")
     assert Event.objects.get().content == "I moved to Lisbon."
     assert Evidence.objects.get().event_id == kept.event
-    assert Representation.objects.get().text == "## Known\n- Ana lives in Lisbon."
+    assert Representation.objects.get(status="published").text == "## Known\n- Ana lives in Lisbon."
 
 
 def test_metadata_and_pins_may_change(kept):
