@@ -528,9 +528,15 @@ class RetiredConclusion(Body):
 
 
 class VersionDetail(VersionLine):
-    """A version with its text and what it changed."""
+    """A version with its text and what it changed.
 
-    text = serializers.CharField(allow_blank=True)
+    Of a quarantined version only an operator's key gets the text, the card, what matters now and the summaries: they
+    may hold a secret, or instructions to whoever reads them. Other keys get them empty.
+    """
+
+    text = serializers.CharField(
+        allow_blank=True, help_text="Empty for a quarantined version, but for an operator's key."
+    )
     card = serializers.ListField(child=serializers.CharField())
     now = serializers.CharField(allow_blank=True)
     summary = Summary()

@@ -199,15 +199,22 @@ def version(item: history.Version) -> Shape:
     }
 
 
-def version_detail(item: history.VersionDetail) -> Shape:
-    """Return a version with its text and with what it changed."""
+def version_detail(item: history.VersionDetail, *, with_quarantined: bool) -> Shape:
+    """Return a version with its text and with what it changed.
+
+    Of a quarantined one that nobody may read, that is nothing.
+    """
     row = item.representation
     counted = history.Version(row, len(item.added), len(item.retired))
+    readable = with_quarantined or row.status == Representation.Status.PUBLISHED
     return version(counted) | {
-        "text": row.text,
-        "card": row.card,
-        "now": row.now,
-        "summary": {"short": row.short_summary, "long": row.long_summary},
+        "text": row.text if readable else "",
+        "card": row.card if readable else [],
+        "now": row.now if readable else "",
+        "summary": {
+            "short": row.short_summary if readable else "",
+            "long": row.long_summary if readable else "",
+        },
         "added": [statement(entry) for entry in item.added],
         "retired": [
             {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from memory import publishing, tenants
+from memory import publishing, quarantine, tenants
 from memory.models import Representation
 from tests.api.conftest import Agent, path_of, publish, refused
 from tests.factories import ApiKeyFactory, EventFactory, ProjectFactory, SessionFactory, UserFactory
@@ -169,6 +169,75 @@ def test_a_quarantined_version_is_history_but_never_read(operator: Agent) -> Non
     refused(operator.send("GET", f"{path}?version=2"), 404, "not_found")
     newest = operator.get(f"{path}/versions")["items"][0]
     assert (newest["version"], newest["status"], newest["reason"]) == (2, "quarantined", "Cut off")
+
+
+def stopped(event: Any) -> str:
+    """Make a version, and then one that a gate stops; return the path of the versions."""
+    line = publish(event.user, ["Is a nurse."], [event]).line
+    line.refresh_from_db()
+    draft = publishing.Draft(
+        parent_id=line.head_id,
+        covers_from=line.cursor,
+        covers_to=line.cursor,
+        added=[publishing.NewConclusion(content="The HORSE is a password.", evidence=[event.pk])],
+        card=["HORSE"],
+        now="HORSE",
+        short_summary="HORSE",
+        long_summary="HORSE",
+        made_by={"model": "m"},
+    )
+    publishing.quarantine(line.pk, draft, "It holds a secret.", "secrets")
+    return f"{path_of(event.user)}/representation/versions"
+
+
+def test_what_a_quarantined_version_says_is_for_no_agent(operator: Agent) -> None:
+    event = EventFactory()
+    path = stopped(event)
+    quarantined = Representation.objects.get(number=2)
+    assert "HORSE" in quarantined.text
+    for key in (
+        ApiKeyFactory(app=event.user.app),
+        ApiKeyFactory(app=event.user.app, read_only=True),
+        ApiKeyFactory(user=event.user),
+    ):
+        answered = Agent(key.key).get(f"{path}/2")
+        assert answered == {
+            "version": 2,
+            "status": "quarantined",
+            "created_at": quarantined.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "as_of": event.recorded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "made_by": {"model": "m"},
+            "covers": {"from": 1, "to": 1},
+            "added": [],
+            "retired": [],
+            "reason": "It holds a secret.",
+            "parent": 1,
+            "text": "",
+            "card": [],
+            "now": "",
+            "summary": {"short": "", "long": ""},
+        }
+        assert "HORSE" not in str(Agent(key.key).get(path))
+        assert Agent(key.key).get(f"{path}/1")["text"] == "## Known\n- Is a nurse."
+
+
+def test_an_operators_key_reads_what_a_quarantined_version_says(operator: Agent) -> None:
+    answered = operator.get(f"{stopped(EventFactory())}/2")
+    assert answered["text"] == "HORSE\nHORSE\n## Facts\n- HORSE\n## Known\n- The HORSE is a password."
+    assert (answered["card"], answered["now"]) == (["HORSE"], "HORSE")
+    assert answered["summary"] == {"short": "HORSE", "long": "HORSE"}
+
+
+def test_a_quarantined_version_that_was_published_is_read_as_the_new_one(operator: Agent) -> None:
+    event = EventFactory()
+    path = stopped(event)
+    made = quarantine.publish(Representation.objects.get(number=2), reason="It is a horse.", by="olga")
+    agent = Agent(ApiKeyFactory(user=event.user).key)
+    assert "The HORSE is a password." in agent.get(f"{path_of(event.user)}/context")["context"]
+    answered = agent.get(f"{path}/{made.number}")
+    assert [item["content"] for item in answered["added"]] == ["The HORSE is a password."]
+    assert answered["made_by"] == {"model": "m", "published_from": 2, "by": "olga"}
+    assert agent.get(f"{path}/2")["text"] == ""
 
 
 def test_rollback_makes_a_new_version_that_equals_the_old(operator: Agent) -> None:

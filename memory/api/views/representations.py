@@ -62,10 +62,15 @@ class Version(Endpoint):
         "get", "One version: its text, and what it added and retired", schemas.VersionDetail, query=[schemas.OBSERVER]
     )
     def get(self, request: Request, number: str, **refs: str) -> HttpResponse:
-        """Return a version, published or quarantined, with its text and what it added and retired."""
+        """Return a version with its text and what it added and retired.
+
+        What a quarantined version says may hold a secret, or instructions to whoever reads it: only an operator's key
+        gets it.
+        """
         if not (number.isascii() and number.isdigit() and 1 <= int(number[:12]) <= MOST_VERSION):
             raise InvalidParameter("path", "number", "Give the number of a version.", "int_parsing")
-        return shapes.json_response(shapes.version_detail(history.version_detail(_subject(self, refs), int(number))))
+        found = history.version_detail(_subject(self, refs), int(number))
+        return shapes.json_response(shapes.version_detail(found, with_quarantined=auth.is_operator(self.grant)))
 
 
 class Rollback(Endpoint):
