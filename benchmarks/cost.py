@@ -47,6 +47,7 @@ def main() -> None:
     from memory import log
     from reasoning.drainer import Drainer
     from reasoning.models import Pass
+    from reasoning.providers.base import Step
     from reasoning.providers.openai import OpenAIProvider
     from tests.loopback.server import LoopbackModel
 
@@ -65,7 +66,7 @@ def main() -> None:
                     user=owner,
                     session=session,
                 )
-            asyncio.run(Drainer(OpenAIProvider("none", model.url)).run(until_idle=True))
+            asyncio.run(Drainer(Step(OpenAIProvider("none", model.url))).run(until_idle=True))
     passes = Pass.objects.filter(line__subject__app__name=app)
     bad = passes.exclude(outcome="published").count()
     print(f"{options.file.stem}, {len(lines)} messages, by {options.by}; {bad} passes not published")

@@ -8,12 +8,13 @@ drainer begins with one call and doubles with every success.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
+from memory import clock
 from reasoning.models import ProviderState
 from reasoning.providers.base import Failure, ProviderError
 
@@ -28,25 +29,36 @@ ALL_SLOTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many calls a drainer may have in flight (None: as many as it likes), and when to ask again if none."""
+    """How many calls a drainer may have in flight (None: as many as it likes), and when to ask again if none.
+
+    ``ailing_seconds`` is for how long the provider has not been well, None where it is.
+    """
 
     calls: int | None
     until: datetime | None = None
+    ailing_seconds: float | None = field(default=None, compare=False)
+
+
+def allowances(names: Sequence[str]) -> list[Allowance]:
+    """Return what a drainer may do with each of these providers now."""
+    states = ProviderState.objects.in_bulk(list(names))
+    now = clock.now() if states else None
+    return [Allowance(None) if now is None or name not in states else allowed_by(states[name], now) for name in names]
 
 
 def allowance(name: str) -> Allowance:
     """Return what a drainer may do with a provider now."""
-    state = ProviderState.objects.filter(pk=name).first()
-    return Allowance(None) if state is None else allowed_by(state)
+    return allowances([name])[0]
 
 
-def allowed_by(state: ProviderState) -> Allowance:
-    """Return what a provider's state allows now."""
+def allowed_by(state: ProviderState, now: datetime) -> Allowance:
+    """Return what a provider's state allows at ``now``."""
+    ailing = None if state.ailing_since is None else (now - state.ailing_since).total_seconds()
     if state.needs_operator:
-        return Allowance(0)
-    if state.paused_until is not None and state.paused_until > timezone.now():
-        return Allowance(0, state.paused_until)
-    return Allowance(state.slots)
+        return Allowance(0, None, ailing)
+    if state.paused_until is not None and state.paused_until > now:
+        return Allowance(0, state.paused_until, ailing)
+    return Allowance(state.slots, None, ailing)
 
 
 def succeeded(name: str) -> None:
@@ -66,10 +78,10 @@ def failed(name: str, error: ProviderError) -> None:
     """Note a call that failed for the provider's own reasons, and pause it where the rules above say so."""
     if error.failure not in (Failure.TRANSIENT, Failure.RATE_LIMITED, Failure.QUOTA):
         return
-    now = timezone.now()
     with transaction.atomic():
         ProviderState.objects.get_or_create(pk=name)
         state = ProviderState.objects.select_for_update().get(pk=name)
+        now = clock.now()
         was_paused = state.paused_until is not None and state.paused_until > now
         if not was_paused:  # what was in flight when the pause began says nothing new
             state.failures += 1
@@ -80,6 +92,7 @@ def failed(name: str, error: ProviderError) -> None:
             state.paused_until = max(state.paused_until or now, now + timedelta(seconds=seconds))
         if seconds or state.needs_operator:
             state.slots = 1
+            state.ailing_since = state.ailing_since or now
             state.reason = str(error)
         state.save()
 
@@ -88,7 +101,7 @@ def resume(name: str) -> bool:
     """End a pause by an operator's hand; return whether there was one. Calls begin again one at a time."""
     return bool(
         ProviderState.objects.filter(pk=name).update(
-            paused_until=None, needs_operator=False, failures=0, slots=1, changed_at=timezone.now()
+            paused_until=None, needs_operator=False, failures=0, slots=1, changed_at=clock.now()
         )
     )
 

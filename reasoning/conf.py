@@ -27,6 +27,18 @@ class ReasoningSettings(Section):
     model: str = "gpt-4o-mini"
     """The model of prompt versions that name none."""
 
+    fallbacks: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    """Who is asked, in this order, when the provider cannot answer: dicts with ``PROVIDER`` (``openai`` or ``local``)
+    and, for ``openai``, ``MODEL``, ``BASE_URL``, ``API_KEY`` and ``NAME``. What is left out is as above, but for the
+    key of another address. ``AFTER_SECONDS`` stands in place of ``fallback_after_seconds``."""
+
+    fallback_after_seconds: float = 60.0
+    """For how long those before it must have failed or been paused until a fallback is asked."""
+
+    output_tokens: int = 4_000
+    """What an answer is expected to take at most where its prompt version sets no ``max_output_tokens``. Calls that
+    fall under a budget are limited to it."""
+
     model_timeout: float = 60.0
     """How long one model call may take."""
 
@@ -64,6 +76,9 @@ class ReasoningSettings(Section):
     max_attempts: int = 5
     """After so many failures that will not mend themselves, work is parked for an operator."""
 
+    same_failure_limit: int = 3
+    """After so many failures of one kind with the very same input, there is no progress: it is parked as well."""
+
     gate_shrink_percent: float = 60.0
     """An answer may take away so much of what stood, in per cent of its tokens, and no more; 100: anything goes."""
 
@@ -94,7 +109,7 @@ class ReasoningSettings(Section):
         if self.provider == "openai" and not self.openai_api_key:
             found.append(("OPENAI_API_KEY", "The provider 'openai' needs a key; any text if the server asks for none."))
         whole = ("worker_concurrency", "calls_per_connection", "pass_events", "pass_tokens", "known_tokens",
-                 "enough_tokens", "max_attempts")  # fmt: skip
+                 "enough_tokens", "max_attempts", "same_failure_limit", "output_tokens")  # fmt: skip
         for key in whole:
             if not _is_number(getattr(self, key), int) or getattr(self, key) < 1:
                 found.append((key.upper(), "Set it to a whole number of at least 1."))
@@ -111,6 +126,10 @@ class ReasoningSettings(Section):
         for key in ("gate_instructions", "gate_secrets", "gate_language"):
             if not isinstance(getattr(self, key), bool):
                 found.append((key.upper(), "Set it to True or False."))
+        if not _is_number(self.fallback_after_seconds, int | float) or self.fallback_after_seconds < 0:
+            found.append(("FALLBACK_AFTER_SECONDS", "Set it to a number of seconds, 0 or more."))
+        if problem := _fallback_problem(self.provider, self.fallbacks):
+            found.append(("FALLBACKS", problem))
         if not _is_number(self.settle_seconds, int | float) or self.settle_seconds < 0:
             found.append(("SETTLE_SECONDS", "Set it to a number of seconds, 0 or more."))
         intervals = self.interval_seconds
@@ -119,6 +138,29 @@ class ReasoningSettings(Section):
         elif any(not _is_number(value, int | float) or value < 0 for value in intervals.values()):
             found.append(("INTERVAL_SECONDS", "Give a number of seconds, 0 or more, for each kind."))
         return found
+
+
+_FALLBACK_KEYS = {"PROVIDER", "MODEL", "BASE_URL", "API_KEY", "NAME", "AFTER_SECONDS"}
+
+
+def _fallback_problem(first: str, fallbacks: Any) -> str:
+    """Return what to do about the fallbacks; nothing where they can be used. Never shows a value: some are secrets."""
+    if not isinstance(fallbacks, list | tuple):
+        return "Give a list of dicts."
+    names = [first]
+    for place, given in enumerate(fallbacks, start=2):
+        if not isinstance(given, dict) or given.get("PROVIDER") not in PROVIDERS:
+            return f"Each must be a dict with PROVIDER, one of {', '.join(PROVIDERS)}."
+        if unknown := sorted(str(key) for key in given.keys() - _FALLBACK_KEYS):
+            return f"There is no {', '.join(unknown)}: use {', '.join(sorted(_FALLBACK_KEYS))}."
+        after = given.get("AFTER_SECONDS", 0)
+        if not _is_number(after, int | float) or after < 0:
+            return "AFTER_SECONDS must be a number of seconds, 0 or more."
+        name = "local" if given["PROVIDER"] == "local" else given.get("NAME", f"openai-{place}")
+        if name in names or (given["PROVIDER"] == "openai" and name == "local"):
+            return "Give each a NAME of its own, and name the local reasoner once."
+        names.append(name)
+    return ""
 
 
 def _is_number(value: Any, kinds: Any) -> bool:

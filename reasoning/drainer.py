@@ -13,22 +13,23 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, connections
-from django.utils import timezone
 
-from memory import ids
+from memory import clock, ids
 from memory.errors import Conflict, Refusal
 from reasoning import circuit, passes, providers, queue
+from reasoning.chain import Rooms
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Worker
-from reasoning.providers.base import Completion, Failure, Provider, ProviderError, Request
+from reasoning.passes import Prepared
+from reasoning.providers.base import Completion, Failure, Provider, ProviderError, Request, Step
 from reasoning.queue import Claim, LostLease
 from reasoning.signals import WAKE_CHANNEL, WAKE_SPACING_SECONDS
 
@@ -53,14 +54,17 @@ def worker_name() -> str:
 
 
 class Drainer:
-    """One loop over the work rows. ``run`` it once; ``stop`` may be called from any thread."""
+    """One loop over the work rows, asking the given chain of providers or else the one that the settings name.
 
-    def __init__(self, provider: Provider | None = None, *, stop_word: str = "") -> None:
+    ``run`` it once; ``stop`` may be called from any thread.
+    """
+
+    def __init__(self, *chain: Step, stop_word: str = "") -> None:
         self.settings = ReasoningSettings.load()
-        self.provider = provider or providers.configured(self.settings)
+        self.chain = chain or providers.configured(self.settings)
         self.name = worker_name()
         self.capacity = self.settings.worker_concurrency * self.settings.calls_per_connection
-        self.in_flight: dict[asyncio.Task[None], Claim] = {}
+        self.in_flight: dict[asyncio.Task[None], tuple[Claim, int]] = {}
         self.stop_word = stop_word
         self.stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,26 +121,33 @@ class Drainer:
     async def _step(self) -> float | None:
         """Take in what is new, claim what is due, and return in how many seconds the next is due (None: nothing)."""
         await self._database(queue.take_in)
-        allowed = await self._database(circuit.allowance, self.provider.name)
-        most = self.capacity if allowed.calls is None else min(self.capacity, allowed.calls)
-        room = max(most - len(self.in_flight), 0)
+        allowed = await self._database(circuit.allowances, [step.name for step in self.chain])
+        places = Counter(place for _, place in self.in_flight.values())
+        rooms = Rooms(self.chain, allowed, [places[place] for place in range(len(self.chain))], self.capacity)
+        room = rooms.total()
         claims = await self._database(queue.claim, room, self.name) if room else []
         for claim in claims:
-            task = asyncio.create_task(self._pass(claim))
-            self.in_flight[task] = claim
+            place = rooms.take(claim.step)
+            if place is None:
+                await self._database(queue.put_off, claim, self.settings.poll_interval)
+                continue
+            task = asyncio.create_task(self._pass(claim, self.chain[place]))
+            self.in_flight[task] = (claim, place)
             task.add_done_callback(self._done)
         due = await self._database(queue.next_due)
-        if allowed.calls == 0 and due is not None:
-            due = max(due, allowed.until or timezone.now() + timedelta(seconds=self.settings.poll_interval))
-        return None if due is None else max((due - timezone.now()).total_seconds(), 0.0)
+        if due is not None and not room and not self.in_flight:
+            due = max(due, self.settings.poll_interval)  # paused: what is due must wait
+        return None if due is None else max(due, 0.0)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self.in_flight.pop(task, None)
         self._woken.set()
 
-    async def _pass(self, claim: Claim) -> None:
+    async def _pass(self, claim: Claim, step: Step) -> None:
         """Run one pass to its end. Nothing escapes: what fails is on the work row, or its lease runs out."""
         started = time.monotonic()
+        prepared: Prepared | None = None
+        completion: Completion | None = None
         note = log.bind(
             pass_id=ids.encode(claim.token),
             app=ids.encode(claim.app_id),
@@ -144,24 +155,34 @@ class Drainer:
             kind=claim.kind,
         )
         try:
-            prepared = await self._database(passes.prepare, claim)
+            prepared = await self._database(passes.prepare, claim, step)
             if prepared is None:
                 return
-            completion = await self._ask(prepared.request)
+            completion = await self._ask(step.provider, prepared.request)
             representation = await self._database(passes.complete, prepared, completion)
         except LostLease:
             note.warning("lease_lost")
+            if prepared is not None and completion is not None:
+                await self._try(passes.write_off, prepared, completion.usage)
         except ProviderError as error:
-            note.warning("pass_failed", failure=error.failure, seconds=round(time.monotonic() - started, 3))
-            await self._record(claim, error)
+            note.warning(
+                "pass_failed",
+                provider=step.name,
+                failure=error.failure,
+                seconds=round(time.monotonic() - started, 3),
+            )
+            await self._record(claim, error, prepared)
         except Conflict as error:
-            await self._record(claim, ProviderError(Failure.TRANSIENT, error.message))
+            usage = None if completion is None else completion.usage
+            await self._record(claim, ProviderError(Failure.TRANSIENT, error.message, usage=usage), prepared)
         except (OperationalError, InterfaceError) as error:
             note.warning("database_unavailable", error=type(error).__name__)  # the lease runs out, others go on
         except (Refusal, Exception) as error:
             # Not the message: a database's error tells the row, and with it what was said.
             note.error("pass_broken", error=type(error).__name__, where=_where(error))
-            await self._record(claim, ProviderError(Failure.OURS, f"{type(error).__name__} in {_where(error)}"))
+            usage = None if completion is None else completion.usage
+            text = f"{type(error).__name__} in {_where(error)}"
+            await self._record(claim, ProviderError(Failure.OURS, text, usage=usage), prepared)
         else:
             note.info(
                 "pass_ended",
@@ -171,19 +192,19 @@ class Drainer:
                 seconds=round(time.monotonic() - started, 3),
             )
 
-    async def _ask(self, request: Request) -> Completion:
+    async def _ask(self, provider: Provider, request: Request) -> Completion:
         """Call the provider, and let every worker know how it is."""
         try:
-            completion = await self.provider.answer(request)
+            completion = await provider.answer(request)
         except ProviderError as error:
-            await self._database(circuit.failed, self.provider.name, error)
+            await self._database(circuit.failed, provider.name, error)
             raise
-        await self._database(circuit.succeeded, self.provider.name)
+        await self._database(circuit.succeeded, provider.name)
         return completion
 
-    async def _record(self, claim: Claim, error: ProviderError) -> None:
+    async def _record(self, claim: Claim, error: ProviderError, prepared: Prepared | None) -> None:
         try:
-            await self._database(passes.fail, claim, error)
+            await self._database(passes.fail, claim, error, prepared)
         except DatabaseError as fault:
             log.error("failure_not_recorded", pass_id=ids.encode(claim.token), error=type(fault).__name__)
 
@@ -196,7 +217,7 @@ class Drainer:
             task.cancel()
         if left:
             await asyncio.gather(*(task for task, _ in left), return_exceptions=True)
-            await self._try(queue.release, [claim for _, claim in left])
+            await self._try(queue.release, [claim for _, (claim, _) in left])
 
     async def _beat(self) -> None:
         """Say that this worker lives, and hold its leases."""
@@ -205,7 +226,7 @@ class Drainer:
             try:
                 await self._database(_beat_worker, self.name, len(self.in_flight))
                 if self.in_flight:
-                    await self._database(queue.renew, [claim.token for claim in self.in_flight.values()])
+                    await self._database(queue.renew, [claim.token for claim, _ in self.in_flight.values()])
             except DatabaseError as error:
                 log.warning("heartbeat_missed", error=type(error).__name__)
             await asyncio.sleep(period)
@@ -250,9 +271,10 @@ class Drainer:
         for _ in range(self.settings.worker_concurrency):
             self._threads.submit(_close_connection, everyone)
         self._threads.shutdown(wait=True)
-        close = getattr(self.provider, "close", None)
-        if close is not None:
-            await close()
+        for step in self.chain:
+            close = getattr(step.provider, "close", None)
+            if close is not None:
+                await close()
 
 
 def _with_healthy_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -278,7 +300,7 @@ def _connection_parameters() -> dict[str, Any]:
 
 
 def _beat_worker(name: str, in_flight: int) -> None:
-    now = timezone.now()
+    now = clock.now()
     Worker.objects.update_or_create(
         name=name,
         defaults={"beat_at": now, "in_flight": in_flight},

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
+from memory import clock
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Worker
 
@@ -46,6 +46,6 @@ def _worker_problem() -> dict[str, str]:
     silence = ReasoningSettings.load().worker_silence_seconds
     if newest is None:
         return {"worker": "No worker has ever run: start `manage.py worker`, or `manage.py reason --forever`."}
-    if newest < timezone.now() - timedelta(seconds=silence):
+    if newest < clock.now() - timedelta(seconds=silence):
         return {"worker": f"The last worker was seen at {newest:%Y-%m-%dT%H:%M:%SZ}, over {silence:g} seconds ago."}
     return {}

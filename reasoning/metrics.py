@@ -7,11 +7,16 @@ that the web's ``/metrics`` tells of the worker too. What the database knows bet
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from django.db import connection, transaction
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
+
+from reasoning.models import PromptVersion
+from reasoning.providers.base import Usage
+from reasoning.spending import Account
 
 EVENTS_WRITTEN = Counter("honcho_events_written_total", "Events written to the log.")
 DURATION = Histogram(
@@ -24,9 +29,27 @@ for _kind in ("user", "observed", "session", "project"):
     DURATION.labels(_kind, "published")  # shown from the start, at zero
 
 FAILURES = Counter("honcho_reasoning_failures_total", "Failed passes by class.", ["failure"])
-TOKENS = Counter("honcho_reasoning_tokens_total", "Tokens of model calls.", ["model", "direction"])
+TOKENS = Counter("honcho_reasoning_tokens_total", "Tokens of model calls.", ["model", "prompt", "direction"])
+COST = Counter(
+    "honcho_reasoning_cost_total", "Money that model calls cost, in the currency of the prices.", ["model", "prompt"]
+)
+UNPRICED = Counter(
+    "honcho_reasoning_unpriced_tokens_total", "Tokens of model calls whose price nobody knows.", ["model"]
+)
+QUARANTINED = Counter("honcho_reasoning_quarantined_total", "Answers that a gate stopped.", ["gate"])
 
 _STATEMENT_TIMEOUT = "500ms"
+
+
+def count_call(account: Account, version: PromptVersion, usage: Usage, cost: Decimal | None) -> None:
+    """Count what a call took, by the model that was asked for and the prompt version."""
+    prompt = f"{version.kind}-{version.number}" if version.app_id is None else version.public_id
+    TOKENS.labels(account.model, prompt, "input").inc(usage.input_tokens)
+    TOKENS.labels(account.model, prompt, "output").inc(usage.output_tokens)
+    if cost is None:
+        UNPRICED.labels(account.model).inc(usage.input_tokens + usage.output_tokens)
+    else:
+        COST.labels(account.model, prompt).inc(float(cost))
 
 
 class DatabaseCollector(Collector):

@@ -5,20 +5,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
-from memory import feeds, ids, publishing, tokens
+from memory import clock, feeds, ids, publishing, tokens
 from memory.models import Event, Line, Participant, Representation, Span, Subject, User
-from reasoning import gate, metrics, prompt_versions, queue
+from reasoning import gate, metrics, prompt_versions, queue, spending
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, PromptVersion
-from reasoning.providers.base import Completion, Failure, Kind, KnownStatement, ProviderError, Request, ShownEvent
+from reasoning.providers.base import (
+    OUTPUT_LIMITS,
+    Completion,
+    Failure,
+    Kind,
+    KnownStatement,
+    ProviderError,
+    Request,
+    ShownEvent,
+    Step,
+    Usage,
+)
 from reasoning.queue import Claim
 
 
@@ -38,21 +51,25 @@ class Prepared:
     own: UUID | None
     """The user that statements are about where they name nobody."""
 
+    account: spending.Account | None = None
+    """To whom the call is charged; nobody where the provider is free."""
+
+    charge: spending.Charge = spending.NOTHING
+
 
 @transaction.atomic
-def prepare(claim: Claim) -> Prepared | None:
-    """Read what a claimed line must cover next; ``None`` where nothing waits or may be tried: the lease is ended then.
+def prepare(claim: Claim, step: Step) -> Prepared | None:
+    """Read what a claimed line must cover next, for a call to ``step``, and charge what that may cost.
 
-    Raises :class:`~reasoning.queue.LostLease`.
+    ``None`` where nothing waits or may be tried: the lease is ended then. Raises :class:`~reasoning.queue.LostLease`.
     """
     settings = ReasoningSettings.load()
     subject, work = queue.held(claim)
     line = Line.objects.select_related("head").get(pk=claim.line_id)
-    version = prompt_versions.of_recipe(line.recipe)
     if queue.kills_workers(work):
         error = f"The last {settings.max_attempts} passes ended with the death of their worker."
         Pass.objects.filter(pk=claim.token).update(
-            outcome=Pass.Outcome.FAILED, failure=Failure.LOST_LEASE, error=error, ended_at=timezone.now()
+            outcome=Pass.Outcome.FAILED, failure=Failure.LOST_LEASE, error=error, ended_at=clock.now()
         )
         queue.park(work, Failure.LOST_LEASE, error)
         return None
@@ -62,24 +79,67 @@ def prepare(claim: Claim) -> Prepared | None:
         Pass.objects.filter(pk=claim.token).delete()
         queue.finish(work, line)
         return None
+    prepared = _prepared(claim, subject, line, batch, step, settings)
+    row = Pass.objects.get(pk=claim.token)
+    try:
+        prepared = _afford(prepared, row, step, settings)
+    except spending.CannotAfford as error:
+        row.delete()
+        queue.hold(work, error.failure, str(error), error.until)
+        return None
+    row.prompt_version, row.covers_from, row.covers_to = prepared.prompt_version, line.cursor, prepared.covers_to
+    row.provider, row.model = step.name, prepared.request.model
+    row.charged_tokens, row.charged_cost = prepared.charge.tokens, prepared.charge.cost
+    row.input_hash = hashlib.sha256(f"{step.name}\n{prepared.request!r}".encode(errors="replace")).hexdigest()
+    row.save()
+    return prepared
+
+
+def _prepared(
+    claim: Claim,
+    subject: Subject,
+    line: Line,
+    batch: Sequence[tuple[int, Event]],
+    step: Step,
+    settings: ReasoningSettings,
+) -> Prepared:
+    version = prompt_versions.of_recipe(line.recipe)
     events = [event for _, event in batch]
     spans = _known(line, settings.known_tokens)
     people = _people(subject, events)
-    covers_to = batch[-1][0]
-    Pass.objects.filter(pk=claim.token).update(prompt_version=version, covers_from=line.cursor, covers_to=covers_to)
     subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=subject.pk)
+    request = _request(subject, line, version, events, spans, sorted(people), settings)
     return Prepared(
         claim=claim,
-        request=_request(subject, line, version, events, spans, sorted(people), settings),
+        request=replace(request, model=step.model or request.model),
         parent_id=line.head_id,
         covers_from=line.cursor,
-        covers_to=covers_to,
+        covers_to=batch[-1][0],
         events={number: event.pk for number, event in enumerate(events, start=1)},
         known={number: span.conclusion_id for number, span in enumerate(spans, start=1)},
         people=people,
         prompt_version=version,
         own=subject.user_id,
     )
+
+
+def _afford(prepared: Prepared, row: Pass, step: Step, settings: ReasoningSettings) -> Prepared:
+    """Charge a call to the budgets that it falls under; such a call is limited to what it is charged for.
+
+    Raises :class:`~reasoning.spending.CannotAfford`.
+    """
+    if step.provider.free:
+        return prepared
+    request = prepared.request
+    day = row.started_at.astimezone(UTC).date()
+    app_id, prompt_id = prepared.claim.app_id, prepared.prompt_version.pk
+    account = spending.Account(app_id, prompt_id, step.name, request.model, day)
+    if not spending.budgets_of(account).exists():
+        return replace(prepared, account=account)
+    if not any(name in request.parameters for name in OUTPUT_LIMITS):
+        request = replace(request, parameters=request.parameters | {"max_output_tokens": settings.output_tokens})
+    charge = spending.reserve(account, step.provider.projected(request))
+    return replace(prepared, request=request, account=account, charge=charge)
 
 
 def complete(prepared: Prepared, completion: Completion) -> Representation:
@@ -92,35 +152,69 @@ def complete(prepared: Prepared, completion: Completion) -> Representation:
     found = gate.problems(request, completion.answer)
     with transaction.atomic():
         _, work = queue.held(prepared.claim)
+        cost = _cost(prepared, completion.usage)
         if found:
             reason = " ".join(found)
             safe = replace(completion, answer=replace(answer, add=(), retire=()))
-            draft = _draft(prepared, safe)
+            draft = _draft(prepared, safe, cost)
             representation = publishing.quarantine(prepared.claim.line_id, draft, reason)
-            _end(prepared.claim, Pass.Outcome.QUARANTINED, completion, representation, Failure.GATED, reason)
+            _end(prepared, Pass.Outcome.QUARANTINED, completion, cost, representation, Failure.GATED, reason)
             queue.fail(work, Failure.GATED, reason)
         else:
-            draft = _draft(prepared, replace(completion, answer=answer))
+            draft = _draft(prepared, replace(completion, answer=answer), cost)
             representation = publishing.publish(prepared.claim.line_id, draft)
-            _end(prepared.claim, Pass.Outcome.PUBLISHED, completion, representation)
+            _end(prepared, Pass.Outcome.PUBLISHED, completion, cost, representation)
             queue.finish(work, Line.objects.get(pk=prepared.claim.line_id))
+        _settle(prepared, completion.usage)
     return representation
 
 
-def fail(claim: Claim, error: ProviderError) -> None:
-    """Record a pass that gave no answer and decide when to try again. Does nothing where the lease is lost."""
-    with transaction.atomic():
-        try:
-            _, work = queue.held(claim)
-        except queue.LostLease:
-            return
-        now = timezone.now()
-        Pass.objects.filter(pk=claim.token).update(
-            outcome=Pass.Outcome.FAILED, failure=error.failure, error=str(error), raw=error.raw, ended_at=now,
-            input_tokens=error.usage.input_tokens, output_tokens=error.usage.output_tokens,
+@transaction.atomic
+def fail(claim: Claim, error: ProviderError, prepared: Prepared | None = None) -> None:
+    """Record a pass that gave no answer and decide when to try again; where the lease is lost, only what it took."""
+    try:
+        _, work = queue.held(claim)
+    except queue.LostLease:
+        if prepared is not None:
+            write_off(prepared, error.usage)
+        return
+    usage = error.usage or Usage()
+    Pass.objects.filter(pk=claim.token).update(
+        outcome=Pass.Outcome.FAILED, failure=error.failure, error=str(error), raw=error.raw, ended_at=clock.now(),
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
+        cost=None if prepared is None or error.usage is None else _cost(prepared, usage),
+    )  # fmt: skip
+    queue.fail(work, error.failure, str(error), error.retry_after)
+    if prepared is not None:
+        _settle(prepared, error.usage)
+    transaction.on_commit(lambda: metrics.FAILURES.labels(error.failure).inc(), robust=True)
+
+
+@transaction.atomic
+def write_off(prepared: Prepared, usage: Usage | None) -> None:
+    """Count what a call took whose answer came too late, when its lease was another's."""
+    if usage is not None:
+        Pass.objects.filter(pk=prepared.claim.token).update(
+            input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
+            cost=_cost(prepared, usage),
         )  # fmt: skip
-        queue.fail(work, error.failure, str(error), error.retry_after)
-    metrics.FAILURES.labels(error.failure).inc()
+    _settle(prepared, usage)
+
+
+def _cost(prepared: Prepared, usage: Usage) -> Decimal | None:
+    """Return what a call cost; None where nobody knows the price."""
+    return Decimal(0) if prepared.account is None else spending.cost(prepared.account, usage)
+
+
+def _settle(prepared: Prepared, usage: Usage | None) -> None:
+    """Let budgets and metrics count what a call took, in place of what it might have taken."""
+    account, version = prepared.account, prepared.prompt_version
+    if account is None:
+        return
+    spending.settle(account, prepared.charge, usage)
+    if usage is not None:
+        cost = spending.cost(account, usage)
+        transaction.on_commit(lambda: metrics.count_call(account, version, usage, cost), robust=True)
 
 
 def _within_budget(batch: Sequence[tuple[int, Event]], budget: int) -> list[tuple[int, Event]]:
@@ -219,7 +313,7 @@ def _known_statement(number: int, span: Span) -> KnownStatement:
     )
 
 
-def _draft(prepared: Prepared, completion: Completion) -> publishing.Draft:
+def _draft(prepared: Prepared, completion: Completion, cost: Decimal | None) -> publishing.Draft:
     answer = completion.answer
     return publishing.Draft(
         parent_id=prepared.parent_id,
@@ -247,11 +341,11 @@ def _draft(prepared: Prepared, completion: Completion) -> publishing.Draft:
         now=answer.now,
         short_summary=answer.short_summary,
         long_summary=answer.long_summary,
-        made_by=_made_by(prepared, completion),
+        made_by=_made_by(prepared, completion, cost),
     )
 
 
-def _made_by(prepared: Prepared, completion: Completion) -> dict[str, Any]:
+def _made_by(prepared: Prepared, completion: Completion, cost: Decimal | None) -> dict[str, Any]:
     from reasoning import __version__
 
     version = prepared.prompt_version
@@ -267,32 +361,32 @@ def _made_by(prepared: Prepared, completion: Completion) -> dict[str, Any]:
         "input_tokens": completion.usage.input_tokens,
         "output_tokens": completion.usage.output_tokens,
         "cached_tokens": completion.usage.cached_tokens,
+        "cost": None if cost is None else f"{cost.normalize():f}",
     }
 
 
 def _end(
-    claim: Claim,
+    prepared: Prepared,
     outcome: Pass.Outcome,
     completion: Completion,
+    cost: Decimal | None,
     representation: Representation,
     failure: Failure | None = None,
     error: str = "",
 ) -> None:
-    now = timezone.now()
     published = outcome == Pass.Outcome.PUBLISHED
-    row = Pass.objects.get(pk=claim.token)
-    row.outcome, row.representation, row.ended_at = outcome, representation, now
+    row = Pass.objects.get(pk=prepared.claim.token)
+    row.outcome, row.representation, row.ended_at = outcome, representation, clock.now()
     row.failure, row.error = failure or "", error
     row.raw = "" if published else completion.raw
     row.provider, row.model = completion.provider, completion.model
     row.input_tokens, row.output_tokens = completion.usage.input_tokens, completion.usage.output_tokens
-    row.cached_tokens = completion.usage.cached_tokens
+    row.cached_tokens, row.cost = completion.usage.cached_tokens, cost
     row.save()
+    seconds = (row.ended_at - row.started_at).total_seconds()
 
     def count() -> None:
-        metrics.DURATION.labels(claim.kind, outcome).observe((now - row.started_at).total_seconds())
-        metrics.TOKENS.labels(completion.model, "input").inc(completion.usage.input_tokens)
-        metrics.TOKENS.labels(completion.model, "output").inc(completion.usage.output_tokens)
+        metrics.DURATION.labels(prepared.claim.kind, outcome).observe(seconds)
         if failure:
             metrics.FAILURES.labels(failure).inc()
 

@@ -10,12 +10,12 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.utils import timezone
 
-from memory import feeds, publishing
+from memory import clock, feeds, publishing
 from memory.errors import Conflict
 from memory.models import Line, Subject
 from reasoning import cadence, prompt_versions
@@ -29,6 +29,9 @@ BACKOFF_CEILING_SECONDS = 300.0
 OUTAGES = frozenset({Failure.TRANSIENT, Failure.RATE_LIMITED, Failure.QUOTA})
 """Failures that are not the input's fault: they are waited out, however long they last."""
 
+OF_THE_MODEL = frozenset({Failure.REFUSED, Failure.NONSENSE, Failure.GATED, Failure.TRANSIENT})
+"""Failures that another model may not share: before the input is parked, the next step of the chain is asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -39,6 +42,7 @@ class Claim:
     kind: str
     attempts: int
     app_id: UUID
+    step: int = 0
 
 
 class LostLease(Exception):
@@ -73,13 +77,13 @@ WITH RECURSIVE apps AS (
        SET state = 'leased', lease_token = gen_random_uuid(), leased_by = %(worker)s, attempts = attempts + 1,
            due_at = now() + make_interval(secs => %(lease)s)
       FROM due WHERE work.id = due.id
-    RETURNING work.line_id, work.lease_token, work.kind, work.attempts, work.app_id
+    RETURNING work.line_id, work.lease_token, work.kind, work.attempts, work.app_id, work.step
 ), begun AS (
     INSERT INTO reasoning_pass (id, line_id, outcome, failure, error, raw, provider, model,
                                 input_tokens, output_tokens, cached_tokens, worker)
     SELECT lease_token, line_id, 'running', '', '', '', '', '', 0, 0, 0, %(worker)s FROM leased
 )
-SELECT line_id, lease_token, kind, attempts, app_id FROM leased
+SELECT line_id, lease_token, kind, attempts, app_id, step FROM leased
 """
 
 
@@ -138,7 +142,7 @@ def _following_lines(arrivals: Sequence[feeds.Arrival]) -> tuple[dict[UUID, Line
 def _leave(rows: Sequence[Work]) -> None:
     """End the work of lines that another follows. A pass under way loses its lease: its events are the other's."""
     Pass.objects.filter(pk__in=[work.lease_token for work in rows], outcome=Pass.Outcome.RUNNING).update(
-        outcome=Pass.Outcome.ABANDONED, ended_at=timezone.now(), error="Another prompt was made live"
+        outcome=Pass.Outcome.ABANDONED, ended_at=clock.now(), error="Another prompt was made live"
     )
     for work in rows:
         work.state, work.due_at, work.attempts = Work.State.IDLE, None, 0
@@ -168,12 +172,11 @@ def _wait_for(work: Work, waiting: feeds.Waiting, settings: ReasoningSettings) -
 
 
 def _due(work: Work, settings: ReasoningSettings) -> datetime:
-    if work.oldest is None or work.newest is None:
-        return timezone.now()
+    now = clock.now()
     return cadence.due_at(
         cadence.policy_for(work.kind, settings),
-        oldest=work.oldest,
-        newest=work.newest,
+        oldest=min(work.oldest or now, now),  # a writer's clock may be ahead
+        newest=min(work.newest or now, now),
         tokens=work.waiting_tokens,
         last_pass=work.last_pass_at,
     )
@@ -192,15 +195,18 @@ def claim(limit: int, worker: str) -> list[Claim]:
 
 def renew(tokens: Iterable[UUID]) -> None:
     """Hold the leases with these tokens for another full term."""
-    until = timezone.now() + timedelta(seconds=ReasoningSettings.load().lease_seconds)
+    term = timedelta(seconds=ReasoningSettings.load().lease_seconds)
     with transaction.atomic():
         rows = Work.objects.select_for_update().filter(lease_token__in=list(tokens)).order_by("pk")
-        Work.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=until)
+        Work.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=clock.now() + term)
 
 
-def next_due() -> datetime | None:
-    """Return when the next row is due, whether it waits or its lease ends."""
-    return Work.objects.filter(due_at__isnull=False).order_by("due_at").values_list("due_at", flat=True).first()
+def next_due() -> float | None:
+    """Return in how many seconds the next row is due, whether it waits or its lease ends; below 0 where one is late."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM min(due_at) - now()) FROM reasoning_work WHERE due_at IS NOT NULL")
+        seconds = cursor.fetchone()[0]
+    return None if seconds is None else float(seconds)
 
 
 def held(claim: Claim) -> tuple[Subject, Work]:
@@ -217,11 +223,11 @@ def held(claim: Claim) -> tuple[Subject, Work]:
 
 def finish(work: Work, line: Line) -> None:
     """End a lease whose pass was published: what has come meanwhile waits for the next."""
-    work.attempts, work.last_failure, work.last_error = 0, "", ""
+    work.attempts, work.step, work.last_failure, work.last_error = 0, 0, "", ""
     if work.most_events is not None:
         grown = work.most_events * 2
         work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
-    work.last_pass_at = timezone.now()
+    work.last_pass_at = clock.now()
     serves = Subject.objects.filter(pk=line.subject_id, line=line).exists()
     waiting = feeds.waiting_after(line.subject_id, line.cursor) if serves else feeds.Waiting(0, 0, None, None)
     _wait_for(work, waiting, ReasoningSettings.load())
@@ -229,43 +235,94 @@ def finish(work: Work, line: Line) -> None:
 
 
 def fail(work: Work, failure: Failure, error: str, retry_after: float | None = None) -> None:
-    """End a lease whose pass failed: wait and try again, or park what will not mend itself.
+    """End a lease whose pass failed: wait and try again, ask the next step of the chain, or park what will not mend.
 
     What is the input's fault is tried with half as many events, down to the one that is at fault: only failures with
-    a single event count towards parking.
+    a single event count towards giving up. The pass must have been recorded as failed.
     """
     settings = ReasoningSettings.load()
-    if failure not in OUTAGES:
-        work.most_events = max(_shown(work) // 2, 1)
+    tried = _tried(work)
+    its_own_fault = failure not in OUTAGES or _only_this_input(work, tried, settings.same_failure_limit)
+    if its_own_fault:
+        work.most_events = max(_size(tried[0]) // 2 if tried else 0, 1)
     work.lease_token, work.leased_by = None, ""
     work.last_failure, work.last_error = failure, error
-    if failure not in OUTAGES and _failures(work) >= settings.max_attempts:
-        work.state, work.due_at = Work.State.PARKED, None
-    else:
-        work.state = Work.State.WAITING
-        work.due_at = timezone.now() + timedelta(seconds=backoff(work.attempts, retry_after))
+    work.state = Work.State.WAITING
+    wait = backoff(work.attempts, retry_after)
+    if its_own_fault and _hopeless(tried, settings):
+        if failure in OF_THE_MODEL and work.step < len(settings.fallbacks):
+            work.step, work.attempts = work.step + 1, 0
+        else:
+            work.state = Work.State.PARKED
+    work.due_at = None if work.state == Work.State.PARKED else clock.now() + timedelta(seconds=wait)
     work.save()
 
 
-def _shown(work: Work) -> int:
-    """Return how many events the row's running pass shows; 0 where it has not come to that."""
-    held = Pass.objects.filter(pk=work.lease_token).first() if work.lease_token else None
-    return 0 if held is None else _size(held)
+def _tried(work: Work) -> list[Pass]:
+    """Return the failed passes of a row since its last success or an operator's retry, newest first.
 
-
-def _failures(work: Work) -> int:
-    """Return how many of a row's attempts failed with one event and by no outage.
-
-    Their passes tell; what was released is none.
+    What was released, or ended with its worker, is none.
     """
-    ended = Pass.objects.filter(line=work.line_id).exclude(outcome=Pass.Outcome.ABANDONED).order_by("-started_at")
-    tried = ended.defer("raw", "error")[: work.attempts]
-    return sum(bool(item.failure) and item.failure not in OUTAGES and _size(item) <= 1 for item in tried)
+    ended = Pass.objects.filter(line=work.line_id).exclude(outcome__in=[Pass.Outcome.ABANDONED, Pass.Outcome.RUNNING])
+    newest = ended.defer("raw", "error").order_by("-started_at")[: work.attempts]
+    return list(takewhile(lambda item: item.failure, newest))
+
+
+def _hopeless(tried: Sequence[Pass], settings: ReasoningSettings) -> bool:
+    """Say whether a single event has failed too often, or the same question in the same way."""
+    single = [item for item in tried if _size(item) <= 1]
+    if sum(item.failure not in OUTAGES for item in single) >= settings.max_attempts:
+        return True
+    same = [item for item in single[: settings.same_failure_limit] if _same(item, single[0])]
+    return len(same) == settings.same_failure_limit
+
+
+def _only_this_input(work: Work, tried: Sequence[Pass], limit: int) -> bool:
+    """Say whether the provider fails this question again and again, and answered others meanwhile."""
+    same = [item for item in tried[:limit] if _same(item, tried[0])]
+    if len(same) < limit:
+        return False
+    answered = Pass.objects.filter(outcome=Pass.Outcome.PUBLISHED, provider=same[0].provider)
+    return answered.filter(started_at__gt=same[-1].started_at).exclude(line=work.line_id).exists()
+
+
+def _same(one: Pass, other: Pass) -> bool:
+    """Say whether two passes asked the same and failed in the same way."""
+    return bool(one.input_hash) and (one.input_hash, one.failure) == (other.input_hash, other.failure)
 
 
 def _size(item: Pass) -> int:
     """Return how many events a pass showed; 0 where it did not come to that."""
     return 0 if item.covers_from is None or item.covers_to is None else item.covers_to - item.covers_from
+
+
+def put_off(claim: Claim, seconds: float) -> None:
+    """Give a lease back that nobody can serve now; it is due again after ``seconds`` and uses up no attempt."""
+    with transaction.atomic():
+        work = Work.objects.select_for_update().filter(line=claim.line_id, lease_token=claim.token).first()
+        if work is None:
+            return
+        Pass.objects.filter(pk=claim.token).delete()
+        work.state, work.lease_token, work.leased_by = Work.State.WAITING, None, ""
+        work.attempts = max(work.attempts - 1, 0)
+        work.due_at = clock.now() + timedelta(seconds=seconds)
+        work.save()
+
+
+def hold(work: Work, failure: Failure, error: str, until: datetime | None) -> None:
+    """End a lease whose call may not be made: it waits until then, or until a budget or a price is changed."""
+    work.state, work.due_at, work.lease_token, work.leased_by = Work.State.HELD, until, None, ""
+    work.attempts = max(work.attempts - 1, 0)
+    work.last_failure, work.last_error = failure, error
+    work.save()
+
+
+def release_held() -> int:
+    """Let all held work ask again, now: a budget or a price has changed. Return how many rows that were."""
+    with transaction.atomic():
+        rows = list(Work.objects.select_for_update().filter(state=Work.State.HELD).order_by("pk").values_list("pk"))
+        held = Work.objects.filter(pk__in=[pk for (pk,) in rows])
+        return held.update(state=Work.State.WAITING, due_at=clock.now())
 
 
 def kills_workers(work: Work) -> bool:
@@ -321,7 +378,7 @@ def look_again(line_id: UUID) -> None:
     if work is None:
         return
     line = Line.objects.get(pk=line_id)
-    work.attempts = 0
+    work.attempts, work.step = 0, 0
     _wait_for(work, feeds.waiting_after(line.subject_id, line.cursor), ReasoningSettings.load())
     work.save()
 
@@ -336,7 +393,7 @@ def release(claims: Sequence[Claim]) -> None:
     """Give leases back untouched, at shutdown: others may claim them at once."""
     with transaction.atomic():
         tokens = [claim.token for claim in claims]
-        now = timezone.now()
+        now = clock.now()
         for work in Work.objects.select_for_update().filter(lease_token__in=tokens).order_by("pk"):
             work.state, work.lease_token, work.leased_by = Work.State.WAITING, None, ""
             work.attempts = max(work.attempts - 1, 0)
@@ -353,7 +410,7 @@ def retry(rows: Iterable[Work]) -> int:
     with transaction.atomic():
         for work in Work.objects.select_for_update().filter(pk__in=[row.pk for row in rows]).order_by("pk"):
             if work.state == Work.State.PARKED:
-                work.state, work.attempts, work.due_at = Work.State.WAITING, 0, timezone.now()
+                work.state, work.attempts, work.step, work.due_at = Work.State.WAITING, 0, 0, clock.now()
                 work.save()
                 count += 1
     return count

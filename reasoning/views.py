@@ -7,13 +7,12 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from memory import tenants
+from memory import clock, tenants
 from memory.api import schemas, shapes
 from memory.api.endpoint import Endpoint
 from reasoning import backlog, health, metrics
@@ -72,7 +71,7 @@ class Queue(Endpoint):
             {
                 **_counted(found, kinds),
                 "not_taken_in": found.new_events,
-                "oldest_seconds": oldest and round((timezone.now() - oldest).total_seconds(), 3),
+                "oldest_seconds": oldest and round((clock.now() - oldest).total_seconds(), 3),
                 "by_kind": {kind: _counted(found, [kind]) for kind in kinds},
             }
         )

@@ -3,6 +3,17 @@
 from reasoning.models.prompts import PromptVersion
 from reasoning.models.providers import ProviderState
 from reasoning.models.quarantine import Quarantined
+from reasoning.models.spending import Budget, Price, Spend
 from reasoning.models.work import Pass, Work, Worker
 
-__all__ = ["Pass", "PromptVersion", "ProviderState", "Quarantined", "Work", "Worker"]
+__all__ = [
+    "Budget",
+    "Pass",
+    "Price",
+    "PromptVersion",
+    "ProviderState",
+    "Quarantined",
+    "Spend",
+    "Work",
+    "Worker",
+]

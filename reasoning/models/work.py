@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -13,16 +15,19 @@ from reasoning.providers.base import Failure
 class Work(models.Model):
     """The durable state of one line's reasoning. Tasks and notifications only wake somebody to look at it.
 
-    ``due_at`` is when somebody may claim it: for leased work, when the lease ends. ``oldest`` and ``newest`` are when
-    the first and the last waiting event were recorded.
+    ``due_at`` is when somebody may claim it: for leased work, when the lease ends; for held work, when the budget's
+    next period begins, if one does. ``oldest`` and ``newest`` are when the first and the last waiting event were
+    recorded. ``step`` is where in the chain of providers the next pass begins: above 0 once those before gave up.
     """
 
     class State(models.TextChoices):
-        """Idle: nothing waits. Waiting: due at ``due_at``. Leased: somebody is at it. Parked: an operator must act."""
+        """Idle: nothing waits. Waiting: due at ``due_at``. Leased: somebody is at it. Held: a budget or a price is
+        missing. Parked: an operator must act."""
 
         IDLE = "idle"
         WAITING = "waiting"
         LEASED = "leased"
+        HELD = "held"
         PARKED = "parked"
 
     line = models.OneToOneField(Line, on_delete=models.CASCADE, related_name="work")
@@ -40,6 +45,7 @@ class Work(models.Model):
     most_events = models.IntegerField(
         null=True, blank=True, help_text="How many events the next pass shows, after a failure of one that showed more."
     )
+    step = models.SmallIntegerField(default=0, db_default=0)
     last_failure = models.CharField(max_length=20, choices=[(item.value, item.value) for item in Failure], blank=True)
     last_error = models.TextField(blank=True)
     last_pass_at = models.DateTimeField(null=True, blank=True)
@@ -50,11 +56,12 @@ class Work(models.Model):
             models.CheckConstraint(
                 condition=Q(state="leased", lease_token__isnull=False, due_at__isnull=False)
                 | Q(state="waiting", lease_token=None, due_at__isnull=False)
+                | Q(state="held", lease_token=None)
                 | Q(state__in=["idle", "parked"], lease_token=None, due_at=None),
                 name="work_fits_its_state",
             ),
             models.CheckConstraint(
-                condition=Q(waiting_events__gte=0, waiting_tokens__gte=0, attempts__gte=0),
+                condition=Q(waiting_events__gte=0, waiting_tokens__gte=0, attempts__gte=0, step__gte=0),
                 name="work_counts_not_negative",
             ),
         ]
@@ -69,7 +76,11 @@ class Work(models.Model):
 
 
 class Pass(models.Model):
-    """One run of reasoning: what was claimed, asked, answered and published, and what it cost."""
+    """One run of reasoning: what was claimed, asked, answered and published, and what it cost.
+
+    ``charged_tokens`` and ``charged_cost`` are what budgets count for it: what it may take until it is known what it
+    took. Passes with the same ``input_hash`` asked the same.
+    """
 
     class Outcome(models.TextChoices):
         """How it ended; ``running`` until it has."""
@@ -99,6 +110,16 @@ class Pass(models.Model):
     input_tokens = models.IntegerField(default=0)
     output_tokens = models.IntegerField(default=0)
     cached_tokens = models.IntegerField(default=0)
+    cost = models.DecimalField(
+        max_digits=20,
+        decimal_places=9,
+        null=True,
+        blank=True,
+        help_text="In the currency of the prices. Empty: nobody knew the price.",
+    )
+    charged_tokens = models.IntegerField(default=0, db_default=0)
+    charged_cost = models.DecimalField(max_digits=20, decimal_places=9, default=Decimal(0), db_default=Decimal(0))
+    input_hash = models.CharField(max_length=64, blank=True, db_default="")
     worker = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)

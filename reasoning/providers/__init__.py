@@ -1,17 +1,44 @@
-"""Who reasons: an OpenAI-compatible server or the built-in local reasoner."""
+"""Who reasons: OpenAI-compatible servers or the built-in local reasoner, in the order in which they are asked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from reasoning.conf import ReasoningSettings
-from reasoning.providers.base import Provider
+from reasoning.providers.base import Provider, Step
 
 
-def configured(settings: ReasoningSettings) -> Provider:
-    """Return the provider that the settings name. Imports it only now: the OpenAI SDK costs a second and 48 MiB."""
-    if settings.provider == "openai":
-        from reasoning.providers.openai import OpenAIProvider
+def configured(settings: ReasoningSettings) -> tuple[Step, ...]:
+    """Return the chain that the settings name: their provider, then the fallbacks."""
+    first = {"PROVIDER": settings.provider, "BASE_URL": settings.openai_base_url, "API_KEY": settings.openai_api_key}
+    return (
+        Step(_provider(settings, first, 1)),
+        *(
+            Step(
+                _provider(settings, given, place),
+                str(given.get("MODEL", "")),
+                float(given.get("AFTER_SECONDS", settings.fallback_after_seconds)),
+            )
+            for place, given in enumerate(settings.fallbacks, start=2)
+        ),
+    )
 
-        return OpenAIProvider(settings.openai_api_key, settings.openai_base_url or None, timeout=settings.model_timeout)
-    from reasoning.providers.local import LocalProvider
 
-    return LocalProvider()
+def _provider(settings: ReasoningSettings, given: Mapping[str, Any], place: int) -> Provider:
+    """Make a provider. It is imported only now: the OpenAI SDK costs a second and 48 MiB."""
+    if given["PROVIDER"] == "local":
+        from reasoning.providers.local import LocalProvider
+
+        return LocalProvider()
+    from reasoning.providers.openai import OpenAIProvider
+
+    # The key goes nowhere but where it belongs.
+    key = given.get("API_KEY", "" if "BASE_URL" in given else settings.openai_api_key)
+    return OpenAIProvider(
+        str(key),
+        str(given.get("BASE_URL", settings.openai_base_url)) or None,
+        timeout=settings.model_timeout,
+        name="openai" if place == 1 else str(given.get("NAME", f"openai-{place}")),
+        output_tokens=settings.output_tokens,
+    )

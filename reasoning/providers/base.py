@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
+OUTPUT_LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""The parameters that limit an answer's tokens; the first is ours, and stands for whichever the server knows."""
+
 
 class Level(enum.StrEnum):
     """How a statement was reached."""
@@ -146,7 +149,7 @@ class Completion:
 
 
 class Failure(enum.StrEnum):
-    """Why a pass failed; each class has an answer of its own in ``reasoning.failures``."""
+    """Why a pass failed, or may not be made; each class has an answer of its own in ``reasoning.queue``."""
 
     TRANSIENT = "transient"
     RATE_LIMITED = "rate_limited"
@@ -154,6 +157,8 @@ class Failure(enum.StrEnum):
     REFUSED = "refused"
     NONSENSE = "nonsense"
     GATED = "gated"
+    OVER_BUDGET = "over_budget"
+    NO_PRICE = "no_price"
     OURS = "ours"
     LOST_LEASE = "lost_lease"
 
@@ -162,7 +167,8 @@ class ProviderError(Exception):
     """A call that gave no usable answer.
 
     ``failure`` is its class, ``retry_after`` the provider's own wish in seconds, ``raw`` what came back (for
-    the quarantine, never for logs). The message is safe to store and show: no key, no content.
+    the quarantine, never for logs), ``usage`` what it took, None where that cannot be known. The message is safe to
+    store and show: no key, no content.
     """
 
     def __init__(
@@ -172,7 +178,7 @@ class ProviderError(Exception):
         *,
         retry_after: float | None = None,
         raw: str = "",
-        usage: Usage = Usage(),
+        usage: Usage | None = Usage(),
     ) -> None:
         super().__init__(message)
         self.failure = failure
@@ -185,7 +191,30 @@ class Provider(Protocol):
     """Something that can answer a request."""
 
     name: str
+    free: bool
+    """Whether its calls cost nothing, so that no budget counts them."""
+
+    def projected(self, request: Request) -> Usage:
+        """Return the most that ``request`` is expected to take."""
+        ...
 
     async def answer(self, request: Request) -> Completion:
         """Answer ``request`` or raise :class:`ProviderError`."""
         ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A provider in the chain. ``model`` is what it is asked for, empty for the prompt version's own.
+
+    ``after_seconds`` is for how long those before it must have ailed.
+    """
+
+    provider: Provider
+    model: str = ""
+    after_seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name under which the provider's state is kept."""
+        return self.provider.name

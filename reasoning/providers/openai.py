@@ -19,9 +19,10 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+from memory import tokens
 from reasoning.prompts.messages import build_messages
 from reasoning.prompts.schema import ANSWER_SCHEMA, describe_schema, fits_schema, parse_answer
-from reasoning.providers.base import Completion, Failure, ProviderError, Request, Usage
+from reasoning.providers.base import OUTPUT_LIMITS, Completion, Failure, ProviderError, Request, Usage
 
 NO_KEY = "none"
 """Stands for an empty key, as local servers take any."""
@@ -35,6 +36,9 @@ MAX_RAW = 20_000
 
 TOO_LONG = "Context too long"
 """How the message of a ``REFUSED`` begins where a smaller batch would help."""
+
+OVERHEAD_TOKENS = 50
+"""What the form of a request takes beside its texts."""
 
 RESERVED_PARAMETERS = frozenset(
     {
@@ -108,12 +112,14 @@ class OpenAIProvider:
 
     ``timeout`` is the longest that one answer may take, in seconds, all fallbacks included; a request's own
     ``timeout`` counts where it is shorter. ``structured`` fixes how the form of the answer is enforced; with
-    ``auto`` it is what the server accepts. An instance may serve several event loops, one client each.
+    ``auto`` it is what the server accepts. ``name`` is what its state, passes and prices are kept under;
+    ``output_tokens`` is what an answer is expected to take at most where the request sets no limit. An instance may
+    serve several event loops, one client each.
 
     Raises ``ValueError`` for a key or an address that cannot be used; its text does not hold the key.
     """
 
-    name = "openai"
+    free = False
 
     def __init__(
         self,
@@ -121,7 +127,11 @@ class OpenAIProvider:
         base_url: str | None = None,
         timeout: float = 60,
         structured: Structured = "auto",
+        name: str = "openai",
+        output_tokens: int = 4_000,
     ) -> None:
+        self.name = name
+        self.output_tokens = output_tokens
         self._api_key = checked_key(api_key)
         self.base_url = checked_base_url(base_url or DEFAULT_BASE_URL)
         self.timeout = float(timeout)
@@ -132,6 +142,13 @@ class OpenAIProvider:
 
     def __repr__(self) -> str:
         return f"OpenAIProvider(base_url={self.base_url!r})"
+
+    def projected(self, request: Request) -> Usage:
+        """Return the most that a call is expected to take: what is sent, in o200k tokens, and the answer's limit."""
+        sent = [message["content"] for message in build_messages(request)]
+        limits = [request.parameters.get(name) for name in OUTPUT_LIMITS]
+        limit = next((value for value in limits if isinstance(value, int) and value > 0), self.output_tokens)
+        return Usage(sum(tokens.count_each([*sent, json.dumps(ANSWER_SCHEMA)])) + OVERHEAD_TOKENS, limit)
 
     async def answer(self, request: Request) -> Completion:
         """Ask the model. Raises ``ProviderError``, or ``ValueError`` for a request that cannot be put."""
@@ -148,7 +165,8 @@ class OpenAIProvider:
         except TimeoutError:
             if not clock.expired():
                 raise
-        raise ProviderError(Failure.TRANSIENT, f"The model did not answer within {seconds:g} seconds.")
+        # It may have worked on the answer all the while, and bill it.
+        raise ProviderError(Failure.TRANSIENT, f"The model did not answer within {seconds:g} seconds.", usage=None)
 
     async def close(self) -> None:
         """Close the running event loop's connections; the provider can be used again afterwards."""
@@ -219,7 +237,7 @@ class OpenAIProvider:
         except openai.APIStatusError as error:
             return error.status_code, error.response.headers, error.response.text
         except openai.APITimeoutError:
-            problem = ProviderError(Failure.TRANSIENT, "The connection to the model timed out.")
+            problem = ProviderError(Failure.TRANSIENT, "The connection to the model timed out.", usage=None)
         except openai.APIConnectionError as error:
             problem = connection_failure(error.__cause__)
         raise problem  # Outside the handlers, so that no traceback carries what the SDK's error says.
@@ -571,9 +589,11 @@ def connection_failure(cause: BaseException | None) -> Exception:
         return ProviderError(Failure.QUOTA, "The address leads nowhere: check OPENAI_BASE_URL.")
     if isinstance(cause, Exception) and not isinstance(cause, httpx2.TransportError | OSError):
         return cause
+    never_sent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     return ProviderError(
         Failure.TRANSIENT,
         f"No connection to the model ({type(cause).__name__ if cause else 'unknown cause'}).",
+        usage=Usage() if never_sent else None,
     )
 
 

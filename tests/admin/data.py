@@ -17,6 +17,7 @@ from reasoning import passes, queue
 from reasoning.models import Work
 from reasoning.passes import Prepared
 from reasoning.providers.base import Answer, Completion, Failure, Level, ProviderError, Retirement, Statement, Usage
+from tests.loop.helpers import STEP
 
 HOSTILE = '<script>alert("memory")</script>'
 
@@ -50,7 +51,7 @@ def reason(answer: Answerer, failure: ProviderError | None = None) -> list[Repre
     Work.objects.filter(state=Work.State.WAITING).update(due_at=timezone.now() - timedelta(hours=1))
     made = []
     for claim in queue.claim(1_000, "worker-1"):
-        prepared = passes.prepare(claim)
+        prepared = passes.prepare(claim, STEP)
         if prepared is None:
             continue
         if failure is not None:

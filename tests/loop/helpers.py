@@ -15,7 +15,7 @@ from memory.models import Line, Subject
 from reasoning import passes, queue
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, Work
-from reasoning.providers.base import Answer, Completion, Request, Statement, Usage
+from reasoning.providers.base import Answer, Completion, Request, Statement, Step, Usage
 from tests.store.helpers import person
 
 KINDS = ("user", "observed", "session", "project")
@@ -46,6 +46,10 @@ class FakeProvider:
     """Answers by a function after ``delay`` seconds; counts what is in flight. ``answer`` may raise."""
 
     name = "fake"
+    free = False
+
+    def projected(self, request: Request) -> Usage:
+        return Usage(100, 20)
 
     def __init__(self, answer: Callable[[Request], Answer] = truthful, delay: float = 0.0) -> None:
         self.make, self.delay = answer, delay
@@ -71,10 +75,13 @@ class FakeProvider:
         self.closed = True
 
 
+STEP = Step(FakeProvider())
+
+
 def drain(provider: FakeProvider | None = None) -> FakeProvider:
     """Drain until nothing waits."""
     provider = provider or FakeProvider()
-    asyncio.run(Drainer(provider).run(until_idle=True))
+    asyncio.run(Drainer(Step(provider)).run(until_idle=True))
     return provider
 
 
@@ -82,7 +89,7 @@ def drain(provider: FakeProvider | None = None) -> FakeProvider:
 def draining(provider: FakeProvider, **options: Any) -> Iterator[Drainer]:
     """A drainer that runs in a thread of its own and has stopped when this ends."""
     failures: list[BaseException] = []
-    drainer = Drainer(provider)
+    drainer = Drainer(Step(provider))
 
     def run() -> None:
         try:
@@ -112,7 +119,7 @@ def claimed(name: str = "d1") -> queue.Claim:
 
 
 def prepared(claim: queue.Claim) -> passes.Prepared:
-    found = passes.prepare(claim)
+    found = passes.prepare(claim, STEP)
     assert found is not None
     return found
 

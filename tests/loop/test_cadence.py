@@ -127,6 +127,12 @@ def test_each_kind_of_subject_has_its_interval():
     assert {kind: cadence.policy_for(kind, settings).interval for kind in KINDS} == settings.interval_seconds
 
 
+@pytest.fixture
+def one_clock(monkeypatch):
+    """The database's clock follows the test's."""
+    monkeypatch.setattr("memory.clock.now", timezone.now)
+
+
 PACED = {
     "PROVIDER": "openai",
     "OPENAI_API_KEY": "none",
@@ -137,6 +143,7 @@ PACED = {
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_clock")
 def test_a_burst_is_one_pass(settings):
     settings.HONCHO = PACED
     subject = person()
@@ -152,6 +159,7 @@ def test_a_burst_is_one_pass(settings):
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_clock")
 def test_after_a_pass_the_next_keeps_its_distance_unless_much_waits(settings):
     settings.HONCHO = PACED | {"SETTLE_SECONDS": 0, "ENOUGH_TOKENS": 50}
     subject = person()
@@ -172,6 +180,7 @@ def test_after_a_pass_the_next_keeps_its_distance_unless_much_waits(settings):
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_clock")
 def test_what_comes_during_a_pass_waits_for_the_next(settings):
     settings.HONCHO = PACED | {"SETTLE_SECONDS": 0}
     subject = person()

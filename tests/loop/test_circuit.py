@@ -13,7 +13,7 @@ from memory.log import NewEvent
 from reasoning import circuit, queue
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, ProviderState, Work
-from reasoning.providers.base import Answer, Failure, ProviderError, Request
+from reasoning.providers.base import Answer, Failure, ProviderError, Request, Step
 from tests.loop.helpers import AT_ONCE, FakeProvider, truthful
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ def pause_is_over() -> None:
 
 
 def run(provider: FakeProvider, seconds: float = 1.0) -> None:
-    asyncio.run(Drainer(provider).run(seconds=seconds))
+    asyncio.run(Drainer(Step(provider)).run(seconds=seconds))
 
 
 def test_a_well_provider_has_no_limit_and_no_row():
@@ -146,7 +146,7 @@ def test_after_an_outage_everything_drains_by_itself_and_gently(settings):
     back = FakeProvider(truthful, delay=0.05)
     begun: list[int] = []
     back.make = lambda request: begun.append(back.in_flight) or truthful(request)
-    asyncio.run(Drainer(back).run(until_idle=True))
+    asyncio.run(Drainer(Step(back)).run(until_idle=True))
     assert set(Work.objects.values_list("state", flat=True)) == {"idle"}
     assert begun[0] == 1
     assert not ProviderState.objects.exists()

@@ -17,7 +17,7 @@ from reasoning import drainer as drainer_module
 from reasoning import passes, providers, queue, signals
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, Work, Worker
-from reasoning.providers.base import Answer, Failure, ProviderError, Request, Statement
+from reasoning.providers.base import Answer, Failure, ProviderError, Request, Statement, Step
 from tests.loop.helpers import (
     AT_ONCE,
     FakeProvider,
@@ -129,7 +129,7 @@ def test_what_settles_later_is_done_then_and_not_at_the_next_look(settings):
         until(listens, "it should listen")
         say("one")
         until(lambda: published() == 1, "the version", patience=20)
-        assert running.provider.requests[0].events[0].content == "one"  # type: ignore[attr-defined]
+        assert running.chain[0].provider.requests[0].events[0].content == "one"  # type: ignore[union-attr]
     took = Pass.objects.get().started_at - Representation.objects.get().as_of
     assert took.total_seconds() >= 0.5, "not before it has settled"
 
@@ -198,7 +198,7 @@ def test_it_says_that_it_lives_and_holds_its_leases(settings, monkeypatch):
         until(lambda: Worker.objects.get().beat_at > beat.beat_at, "another beat")
         with draining(FakeProvider()) as rival:
             time.sleep(1.5)
-            assert rival.provider.requests == [], "the lease holds as long as its holder lives"  # type: ignore[attr-defined]
+            assert rival.chain[0].provider.requests == [], "the lease holds as long as its holder lives"  # type: ignore[union-attr]
             renewed = work_of()
             assert renewed.lease_token == lease.lease_token
             assert renewed.due_at > lease.due_at
@@ -394,7 +394,7 @@ def test_a_stop_needs_no_database(monkeypatch):
 def test_the_loop_needs_no_django_q(monkeypatch, settings):
     subject = person()
     events = say("one")
-    monkeypatch.setattr(providers, "configured", lambda settings: FakeProvider())
+    monkeypatch.setattr(providers, "configured", lambda settings: (Step(FakeProvider()),))
     call_command("reason", once=True)
     assert_covered_once(subject, events)
 
@@ -402,7 +402,7 @@ def test_the_loop_needs_no_django_q(monkeypatch, settings):
 def test_a_drain_of_some_seconds_ends_after_them():
     provider = FakeProvider()
     started = time.monotonic()
-    asyncio.run(Drainer(provider).run(seconds=0.5))
+    asyncio.run(Drainer(Step(provider)).run(seconds=0.5))
     assert 0.5 <= time.monotonic() - started < 10
     assert not Worker.objects.exists()
 
@@ -410,7 +410,7 @@ def test_a_drain_of_some_seconds_ends_after_them():
 def test_a_word_stops_the_drainers_that_answer_to_it_and_no_others():
     from reasoning import wakeups
 
-    mine, other = Drainer(FakeProvider(), stop_word="mine"), Drainer(FakeProvider(), stop_word="other")
+    mine, other = Drainer(Step(FakeProvider()), stop_word="mine"), Drainer(Step(FakeProvider()), stop_word="other")
     threads = [threading.Thread(target=lambda d=d: asyncio.run(d.run()), daemon=True) for d in (mine, other)]
     for thread in threads:
         thread.start()

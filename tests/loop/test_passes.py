@@ -16,6 +16,7 @@ from reasoning.models import Pass, PromptVersion, Work
 from reasoning.providers.base import Answer, Failure, Kind, ProviderError, Request, Retirement, Statement
 from tests.loop.helpers import (
     AT_ONCE,
+    STEP,
     claimed,
     completion,
     evidence_ids,
@@ -258,7 +259,7 @@ def test_a_row_with_nothing_to_read_is_let_go_without_a_pass():
     say("one")
     one_pass()
     Work.objects.update(state="waiting", due_at="2026-01-01T00:00:00Z")
-    assert passes.prepare(claimed()) is None
+    assert passes.prepare(claimed(), STEP) is None
     assert work_of().state == "idle"
     assert outcomes() == ["published"]
 

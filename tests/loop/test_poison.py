@@ -15,8 +15,8 @@ from memory.models import Conclusion, Representation
 from reasoning import passes, queue, reconcile
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, Work
-from reasoning.providers.base import Answer, Failure, ProviderError, Request
-from tests.loop.helpers import AT_ONCE, FakeProvider, truthful
+from reasoning.providers.base import Answer, Failure, ProviderError, Request, Step
+from tests.loop.helpers import AT_ONCE, STEP, FakeProvider, truthful
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +42,7 @@ def refuses_poison(request: Request) -> Answer:
 
 
 def drain(provider: FakeProvider) -> None:
-    asyncio.run(Drainer(provider).run(until_idle=True))
+    asyncio.run(Drainer(Step(provider)).run(until_idle=True))
 
 
 def test_it_is_found_by_halving_and_parked_alone_with_all_before_it_covered():
@@ -87,10 +87,10 @@ def test_an_input_that_kills_its_worker_again_and_again_is_parked():
     queue.take_in()
     for _ in range(3):
         [claim] = queue.claim(1, "victim")
-        assert passes.prepare(claim) is not None
+        assert passes.prepare(claim, STEP) is not None
         Work.objects.update(due_at=timezone.now() - timedelta(seconds=1))  # it dies; its lease runs out
     [claim] = queue.claim(1, "survivor")
-    assert passes.prepare(claim) is None
+    assert passes.prepare(claim, STEP) is None
     work = Work.objects.get()
     assert (work.state, work.last_failure) == ("parked", "lost_lease")
     assert work.last_error == "The last 3 passes ended with the death of their worker."

@@ -21,6 +21,7 @@ from reasoning.models import Pass, Work
 from reasoning.providers.base import Failure, ProviderError
 from tests.loop.helpers import (
     AT_ONCE,
+    STEP,
     claimed,
     completion,
     make_due,
@@ -140,7 +141,7 @@ def test_who_lost_the_lease_publishes_nothing_and_quarantines_nothing():
     with pytest.raises(queue.LostLease):
         passes.complete(lost, completion(truthful(lost.request).__class__()))
     with pytest.raises(queue.LostLease):
-        passes.prepare(lost.claim)
+        passes.prepare(lost.claim, STEP)
     passes.fail(lost.claim, ProviderError(Failure.NONSENSE, "late"))
     assert not Representation.objects.exists()
     work = work_of()
@@ -329,7 +330,7 @@ def test_leases_lost_to_others_while_many_drain_cost_passes_and_nothing_else(set
             queue.take_in()
             for claim in queue.claim(1, threading.current_thread().name):
                 try:
-                    ready = passes.prepare(claim)
+                    ready = passes.prepare(claim, STEP)
                     if ready is not None:
                         passes.complete(ready, completion(truthful(ready.request)))
                 except queue.LostLease:
@@ -402,7 +403,7 @@ class WorkRow(RuleBasedStateMachine):
         assert len(claims) == int(before.due_at is not None and before.due_at <= timezone.now())
         self.claims += claims
         for claim in claims if prepare else ():
-            ready = passes.prepare(claim)
+            ready = passes.prepare(claim, STEP)
             if ready is not None:
                 self.ready.append(ready)
 
@@ -462,7 +463,7 @@ class WorkRow(RuleBasedStateMachine):
             queue.take_in()
             self.time_passes()
             for claim in queue.claim(10, "d2"):
-                ready = passes.prepare(claim)
+                ready = passes.prepare(claim, STEP)
                 if ready is not None:
                     passes.complete(ready, completion(truthful(ready.request)))
         assert_covered_once(self.subject, self.events)

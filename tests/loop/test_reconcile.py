@@ -15,7 +15,8 @@ from reasoning import queue, reconcile
 from reasoning.drainer import Drainer
 from reasoning.models import Work
 from reasoning.passes import prepare
-from tests.loop.helpers import FakeProvider
+from reasoning.providers.base import Step
+from tests.loop.helpers import STEP, FakeProvider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +26,7 @@ def write(count: int) -> None:
 
 
 def drain() -> None:
-    asyncio.run(Drainer(FakeProvider()).run(until_idle=True))
+    asyncio.run(Drainer(Step(FakeProvider())).run(until_idle=True))
 
 
 def counts(**expected: int) -> dict[str, int]:
@@ -58,7 +59,7 @@ def test_an_entry_goes_from_new_to_waiting_to_leased_to_covered():
     assert found() == counts(waiting=6)
     Work.objects.update(due_at="2020-01-01T00:00:00Z")
     [claim] = queue.claim(1, "me")
-    prepare(claim)
+    prepare(claim, STEP)
     assert found() == counts(waiting=3, leased=3)
     queue.release([claim])
     Work.objects.update(due_at="2020-01-01T00:00:00Z")

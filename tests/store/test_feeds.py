@@ -19,6 +19,7 @@ from memory.models import FeedEntry, Line, Subject
 from reasoning import passes, queue
 from reasoning.models import Pass, Work
 from reasoning.providers.base import Answer, Completion, Request, Statement
+from tests.loop.helpers import STEP
 from tests.store.helpers import (
     assert_covered_once,
     assert_evidence_once,
@@ -49,7 +50,7 @@ def drain_while(writing: Callable[[], bool], name: str) -> None:
         claims = queue.claim(4, name)
         for claim in claims:
             try:
-                prepared = passes.prepare(claim)
+                prepared = passes.prepare(claim, STEP)
                 if prepared is not None:
                     passes.complete(prepared, answered(prepared.request))
             except queue.LostLease:  # a lease of these tests is short enough to be lost now and then

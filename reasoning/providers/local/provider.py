@@ -18,6 +18,11 @@ class LocalProvider:
     """Reasons by rules: offline and deterministic."""
 
     name = "local"
+    free = True
+
+    def projected(self, request: Request) -> Usage:
+        """Return nothing: no tokens are bought."""
+        return Usage()
 
     async def answer(self, request: Request) -> Completion:
         """Answer ``request``."""
