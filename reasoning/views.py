@@ -46,6 +46,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 class _Kind(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Lines of reasoning that wait for a worker.")
     leased = serializers.IntegerField(help_text="Lines that a worker is at.")
+    held = serializers.IntegerField(help_text="Lines that a budget, or the price of a model, is missing for.")
     parked = serializers.IntegerField(help_text="Lines that failed again and again: an operator must act.")
     events = serializers.IntegerField(help_text="Events that these lines have not read; one event may join several.")
 
@@ -63,7 +64,7 @@ class Queue(Endpoint):
 
     @schemas.describe("get", "What waits to be reasoned over", QueueSchema)
     def get(self, request: Request, app: str) -> HttpResponse:
-        """Return how much waits, is being worked on or is parked, in all and by kind of subject."""
+        """Return how much waits, is being worked on, is held or is parked, in all and by kind of subject."""
         found = backlog.of_app(tenants.find_app(app).pk)
         kinds = sorted({group.kind for group in found.groups})
         oldest = found.oldest
@@ -79,7 +80,7 @@ class Queue(Endpoint):
 
 def _counted(found: backlog.Backlog, kinds: list[str]) -> dict[str, int]:
     """Return lines by state, and events, of some kinds of subject."""
-    counted = {"waiting": 0, "leased": 0, "parked": 0, "events": 0}
+    counted = {"waiting": 0, "leased": 0, "held": 0, "parked": 0, "events": 0}
     for group in found.groups:
         if group.kind in kinds:
             counted[group.state] += group.lines

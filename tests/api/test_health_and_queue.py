@@ -98,7 +98,7 @@ def test_the_queue_of_an_app(operator: Agent) -> None:
     path = f"/v1/apps/{event.app.name}/queue"
     before = Agent(key).get(path)
     assert 0 <= before.pop("oldest_seconds") < 60
-    assert before == {"waiting": 0, "leased": 0, "parked": 0, "events": 0, "not_taken_in": 1, "by_kind": {}}
+    assert before == {"waiting": 0, "leased": 0, "held": 0, "parked": 0, "events": 0, "not_taken_in": 1, "by_kind": {}}
     queue.take_in()
     Work.objects.filter(app=event.app, kind="session").update(state="parked", due_at=None)
     after = Agent(key).get(path)
@@ -106,14 +106,25 @@ def test_the_queue_of_an_app(operator: Agent) -> None:
     assert after == {
         "waiting": 1,
         "leased": 0,
+        "held": 0,
         "parked": 1,
         "events": 2,
         "not_taken_in": 0,
         "by_kind": {
-            "session": {"waiting": 0, "leased": 0, "parked": 1, "events": 1},
-            "user": {"waiting": 1, "leased": 0, "parked": 0, "events": 1},
+            "session": {"waiting": 0, "leased": 0, "held": 0, "parked": 1, "events": 1},
+            "user": {"waiting": 1, "leased": 0, "held": 0, "parked": 0, "events": 1},
         },
     }
+
+
+def test_the_queue_of_an_app_shows_what_is_held(operator: Agent) -> None:
+    event = EventFactory()
+    queue.take_in()
+    Work.objects.filter(kind="user").update(state="held", due_at=None)
+    found = operator.get(f"/v1/apps/{event.app.name}/queue")
+    assert (found["waiting"], found["held"], found["events"]) == (1, 1, 2)
+    assert found["by_kind"]["user"] == {"waiting": 0, "leased": 0, "held": 1, "parked": 0, "events": 1}
+    assert found["oldest_seconds"] is not None
 
 
 def test_the_queue_of_an_app_where_nothing_waits(operator: Agent) -> None:
@@ -122,6 +133,7 @@ def test_the_queue_of_an_app_where_nothing_waits(operator: Agent) -> None:
     assert operator.get(f"/v1/apps/{event.app.name}/queue") == {
         "waiting": 0,
         "leased": 0,
+        "held": 0,
         "parked": 0,
         "events": 0,
         "not_taken_in": 0,

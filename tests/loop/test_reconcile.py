@@ -31,7 +31,8 @@ def drain() -> None:
 
 def counts(**expected: int) -> dict[str, int]:
     names = (
-        "not_taken_in", "waiting", "leased", "covered", "parked", "stateless", "uncovered", "doubled", "misplaced"
+        "not_taken_in", "waiting", "leased", "held", "covered", "parked",
+        "stateless", "uncovered", "doubled", "misplaced",
     )  # fmt: skip
     return dict.fromkeys(names, 0) | expected
 
@@ -72,6 +73,20 @@ def test_parked_entries_are_counted_as_such():
     queue.take_in()
     Work.objects.filter(kind="user").update(state="parked", due_at=None)
     assert found() == counts(waiting=2, parked=2)
+
+
+def test_held_entries_are_in_that_state_alone_until_they_ask_again():
+    write(2)
+    queue.take_in()
+    Work.objects.filter(kind="user").update(state="held", due_at=None)
+    assert found() == counts(waiting=2, held=2)
+    write(1)
+    queue.take_in()
+    assert found() == counts(waiting=3, held=3)
+    queue.release_held()
+    assert found() == counts(waiting=6)
+    drain()
+    assert found() == counts(covered=6)
 
 
 def test_the_command_prints_the_account(capsys):
