@@ -220,6 +220,19 @@ def test_discarded_readers_keep_what_they_have_and_the_line_stays_parked(operato
 
 
 @pytest.mark.parametrize("act", ["publish", "discard"])
+def test_nothing_is_decided_that_is_not_in_the_audit_log(operator, ana, monkeypatch, act):
+    def fails(*args: Any) -> None:
+        raise RuntimeError("the log cannot be written")
+
+    monkeypatch.setattr(pages.QuarantinedAdmin, "log_change", fails)
+    with pytest.raises(RuntimeError):
+        operator.post(page_of(ana.kept, act), {"reason": "because"})
+    assert not Ruling.objects.exists()
+    ana.subject.refresh_from_db()
+    assert ana.subject.current == ana.standing
+
+
+@pytest.mark.parametrize("act", ["publish", "discard"])
 def test_once_decided_there_is_nothing_more_to_decide(operator, ana, act):
     decided(operator, ana.kept, act, "Because of this.")
     said = shown(operator.get(page_of(ana.kept)))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from memory import publishing, quarantine, reading, tenants
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Evidence, Line, Representation, Ruling, Span, Subject
 from memory.publishing import NewConclusion, Retired
-from tests.store.helpers import concluded, contents, draft_on, person, said, together
+from tests.store.helpers import PATIENCE, concluded, contents, draft_on, person, said, together, until
 
 
 @pytest.fixture
@@ -337,6 +338,34 @@ def test_of_two_who_decide_at_once_one_does():
     assert sorted(done) == [False, False, False, True]
     published = Representation.objects.filter(status="published").count()
     assert published == (Ruling.objects.get().decision == "published")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first", [quarantine.publish, quarantine.discard])
+@pytest.mark.parametrize("second", [quarantine.publish, quarantine.discard])
+def test_who_comes_second_waits_and_is_told(first, second):
+    line = publishing.open_line(person(), "recipe")
+    kept = stopped(line, "One.", evidence=said("one"))
+    begun = threading.Event()
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone()[0] > 0
+
+    def comes_first() -> None:
+        with transaction.atomic():
+            first(kept, reason="because", by="olga")
+            begun.set()
+            until(somebody_waits, "the second waits for the first")
+
+    def comes_second() -> None:
+        assert begun.wait(PATIENCE)
+        with pytest.raises(Conflict, match="already"):
+            second(kept, reason="because", by="pete")
+
+    together(comes_first, comes_second)
+    assert Ruling.objects.get().by == "olga"
 
 
 def test_the_database_holds_a_ruling_to_its_form(ana, line):
