@@ -17,7 +17,7 @@ from django.db import transaction
 
 from memory import clock, feeds, ids, publishing, tokens
 from memory.models import Event, Line, Participant, Representation, Span, Subject, User
-from reasoning import gate, metrics, prompt_versions, queue, spending
+from reasoning import gates, metrics, prompt_versions, queue, spending
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, PromptVersion
 from reasoning.providers.base import (
@@ -148,13 +148,13 @@ def complete(prepared: Prepared, completion: Completion) -> Representation:
     Raises :class:`~reasoning.queue.LostLease`; nothing is kept then.
     """
     request = prepared.request
-    answer = gate.admissible(request, completion.answer)
-    found = gate.problems(request, completion.answer)
+    verdict = gates.judge(request, completion.answer, ReasoningSettings.load(), completion.provider)
+    answer = verdict.answer
     with transaction.atomic():
         _, work = queue.held(prepared.claim)
         cost = _cost(prepared, completion.usage)
-        if found:
-            reason = " ".join(found)
+        if verdict.refused:
+            reason = " ".join(problem.text for problem in verdict.refused)
             safe = replace(completion, answer=replace(answer, add=(), retire=()))
             draft = _draft(prepared, safe, cost)
             representation = publishing.quarantine(prepared.claim.line_id, draft, reason)
