@@ -1,7 +1,7 @@
-"""What happens when events have been appended: a metric, and a wake-up for whoever listens.
+"""What happens when events have been appended, or when what calls may cost has changed: a wake-up for whoever listens.
 
-Both come after the commit. A wake-up that is lost (a process killed between the two) costs at most
-``HONCHO["POLL_INTERVAL"]``: the durable state is the feed itself.
+It comes after the commit. A wake-up that is lost (a process killed between the two) costs at most
+``HONCHO["POLL_INTERVAL"]``: the durable state is in the feed itself and in the work rows.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import time
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Model
 
-from reasoning import metrics
+from reasoning import metrics, queue
+from reasoning.models import Budget, Price
 
 WAKE_CHANNEL = "honcho_wake"
 
@@ -24,6 +26,19 @@ _last_wake = 0.0
 def on_events_appended(*, count: int, **kwargs: Any) -> None:
     """Count what was written and wake a drainer, once it is committed."""
     transaction.on_commit(lambda: _announce(count), robust=True)
+
+
+def on_terms_changed(*, sender: type[Model], **kwargs: Any) -> None:
+    """Let held work ask again, in the transaction that saves or deletes a budget or a price.
+
+    Whoever is about to hold work has locked the budgets that it asked. To have them here means that this work is
+    held by now, and asks again too; a change to a budget has locked it already.
+    """
+    with transaction.atomic():
+        if sender is Price:
+            list(Budget.objects.select_for_update().order_by("pk").values_list("pk"))
+        queue.release_held()
+        transaction.on_commit(wake, robust=True)
 
 
 def _announce(count: int) -> None:

@@ -104,13 +104,22 @@ def spent(budget: Budget, day: date) -> Charge:
     return Charge(found["tokens"] or 0, found["cost"] or Decimal(0))
 
 
-@transaction.atomic
 def reserve(account: Account, projected: Usage) -> Charge:
     """Charge what a call may take to the budgets that it falls under; return the charge, nothing where there are none.
 
-    Locks those budgets until the transaction ends, so that two calls do not both get the last of one. Raises
-    :class:`CannotAfford` where one has not that much left, or counts money and nobody knows the model's price.
+    Locks those budgets until the transaction ends, so that two calls do not both get the last of one, and so that
+    whoever changes one meanwhile finds the work that is held for it. Raises :class:`CannotAfford` where one has not
+    that much left, or counts money and nobody knows the model's price.
     """
+    with transaction.atomic():
+        try:
+            return _reserve(account, projected)
+        except CannotAfford as error:
+            refused = error  # past the block's end: to roll it back would give the locks up
+    raise refused
+
+
+def _reserve(account: Account, projected: Usage) -> Charge:
     budgets = list(
         budgets_of(account).select_related("app", "prompt_version").select_for_update(of=("self",)).order_by("pk")
     )
