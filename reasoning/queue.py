@@ -202,9 +202,15 @@ def renew(tokens: Iterable[UUID]) -> None:
 
 
 def next_due() -> float | None:
-    """Return in how many seconds the next row is due, whether it waits or its lease ends; below 0 where one is late."""
+    """Return in how many seconds the next row is due, whether it waits or its lease ends; below 0 where one is late.
+
+    Held work is none to wait for: when its period ends, any look finds it.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM min(due_at) - now()) FROM reasoning_work WHERE due_at IS NOT NULL")
+        cursor.execute(
+            "SELECT extract(epoch FROM min(due_at) - now()) FROM reasoning_work"
+            " WHERE due_at IS NOT NULL AND (state <> 'held' OR due_at <= now())"
+        )
         seconds = cursor.fetchone()[0]
     return None if seconds is None else float(seconds)
 
@@ -248,7 +254,8 @@ def fail(work: Work, failure: Failure, error: str, retry_after: float | None = N
     work.lease_token, work.leased_by = None, ""
     work.last_failure, work.last_error = failure, error
     work.state = Work.State.WAITING
-    wait = backoff(work.attempts, retry_after)
+    # How long a refusal for the rate asks to wait is the provider's pause, not the row's: the chain may go on.
+    wait = backoff(work.attempts, None if failure is Failure.RATE_LIMITED else retry_after)
     if its_own_fault and _hopeless(tried, settings):
         if failure in OF_THE_MODEL and work.step < len(settings.fallbacks):
             work.step, work.attempts = work.step + 1, 0

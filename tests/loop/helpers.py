@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -45,14 +46,13 @@ def completion(answer: Answer) -> Completion:
 class FakeProvider:
     """Answers by a function after ``delay`` seconds; counts what is in flight. ``answer`` may raise."""
 
-    name = "fake"
     free = False
 
     def projected(self, request: Request) -> Usage:
         return Usage(100, 20)
 
-    def __init__(self, answer: Callable[[Request], Answer] = truthful, delay: float = 0.0) -> None:
-        self.make, self.delay = answer, delay
+    def __init__(self, answer: Callable[[Request], Answer] = truthful, delay: float = 0.0, name: str = "fake") -> None:
+        self.make, self.delay, self.name = answer, delay, name
         self.requests: list[Request] = []
         self.in_flight = 0
         self.peak = 0
@@ -67,7 +67,7 @@ class FakeProvider:
             await asyncio.sleep(self.delay)
             while self.gate is not None and not self.gate.is_set():  # noqa: ASYNC110 - a thread sets it
                 await asyncio.sleep(0.01)
-            return completion(self.make(request))
+            return replace(completion(self.make(request)), provider=self.name)
         finally:
             self.in_flight -= 1
 
@@ -86,10 +86,10 @@ def drain(provider: FakeProvider | None = None) -> FakeProvider:
 
 
 @contextmanager
-def draining(provider: FakeProvider, **options: Any) -> Iterator[Drainer]:
-    """A drainer that runs in a thread of its own and has stopped when this ends."""
+def draining(*providers: FakeProvider, **options: Any) -> Iterator[Drainer]:
+    """A drainer that runs in a thread of its own and has stopped when this ends; without providers, the site's."""
     failures: list[BaseException] = []
-    drainer = Drainer(Step(provider))
+    drainer = Drainer(*map(Step, providers))
 
     def run() -> None:
         try:

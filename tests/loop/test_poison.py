@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -12,11 +13,12 @@ from memory import log
 from memory.errors import Conflict
 from memory.log import NewEvent
 from memory.models import Conclusion, Representation
-from reasoning import passes, queue, reconcile
+from reasoning import circuit, passes, queue, reconcile
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Step
-from tests.loop.helpers import AT_ONCE, STEP, FakeProvider, truthful
+from tests.crash.site import until
+from tests.loop.helpers import AT_ONCE, STEP, FakeProvider, draining, truthful
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,6 +58,70 @@ def test_it_is_found_by_halving_and_parked_alone_with_all_before_it_covered():
     assert [len(request.events) for request in provider.requests][:3] == [20, 10, 5]
     assert len(provider.requests) <= 12
     assert reconcile.account().parked == EVENTS - POISON + 1
+
+
+def test_the_same_question_that_fails_in_the_same_way_makes_no_progress(settings):
+    settings.HONCHO |= {"MAX_ATTEMPTS": 100, "SAME_FAILURE_LIMIT": 4}
+    log.append("app", [NewEvent(content="poison")], user="ana")
+    provider = FakeProvider(refuses_poison)
+    drain(provider)
+    assert len(provider.requests) == 4
+    assert Work.objects.get().state == "parked"
+
+
+def test_failures_that_differ_are_counted_to_the_larger_number(settings):
+    settings.HONCHO |= {"MAX_ATTEMPTS": 6, "SAME_FAILURE_LIMIT": 2}
+    log.append("app", [NewEvent(content="poison")], user="ana")
+    kinds = itertools.cycle([Failure.REFUSED, Failure.NONSENSE])
+
+    def fails(request: Request) -> Answer:
+        raise ProviderError(next(kinds), "No.")
+
+    provider = FakeProvider(fails)
+    drain(provider)
+    assert len(provider.requests) == 6
+    assert Work.objects.get().state == "parked"
+
+
+def times_out_on_poison(request: Request) -> Answer:
+    if any(event.content == "poison" for event in request.events):
+        raise ProviderError(Failure.TRANSIENT, "The model did not answer within 60 seconds.", usage=None)
+    return truthful(request)
+
+
+def test_an_input_that_alone_times_out_while_others_are_answered_is_at_fault_itself(monkeypatch):
+    monkeypatch.setattr(circuit, "SHORTEST_SECONDS", 0.01)
+    monkeypatch.setattr(queue, "BACKOFF_CEILING_SECONDS", 0.05)
+    write(POISON)
+    others = itertools.count()
+
+    def parked() -> bool:
+        log.append("app", [NewEvent(content="Hello.")], user=f"other-{next(others)}")
+        return Work.objects.filter(line__subject__user__name="ana", state="parked").exists()
+
+    with draining(FakeProvider(times_out_on_poison)):
+        until(parked, "the event at fault is parked")
+    work = Work.objects.get(line__subject__user__name="ana")
+    assert (work.state, work.last_failure) == ("parked", "transient")
+    assert Representation.objects.filter(subject=work.line.subject).latest("number").covers_to == POISON - 1
+
+
+def test_an_outage_parks_nothing_however_long_it_lasts(monkeypatch):
+    monkeypatch.setattr(circuit, "SHORTEST_SECONDS", 0.01)
+    monkeypatch.setattr(circuit, "LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr(queue, "BACKOFF_CEILING_SECONDS", 0.01)
+    write(None)
+
+    def down(request: Request) -> Answer:
+        raise ProviderError(Failure.TRANSIENT, "The server answered 503.")
+
+    provider = FakeProvider(down)
+    asyncio.run(Drainer(Step(provider)).run(seconds=3))
+    work = Work.objects.get()
+    assert len(provider.requests) > 10
+    assert (work.state, work.most_events) == ("waiting", None)
+    drain(FakeProvider())
+    assert Work.objects.get().state == "idle"
 
 
 def test_an_operator_lets_the_line_go_on_without_it():

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from memory import feeds
 from memory.models import FeedEntry, Line, Representation, Subject
 from reasoning import passes, prompt_versions, queue
-from reasoning.models import Pass, Work
+from reasoning.models import Budget, Pass, Work
 from reasoning.providers.base import Failure, ProviderError
 from tests.loop.helpers import (
     AT_ONCE,
@@ -225,7 +225,7 @@ def test_a_failed_pass_waits_and_is_tried_again():
 def test_a_provider_that_asks_for_time_gets_it():
     person()
     say("one")
-    work = failed(Failure.RATE_LIMITED, retry_after=120)
+    work = failed(Failure.TRANSIENT, retry_after=120)
     assert 115 < (work.due_at - timezone.now()).total_seconds() <= 120
 
 
@@ -356,6 +356,7 @@ BAD_ROWS = {
     "a state that is none": {"state": "lost", "lease_token": None, "due_at": None},
     "less than nothing waits": {"waiting_events": -1},
     "less than no attempt": {"attempts": -1},
+    "held with a token": {"state": "held"},
 }
 
 
@@ -438,6 +439,15 @@ class WorkRow(RuleBasedStateMachine):
     def retry(self) -> None:
         queue.retry([self.work])
 
+    @rule(tokens=st.sampled_from([0, 150, 10**9]))
+    def budget(self, tokens: int) -> None:
+        Budget.objects.update_or_create(period="total", defaults={"tokens": tokens})
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def put_off(self, data: st.DataObject) -> None:
+        queue.put_off(data.draw(st.sampled_from(self.claims)), 60)
+
     @invariant()
     def every_event_is_in_exactly_one_state(self) -> None:
         work = self.work
@@ -449,7 +459,10 @@ class WorkRow(RuleBasedStateMachine):
         assert (work.waiting_events, work.waiting_tokens) == (waiting.events, waiting.tokens)
         assert (work.oldest, work.newest) == (waiting.oldest, waiting.newest)
         assert (work.state == "idle") == (waiting.events == 0) or work.state == "leased"
-        assert (work.state in {"waiting", "leased"}) == (work.due_at is not None)
+        if work.state == "held":
+            assert work.last_failure == "over_budget"
+        else:
+            assert (work.state in {"waiting", "leased"}) == (work.due_at is not None)
 
     @invariant()
     def one_pass_runs_if_it_is_leased_and_else_none(self) -> None:
@@ -457,8 +470,9 @@ class WorkRow(RuleBasedStateMachine):
         assert running == ({self.work.lease_token} if self.work.state == "leased" else set())
 
     def teardown(self) -> None:
-        if self.work.state == "parked":
-            queue.retry([self.work])
+        Budget.objects.all().delete()
+        queue.release_held()
+        queue.retry([self.work])
         for _ in range(len(self.events) + 5):
             queue.take_in()
             self.time_passes()
