@@ -204,6 +204,7 @@ NO_SECRETS = [
     "Passwords are bcrypt-hashed; the secret is SHA256-based.",
     "The API key is rotated every 90 days.",
     "The access token is valid for 3600 seconds.",
+    "The API key is v2beta1.",
     "The secret is that Ana never liked fish.",
     "The database is postgres://db.example:5432/app.",
     "The form is postgres://user:password@host/app or https://ana:<password>@host/.",
@@ -306,12 +307,19 @@ class TestLanguage:
         given = Answer(add=(Statement("Ana has moved to the house that she and her daughter liked so much.", (1,)),))
         assert flips(request(*spoken("German"), known=stood), given) == []
         assert flips(request(*spoken("German")), given) != []
+        assert (
+            flips(
+                request(*spoken("German"), short_summary=" ".join(TEXTS["English"])),
+                replace(given, short_summary="Ana."),
+            )
+            == []
+        )
         assert flips(request(*spoken("Russian"), known=stood), given) == []
         assert flips(request(*spoken("Russian")), given) != []
 
     def test_what_is_repeated_from_before_does_not_hide_a_flip(self):
         summary = " ".join(TEXTS["English"] * 5)
-        asked = request(*spoken("English"), card=("Lives in: Hamburg with her daughter",), long_summary=summary)
+        asked = request(*spoken("English"), card=tuple(TEXTS["English"]), long_summary=summary)
         given = answer("Spanish", card=asked.card, long_summary=summary)
         assert len(flips(asked, given)) == 1
 
