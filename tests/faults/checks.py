@@ -81,6 +81,9 @@ SELECT count(*) FROM memory_conclusion conclusion
          WHERE span.conclusion_id = conclusion.id AND span.line_id = subject.line_id AND span.until IS NULL) <> 1
 """
 
+# No fault of this world is a reason for an exception that nobody foresaw.
+BROKEN = "SELECT error, count(*) FROM reasoning_pass WHERE failure = 'ours' GROUP BY 1"
+
 LEFT = """
 SELECT (SELECT count(*) FROM memory_feedentry WHERE position IS NULL),
        (SELECT count(*) FROM reasoning_work WHERE state = 'waiting'),
@@ -132,6 +135,8 @@ class Findings:
     parked: int = 0
     stateless: int = 0
     running: int = 0
+    broken: int = 0
+    """Passes that ended with an exception that nobody foresaw."""
     untrue_reads: int = 0
     """Reads that said that nothing was missing although something acknowledged was."""
     silent: int = 0
@@ -157,6 +162,8 @@ def inspect(ask: Ask, acknowledged: Mapping[str, str], fresh: Sequence[Fresh] = 
     _versions(ask, found)
     _evidence(ask, found)
     [(found.not_taken_in, found.waiting, found.leased, found.parked, found.stateless, found.running)] = ask(LEFT)
+    for error, count in ask(BROKEN):
+        found.add("broken", error, count)
     _reads(ask, fresh, found)
     return found
 

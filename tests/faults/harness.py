@@ -13,7 +13,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -38,6 +38,9 @@ class Plan:
     every: float = 0.9
     users: int = 4
     pass_events: int = 20
+    lease: float = 3.0
+    """Where much is in flight it must be longer: heartbeats wait for a connection like everything else."""
+
     writers: int = 4
     readers: int = 1
     start_patience: float = 60.0
@@ -115,6 +118,7 @@ class Chaos:
         self._ends: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
         self._rng = random.Random(f"{plan.seed} faults")
+        self._put_off: list[str] = []
         self._over = threading.Event()
         self._operators: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._run, name="chaos", daemon=True)
@@ -172,21 +176,27 @@ class Chaos:
         except BaseException as error:
             self.failure = error
 
-    def _names(self) -> itertools.chain[str]:
+    def _names(self) -> Iterator[str]:
         """Kinds from a deck that is shuffled whenever it is used up: each comes as often as any other."""
         deck = sorted(self.plan.kinds or KINDS)
-        return itertools.chain.from_iterable(self._rng.sample(deck, len(deck)) for _ in itertools.count())
+        while True:
+            yield from self._rng.sample(deck, len(deck))
 
-    def _let_happen(self, names: itertools.chain[str]) -> None:
-        for name in itertools.islice(names, len(KINDS)):
+    def _let_happen(self, names: Iterator[str]) -> None:
+        """Let the next fault happen; what cannot now is tried again first, the next time."""
+        waiting, self._put_off = self._put_off, []
+        for _ in range(len(KINDS)):
+            name = waiting.pop(0) if waiting else next(names)
             rng = random.Random(f"{self.plan.seed} {name} {self._rng.random()}")
             moment = time.monotonic() - self.began
             try:
                 detail = KINDS[name].act(self, rng)
             except NotNow:
+                self._put_off.append(name)
                 continue
             self.happened.append(Happened(moment, name, detail))
-            return
+            break
+        self._put_off = list(dict.fromkeys([*self._put_off, *waiting]))
 
 
 def run(plan: Plan, made: Template) -> Result:
@@ -196,11 +206,13 @@ def run(plan: Plan, made: Template) -> Result:
     provider = Provider(plan.seed)
     provider.model.start()
     try:
-        with site(made, provider.model.url, outside=outside, pass_events=plan.pass_events) as place:
+        options = {"outside": outside, "pass_events": plan.pass_events, "lease": plan.lease}
+        with site(made, provider.model.url, **options) as place:
             try:
                 _run(plan, place, provider, made, result)
             finally:
                 result.logs = place.tails()
+        result.wrong += [f"a process was left behind: {process}" for process in place.orphans()]
     finally:
         provider.model.stop()
     return result

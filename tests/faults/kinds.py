@@ -165,8 +165,9 @@ def _kill(pid: int | None, number: int = signal.SIGKILL) -> str:
     return f"pid {pid}"
 
 
-def _freeze(world: World, pids: Sequence[int], seconds: float) -> str:
-    """Stop processes, and let them go on later: they wake up with leases that others may hold by then."""
+def _freeze(world: World, pids: Sequence[int], rng: random.Random) -> str:
+    """Stop processes for longer than a lease: they wake up with work in their hands that others have by then."""
+    seconds = world.site.lease + rng.uniform(0.5, 2.5)
     frozen = []
     for pid in pids:
         try:
@@ -200,9 +201,6 @@ def _draining(world: World) -> list[int]:
     if not found:
         raise NotNow
     return found
-
-
-LONGER_THAN_A_LEASE = (3.5, 5.5)
 
 
 @kind("kill web")
@@ -244,7 +242,7 @@ def hold_reason_down(world: World, rng: random.Random) -> str:
 @kind("freeze reason")
 def freeze_reason(world: World, rng: random.Random) -> str:
     """For longer than its leases."""
-    return _freeze(world, [_main(world, "reason").pid or 0], rng.uniform(*LONGER_THAN_A_LEASE))
+    return _freeze(world, [_main(world, "reason").pid or 0], rng)
 
 
 def _skew(name: str) -> Act:
@@ -323,16 +321,16 @@ def kill_queue_worker(world: World, rng: random.Random) -> str:
 @kind("freeze the queue worker that drains")
 def freeze_draining(world: World, rng: random.Random) -> str:
     """For longer than its leases."""
-    return _freeze(world, [rng.choice(_draining(world))], rng.uniform(*LONGER_THAN_A_LEASE))
+    return _freeze(world, [rng.choice(_draining(world))], rng)
 
 
 @kind("freeze the cluster")
 def freeze_cluster(world: World, rng: random.Random) -> str:
-    """Its sentinel and all below it, for longer than leases and less long than silence is borne."""
+    """Its sentinel and all below it, for longer than their leases."""
     sentinel = world.site.supervisor.sentinel()
     if sentinel is None:
         raise NotNow
-    return _freeze(world, [sentinel, *children(sentinel)], rng.uniform(*LONGER_THAN_A_LEASE))
+    return _freeze(world, [sentinel, *children(sentinel)], rng)
 
 
 # --- the database
@@ -347,6 +345,15 @@ def _away(world: World, rng: random.Random) -> str:
     # Beside the run: recovery may take seconds, and meanwhile other things go wrong too.
     world.later(seconds, threading.Thread(target=world.site.start_postgres, daemon=True).start)
     return f"for {seconds:.1f} s"
+
+
+def _stop(world: World, rng: random.Random, mode: str) -> str:
+    if not world.site.outside:
+        raise NotNow  # nobody stops the embedded server beside those who use it: it stops when they have gone
+    _there(world)
+    told = _away(world, rng)
+    world.site.stop_postgres(mode)
+    return told
 
 
 def _there(world: World) -> None:
@@ -369,19 +376,13 @@ def kill_postgres(world: World, rng: random.Random) -> str:
 @kind("restart PostgreSQL, fast")
 def restart_fast(world: World, rng: random.Random) -> str:
     """Everybody is disconnected."""
-    _there(world)
-    told = _away(world, rng)
-    world.site.stop_postgres("fast")
-    return told
+    return _stop(world, rng, "fast")
 
 
 @kind("restart PostgreSQL, immediately")
 def restart_immediately(world: World, rng: random.Random) -> str:
     """With a crash to recover from."""
-    _there(world)
-    told = _away(world, rng)
-    world.site.stop_postgres("immediate")
-    return told
+    return _stop(world, rng, "immediate")
 
 
 def _sql(world: World, statement: str, *parameters: Any) -> int:

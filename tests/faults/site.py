@@ -198,13 +198,16 @@ class FaultSite(Site):
     beside them that somebody else looks after (``outside``): then it is away until the harness starts it.
     """
 
-    def __init__(self, base: Path, model_url: str, *, outside: bool = False, pass_events: int = 20) -> None:
+    def __init__(
+        self, base: Path, model_url: str, *, outside: bool = False, pass_events: int = 20, lease: float = 3.0
+    ) -> None:
         super().__init__(base, model_url)
-        self.base, self.outside = base, outside
+        self.base, self.outside, self.lease = base, outside, lease
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment |= {
             "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+            "FAULTS_LEASE_SECONDS": str(lease),
             "REASONING_BATCH_SIZE": str(pass_events),
             "SECRET_KEY": "a key that signs nothing but tests",
             "PYTHONUNBUFFERED": "1",
@@ -266,10 +269,7 @@ class FaultSite(Site):
         self.down = False
 
     def stop_postgres(self, mode: str) -> None:
-        """``pg_ctl stop``: ``fast`` disconnects everybody, ``immediate`` leaves a crash to recover from.
-
-        It does not wait: somebody may have started the next one before it could see that this one has ended.
-        """
+        """``pg_ctl stop``: ``fast`` disconnects everybody, ``immediate`` leaves a crash to recover from."""
         with contextlib.suppress(subprocess.CalledProcessError, ImproperlyConfigured):  # it is just being started
             server._run(["pg_ctl", "stop", "-D", str(self.folder), "-m", mode, "-W"], self.folder)
 
@@ -308,6 +308,15 @@ class FaultSite(Site):
         """Kill whatever is left and let the database go."""
         self.supervisor.stop()
         super().clear()
+
+    def orphans(self) -> list[str]:
+        """Return the processes that still work on this site's data."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("HONCHO_DATA_DIR") == str(self.base / "data"):
+                    found.append(f"{process.pid} {' '.join(process.cmdline())}")
+        return found
 
 
 def _lines(log: Path) -> list[str]:

@@ -201,6 +201,11 @@ def test_whatever_is_left_over(acknowledged):
     assert wrong(acknowledged)["running"] == 1
 
 
+def test_a_pass_that_broke(acknowledged):
+    Pass.objects.create(pk=uuid4(), line=user().line, outcome="failed", failure="ours", ended_at="2026-01-01T00:00:00Z")
+    assert wrong(acknowledged) == {"broken": 1}
+
+
 def test_a_read_that_says_that_nothing_is_missing_though_something_is(acknowledged):
     assert wrong(acknowledged, Fresh(PLACE, 2, 2, 6, 6)) == {}
     assert wrong(acknowledged, Fresh(PLACE, 1, 2, 6, 6)) == {"untrue_reads": 1}
