@@ -134,6 +134,7 @@ def _reserve(account: Account, projected: Usage) -> Charge:
                 Failure.NO_PRICE,
                 f"Nobody knows what the model {account.model} of the provider {account.provider} costs, and the budget"
                 f" of {budget} counts money: add its price.",
+                _price_begins(account),
             )
         _check(budget, charge, account.day)
     _add(account, charge)
@@ -179,6 +180,13 @@ def _amount(value: int | Decimal) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value.normalize():,f}"
 
 
+def _price_begins(account: Account) -> datetime | None:
+    """Return when the first price that is yet to come holds; None where none was given."""
+    coming = Price.objects.filter(model=account.model, provider__in=["", account.provider], since__gt=account.day)
+    first = coming.order_by("since").first()
+    return None if first is None else _midnight(first.since)
+
+
 def _next_period(period: str, day: date) -> datetime | None:
     """Return when a period's successor begins; None for the one that never ends."""
     if period == Budget.Period.TOTAL:
@@ -186,7 +194,11 @@ def _next_period(period: str, day: date) -> datetime | None:
     start = day if period == Budget.Period.DAY else (day.replace(day=28) + timedelta(days=4)).replace(day=1)
     if period == Budget.Period.DAY:
         start += timedelta(days=1)
-    return datetime(start.year, start.month, start.day, tzinfo=UTC)
+    return _midnight(start)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _add(account: Account, charge: Charge, usage: Usage = UNUSED, *, calls: int = 0, unpriced: int = 0) -> None:
