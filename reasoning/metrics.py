@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
+from reasoning.gates import Problem
 from reasoning.models import PromptVersion
 from reasoning.providers.base import Usage
 from reasoning.spending import Account
@@ -50,6 +51,12 @@ def count_call(account: Account, version: PromptVersion, usage: Usage, cost: Dec
         UNPRICED.labels(account.model).inc(usage.input_tokens + usage.output_tokens)
     else:
         COST.labels(account.model, prompt).inc(float(cost))
+
+
+def count_stopped(problems: Iterable[Problem]) -> None:
+    """Count an answer once for each gate that stopped it or a part of it."""
+    for gate in {problem.gate for problem in problems}:
+        QUARANTINED.labels(gate).inc()
 
 
 class DatabaseCollector(Collector):

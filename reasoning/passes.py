@@ -22,6 +22,7 @@ from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, PromptVersion
 from reasoning.providers.base import (
     OUTPUT_LIMITS,
+    Answer,
     Completion,
     Failure,
     Kind,
@@ -145,28 +146,46 @@ def _afford(prepared: Prepared, row: Pass, step: Step, settings: ReasoningSettin
 def complete(prepared: Prepared, completion: Completion) -> Representation:
     """Judge an answer and publish it, or quarantine it and count the attempt as failed; one transaction.
 
-    Raises :class:`~reasoning.queue.LostLease`; nothing is kept then.
+    Where only parts may not be read, the rest is published and those are quarantined beside it: nobody can stop a line
+    by what they write into it. Raises :class:`~reasoning.queue.LostLease`; nothing is kept then.
     """
-    request = prepared.request
-    verdict = gates.judge(request, completion.answer, ReasoningSettings.load(), completion.provider)
-    answer = verdict.answer
+    verdict = gates.judge(prepared.request, completion.answer, ReasoningSettings.load(), completion.provider)
+    problems = (*verdict.refused, *verdict.withheld)
+    reason = " ".join(problem.text for problem in problems)
     with transaction.atomic():
         _, work = queue.held(prepared.claim)
         cost = _cost(prepared, completion.usage)
+
+        def keep(answer: Answer, gate: gates.Gate) -> Representation:
+            draft = _draft(prepared, replace(completion, answer=_presentable(prepared, answer)), cost)
+            return publishing.quarantine(prepared.claim.line_id, draft, reason, gate)
+
         if verdict.refused:
-            reason = " ".join(problem.text for problem in verdict.refused)
-            safe = replace(completion, answer=replace(answer, add=(), retire=()))
-            draft = _draft(prepared, safe, cost)
-            representation = publishing.quarantine(prepared.claim.line_id, draft, reason)
-            _end(prepared, Pass.Outcome.QUARANTINED, completion, cost, representation, Failure.GATED, reason)
+            representation = keep(completion.answer, verdict.refused[0].gate)
+            _end(prepared, Pass.Outcome.QUARANTINED, completion, cost, representation, reason)
             queue.fail(work, Failure.GATED, reason)
         else:
-            draft = _draft(prepared, replace(completion, answer=answer), cost)
+            draft = _draft(prepared, replace(completion, answer=verdict.answer), cost)
             representation = publishing.publish(prepared.claim.line_id, draft)
-            _end(prepared, Pass.Outcome.PUBLISHED, completion, cost, representation)
+            if verdict.withheld:
+                keep(replace(completion.answer, add=verdict.held_back.add, retire=()), verdict.withheld[0].gate)
+            _end(prepared, Pass.Outcome.PUBLISHED, completion, cost, representation, reason)
             queue.finish(work, Line.objects.get(pk=prepared.claim.line_id))
         _settle(prepared, completion.usage)
+        transaction.on_commit(lambda: metrics.count_stopped(problems), robust=True)
     return representation
+
+
+def _presentable(prepared: Prepared, answer: Answer) -> Answer:
+    """Return an answer as far as its numbers stand for something, for a human to judge."""
+    return replace(
+        answer,
+        add=tuple(
+            replace(item, events=tuple(number for number in item.events if number in prepared.events))
+            for item in answer.add
+        ),
+        retire=tuple(item for item in answer.retire if item.known in prepared.known),
+    )
 
 
 @transaction.atomic
@@ -371,14 +390,13 @@ def _end(
     completion: Completion,
     cost: Decimal | None,
     representation: Representation,
-    failure: Failure | None = None,
-    error: str = "",
+    problems: str,
 ) -> None:
-    published = outcome == Pass.Outcome.PUBLISHED
+    failure = Failure.GATED if outcome == Pass.Outcome.QUARANTINED else ""
     row = Pass.objects.get(pk=prepared.claim.token)
     row.outcome, row.representation, row.ended_at = outcome, representation, clock.now()
-    row.failure, row.error = failure or "", error
-    row.raw = "" if published else completion.raw
+    row.failure, row.error = failure, problems
+    row.raw = completion.raw if problems else ""
     row.provider, row.model = completion.provider, completion.model
     row.input_tokens, row.output_tokens = completion.usage.input_tokens, completion.usage.output_tokens
     row.cached_tokens, row.cost = completion.usage.cached_tokens, cost

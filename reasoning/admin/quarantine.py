@@ -13,7 +13,7 @@ from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
-from memory import publishing
+from memory import ids, publishing
 from memory import quarantine as store
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppOfSubject, ChosenSubject
@@ -32,7 +32,7 @@ from memory.errors import Refusal
 from memory.models import Conclusion, Event, Representation, Ruling, Span, User
 from memory.publishing import NewConclusion, Retired
 from reasoning import quarantine
-from reasoning.models import Pass, Quarantined, Work
+from reasoning.models import Pass, PromptVersion, Quarantined, Work
 
 WINDOW = 50_000
 LOOKED_AT = 1_000
@@ -137,10 +137,7 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
 
     def for_list(self, rows: QuerySet[Quarantined]) -> QuerySet[Quarantined]:
         """Leave the texts where they are."""
-        passes = Pass.objects.select_related("prompt_version").defer("raw", "error", "prompt_version__instructions")
-        return rows.prefetch_related(Prefetch("passes", passes.order_by("-started_at"))).defer(
-            "text", "card", "now", "short_summary", "long_summary", "line_tokens", "draft"
-        )
+        return rows.defer("text", "card", "now", "short_summary", "long_summary", "line_tokens", "draft")
 
     @admin.display(description="version")
     def label(self, row: Quarantined) -> str:
@@ -170,14 +167,14 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     @admin.display(description="prompt")
     def prompt_link(self, row: Quarantined) -> SafeString | str:
         """Link to the prompt version that it was made by."""
-        made = _pass_of(row)
-        version = made.prompt_version if made else None
-        return link(version, f"prompt {version.number}") if version else str(row.made_by.get("prompt_number", "–"))
+        key = _key(row, "prompt_version")
+        return link(PromptVersion(pk=key), f"prompt {row.made_by.get('prompt_number', '')}") if key else "–"
 
     @admin.display(description="pass")
     def pass_link(self, row: Quarantined) -> SafeString | str:
         """Link to the pass whose answer it is."""
-        return link(_pass_of(row), "pass")
+        key = _key(row, "pass")
+        return link(Pass(pk=key), "pass") if key else "–"
 
     @admin.display(description="decision")
     def decision(self, row: Quarantined) -> str:
@@ -204,7 +201,7 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
             "retired_count": len(retired),
             "statements": with_evidence(standing.order_by(*order), row.subject.versions),
             "limit": SHOWN,
-            "item": row.passes.select_related("prompt_version", "line").order_by("-started_at").first(),
+            "item": Pass.objects.filter(pk=_key(row, "pass")).select_related("prompt_version", "line").first(),
             "work": Work.objects.filter(line=row.line_id).first(),
             "event_count": row.covers_to - row.covers_from,
             "version": Representation(pk=row.pk, number=row.number),
@@ -317,8 +314,9 @@ def ruled(request: HttpRequest, row: Representation) -> Section | None:
     )
 
 
-def _pass_of(row: Quarantined) -> Pass | None:
-    return next(iter(row.passes.all()), None)
+def _key(row: Quarantined, maker: str) -> UUID | None:
+    """Return the id of the pass or prompt version that made a version. (A pass knows only what it published.)"""
+    return ids.decode(str(row.made_by.get(maker, "")))
 
 
 def _ruling_of(row: Quarantined) -> Ruling | None:

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from memory import publishing, quarantine, reading
+from memory import ids, publishing, quarantine, reading
 from memory.models import Conclusion, Event, Line, Representation, Ruling, Subject
 from memory.publishing import NewConclusion, Retired
 from reasoning import queue
@@ -50,12 +50,17 @@ def stop(line: Line, *contents: str, evidence: Any, **parts: Any) -> Representat
         NewConclusion(content=content, evidence=list(evidence), held_from=date(2026, 5, 2), importance=4)
         for content in contents
     ]
-    kept = publishing.quarantine(
-        line.pk, draft_on(line, added=added, **parts), "It would retire half of what is known.", "shrunk"
-    )
+    token, prompt = uuid4(), PromptVersion.objects.get(kind="user", is_live=True)
+    made_by = parts.pop("made_by", {}) | {
+        "pass": ids.encode(token),
+        "prompt_version": prompt.public_id,
+        "prompt_number": prompt.number,
+    }
+    draft = draft_on(line, added=added, made_by=made_by, **parts)
+    kept = publishing.quarantine(line.pk, draft, "It would retire half of what is known.", "shrunk")
     Pass.objects.create(
-        id=uuid4(), line=line, representation=kept, outcome=Pass.Outcome.QUARANTINED, failure="gated",
-        prompt_version=PromptVersion.objects.get(kind="user", is_live=True), raw=f'{{"add": "{data.HOSTILE}"}}',
+        id=token, line=line, representation=kept, outcome=Pass.Outcome.QUARANTINED, failure="gated",
+        prompt_version=prompt, raw=f'{{"add": "{data.HOSTILE}"}}',
         ended_at=timezone.now(),
     )  # fmt: skip
     return kept

@@ -88,6 +88,10 @@ def down(request: Request) -> Answer:
     raise ProviderError(Failure.RATE_LIMITED, "Too many requests.", retry_after=60)
 
 
+def breaks(request: Request) -> Answer:
+    raise ZeroDivisionError
+
+
 def write(user: str = "ana", content: str = "I sail.") -> None:
     log.append("app", [NewEvent(content=content)], user=user)
 
@@ -154,7 +158,7 @@ def test_what_all_refuse_is_parked():
 
 
 def test_an_error_of_ours_is_not_taken_to_the_next():
-    first, second = FakeProvider(lambda request: 1 / 0, name="first"), FakeProvider(name="second")
+    first, second = FakeProvider(breaks, name="first"), FakeProvider(name="second")
     write()
     run(Step(first), Step(second))
     assert (Work.objects.get().state, second.requests) == ("parked", [])
