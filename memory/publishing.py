@@ -7,14 +7,14 @@ opens and closes the spans in which statements stand.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from memory import feeds, rendering
 from memory.conf import MemorySettings
@@ -70,10 +70,17 @@ class Draft:
 
 def open_line(subject: Subject, recipe: str) -> Line:
     """Return the subject's line of that recipe; the first line of a subject serves it."""
-    with transaction.atomic():
-        line, _ = Line.objects.get_or_create(subject=subject, recipe=recipe)
-        Subject.objects.filter(pk=subject.pk, line=None).update(line=line)
-    return line
+    return open_lines([subject.pk], recipe)[subject.pk]
+
+
+@transaction.atomic
+def open_lines(subjects: Collection[UUID], recipe: str) -> dict[UUID, Line]:
+    """Return by subject its line of that recipe; the first line of a subject serves it."""
+    Line.objects.bulk_create([Line(subject_id=pk, recipe=recipe) for pk in subjects], ignore_conflicts=True)
+    lines = Line.objects.filter(subject__in=subjects, recipe=recipe)
+    own = lines.filter(subject=OuterRef("pk")).values("pk")
+    Subject.objects.filter(pk__in=subjects, line=None).update(line=Subquery(own))
+    return {line.subject_id: line for line in lines}
 
 
 @transaction.atomic

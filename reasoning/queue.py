@@ -97,17 +97,23 @@ def take_in() -> int:
         arrivals = feeds.number()
         if not arrivals:
             return 0
-        lines, left = _following_lines(arrivals)
+        subjects = Subject.objects.select_related("line").in_bulk([arrival.subject_id for arrival in arrivals])
+        lines, left = _following_lines(subjects.values())
         rows = {
             work.line_id: work
             for work in Work.objects.select_for_update().filter(line__in=[*lines.values(), *left]).order_by("pk")
         }
         _leave([rows[line.pk] for line in left if line.pk in rows])
+        now = clock.now()
+        fresh = []
         for arrival in arrivals:
             line = lines[arrival.subject_id]
-            if line.pk not in rows:
-                rows[line.pk] = Work.objects.create(line=line, app_id=arrival.app_id, kind=arrival.kind)
-            _mark(rows[line.pk], line, arrival, settings)
+            work = rows.get(line.pk)
+            if work is None:
+                work = Work(line=line, app_id=arrival.app_id, kind=arrival.kind)
+                fresh.append(work)
+            _mark(work, line, arrival, subjects[arrival.subject_id].head, settings, now)
+        Work.objects.bulk_create(fresh)
         Work.objects.bulk_update(rows.values(), _MARKED)
     return sum(arrival.events for arrival in arrivals)
 
@@ -117,25 +123,27 @@ _MARKED = [
 ]  # fmt: skip
 
 
-def _following_lines(arrivals: Sequence[feeds.Arrival]) -> tuple[dict[UUID, Line], list[Line]]:
+def _following_lines(subjects: Iterable[Subject]) -> tuple[dict[UUID, Line], list[Line]]:
     """Return by subject the line that must cover its new events, and the lines that need not any more.
 
     That is the live prompt's line, begun where the last one stands.
     """
-    subjects = Subject.objects.select_related("line").in_bulk([arrival.subject_id for arrival in arrivals])
     recipes: dict[tuple[UUID, str], str] = {}
     lines, left = {}, []
-    for subject in subjects.values():
+    without: dict[str, list[UUID]] = {}
+    for subject in subjects:
         key = (subject.app_id, subject.kind)
         if key not in recipes:
             recipes[key] = prompt_versions.live(*key).recipe
         if subject.line is None:
-            lines[subject.pk] = publishing.open_line(subject, recipes[key])
+            without.setdefault(recipes[key], []).append(subject.pk)
         elif subject.line.recipe != recipes[key]:
             lines[subject.pk] = publishing.fork_line(subject.line, recipes[key])
             left.append(subject.line)
         else:
             lines[subject.pk] = subject.line
+    for recipe, new in without.items():
+        lines |= publishing.open_lines(new, recipe)
     return lines, left
 
 
@@ -150,29 +158,35 @@ def _leave(rows: Sequence[Work]) -> None:
         work.waiting_events, work.waiting_tokens, work.oldest, work.newest = 0, 0, None, None
 
 
-def _mark(work: Work, line: Line, arrival: feeds.Arrival, settings: ReasoningSettings) -> None:
+def _mark(
+    work: Work, line: Line, arrival: feeds.Arrival, head: int, settings: ReasoningSettings, now: datetime
+) -> None:
+    """Count what has arrived, up to position ``head`` of the feed."""
     if work.state == Work.State.IDLE:
-        _wait_for(work, feeds.waiting_after(line.subject_id, line.cursor), settings)
+        if line.cursor == head - arrival.events:
+            waiting = feeds.Waiting(arrival.events, arrival.tokens, arrival.oldest, arrival.newest)
+        else:
+            waiting = feeds.waiting_after(line.subject_id, line.cursor)
+        _wait_for(work, waiting, settings, now)
         return
     work.waiting_events += arrival.events
     work.waiting_tokens += arrival.tokens
     work.oldest = min(work.oldest or arrival.oldest, arrival.oldest)
     work.newest = max(work.newest or arrival.newest, arrival.newest)
     if work.state == Work.State.WAITING and work.attempts == 0:
-        work.due_at = _due(work, settings)
+        work.due_at = _due(work, settings, now)
 
 
-def _wait_for(work: Work, waiting: feeds.Waiting, settings: ReasoningSettings) -> None:
+def _wait_for(work: Work, waiting: feeds.Waiting, settings: ReasoningSettings, now: datetime) -> None:
     """Set a row that nobody holds to what its line still has to read."""
     work.lease_token, work.leased_by = None, ""
     work.waiting_events, work.waiting_tokens = waiting.events, waiting.tokens
     work.oldest, work.newest = waiting.oldest, waiting.newest
     work.state = Work.State.WAITING if waiting.events else Work.State.IDLE
-    work.due_at = _due(work, settings) if waiting.events else None
+    work.due_at = _due(work, settings, now) if waiting.events else None
 
 
-def _due(work: Work, settings: ReasoningSettings) -> datetime:
-    now = clock.now()
+def _due(work: Work, settings: ReasoningSettings, now: datetime) -> datetime:
     return cadence.due_at(
         cadence.policy_for(work.kind, settings),
         oldest=min(work.oldest or now, now),  # a writer's clock may be ahead
@@ -233,10 +247,10 @@ def finish(work: Work, line: Line) -> None:
     if work.most_events is not None:
         grown = work.most_events * 2
         work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
-    work.last_pass_at = clock.now()
+    work.last_pass_at = now = clock.now()
     serves = Subject.objects.filter(pk=line.subject_id, line=line).exists()
     waiting = feeds.waiting_after(line.subject_id, line.cursor) if serves else feeds.Waiting(0, 0, None, None)
-    _wait_for(work, waiting, ReasoningSettings.load())
+    _wait_for(work, waiting, ReasoningSettings.load(), now)
     work.save()
 
 
@@ -386,7 +400,9 @@ def look_again(line_id: UUID) -> None:
         return
     line = Line.objects.get(pk=line_id)
     work.attempts, work.step = 0, 0
-    _wait_for(work, feeds.waiting_after(line.subject_id, line.cursor), ReasoningSettings.load())
+    work.last_failure, work.last_error = "", ""
+    waiting = feeds.waiting_after(line.subject_id, line.cursor)
+    _wait_for(work, waiting, ReasoningSettings.load(), clock.now())
     work.save()
 
 
