@@ -86,7 +86,8 @@ def main() -> None:
     from memory import clock
 
     clock.now = timezone.now  # the virtual clock is everybody's
-    site_settings.HONCHO |= {"PROVIDER": "openai"}  # at the pace of a model that costs something
+    if options.by == "chat":
+        site_settings.HONCHO |= {"PROVIDER": "openai"}  # at the pace of a model that costs something
     from django.db.models import Count, Sum
 
     from memory import log
