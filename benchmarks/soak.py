@@ -83,6 +83,10 @@ def figures(results: Sequence[Result]) -> str:
         ("calls made / needed", f"{calls / needed:.2f}" if needed else "-"),
         ("calls that met with a fault", sum(wasted.values())),
         ("calls answered in vain (died, lost lease)", answered - needed + wasted.get("answer drips", 0)),
+        (
+            "longest until a write was acknowledged, s",
+            f"{max((each.longest_write for each in results), default=0.0):.1f}",
+        ),
         ("longest stall, s", f"{max((result.longest_stall for result in results), default=0.0):.1f}"),
         ("first version after a fault, median, s", f"{statistics.median(recoveries) if recoveries else 0.0:.1f}"),
         ("first version after a fault, longest, s", f"{max(recoveries, default=0.0):.1f}"),

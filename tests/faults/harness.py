@@ -33,8 +33,8 @@ class Plan:
     """What a run is made of. ``every`` is the mean time between two faults; times are in seconds."""
 
     seed: int
-    events: int = 240
-    seconds: float = 20.0
+    events: int = 220
+    seconds: float = 16.0
     every: float = 0.9
     users: int = 4
     pass_events: int = 20
@@ -73,6 +73,7 @@ class Result:
     twice: int = 0
     replayed: int = 0
     reads: int = 0
+    longest_write: float = 0.0
     met: dict[str, int] = field(default_factory=dict)
     versions: int = 0
     passes: dict[str, int] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class Result:
     recovery_median: float = 0.0
     recovery_longest: float = 0.0
     happened: list[Happened] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """All that must not be, in words; empty where all is well."""
     logs: str = ""
@@ -100,7 +102,7 @@ class Result:
 
     def story(self) -> str:
         """What somebody needs who has to find out what went wrong."""
-        faults = "\n".join(f"{each.at:8.2f}  {each.kind}: {each.detail}" for each in self.happened)
+        faults = "\n".join([f"{each.at:8.2f}  {each.kind}: {each.detail}" for each in self.happened] + self.notes)
         wrong = "\n".join(self.wrong)
         where = "outside" if self.outside else "embedded"
         return f"seed {self.seed}, PostgreSQL {where}\n{wrong}\n\nfaults by time:\n{faults}\n\n{self.logs}"
@@ -112,6 +114,7 @@ class Chaos:
     def __init__(self, plan: Plan, place: FaultSite, provider: Provider) -> None:
         self.plan, self.site, self.provider = plan, place, provider
         self.happened: list[Happened] = []
+        self.notes: list[str] = []
         self.resumed = self.retried = 0
         self.failure: BaseException | None = None
         self.began = time.monotonic()
@@ -154,7 +157,7 @@ class Chaos:
         try:
             self.operate_now()
         except Exception as error:  # the database may be away: the operator comes again when all is well
-            self.happened.append(Happened(time.monotonic() - self.began, "operator", f"gave up: {error!r:.200}"))
+            self.notes.append(f"{time.monotonic() - self.began:8.2f}  the operator gave up: {error!r:.200}")
         finally:
             self.provider.awaits_operator = False
 
@@ -293,11 +296,13 @@ def _account(
     result.events, result.versions = found.events, found.versions
     result.writes, result.again, result.twice = ledger.writes, ledger.again, ledger.twice
     result.replayed, result.reads, result.met = ledger.replayed, ledger.reads, dict(ledger.met)
+    result.longest_write = ledger.longest_write
     result.passes = dict(place.ask("SELECT outcome, count(*) FROM reasoning_pass GROUP BY 1 ORDER BY 1"))
     result.faults = dict(Counter(each.kind for each in chaos.happened))
     result.restarts = {
         name: {_ending(code): count for code, count in service.ends.items()} for name, service in place.services.items()
     }
+    result.notes = chaos.notes
     result.resumed, result.retried = chaos.resumed, chaos.retried
     result.calls, result.needed = provider.model.count, result.passes.get("published", 0)
     result.calls_met = dict(provider.met)

@@ -386,8 +386,10 @@ def restart_immediately(world: World, rng: random.Random) -> str:
 
 
 def _sql(world: World, statement: str, *parameters: Any) -> int:
+    """Change the database by hand, and wait for nobody: who holds a lock may be frozen, and it is us who thaw."""
     try:
         with world.site.connect() as connection:
+            connection.execute("SET statement_timeout = '2s'")
             return connection.execute(statement, parameters or None).rowcount  # type: ignore[arg-type]
     except psycopg.Error:
         raise NotNow from None
@@ -409,7 +411,13 @@ def terminate_connections(world: World, rng: random.Random) -> str:
 @kind("the database's clock jumps")
 def database_clock_jumps(world: World, rng: random.Random) -> str:
     """Forward by an hour, as the work rows see it: whatever is leased or waits is due."""
-    count = _sql(world, "UPDATE reasoning_work SET due_at = due_at - interval '1 hour' WHERE due_at IS NOT NULL")
+    count = _sql(
+        world,
+        "UPDATE reasoning_work SET due_at = due_at - interval '1 hour' WHERE id IN ("
+        "SELECT id FROM reasoning_work WHERE due_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED)",
+    )
+    if not count:
+        raise NotNow
     return f"{count} rows"
 
 
@@ -419,7 +427,7 @@ def lease_runs_out(world: World, rng: random.Random) -> str:
     count = _sql(
         world,
         "UPDATE reasoning_work SET due_at = now() - interval '1 second' WHERE id IN ("
-        "SELECT id FROM reasoning_work WHERE state = 'leased' ORDER BY random() LIMIT %s)",
+        "SELECT id FROM reasoning_work WHERE state = 'leased' ORDER BY random() LIMIT %s FOR UPDATE SKIP LOCKED)",
         rng.randint(1, 4),
     )
     if not count:

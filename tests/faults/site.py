@@ -326,8 +326,18 @@ def _lines(log: Path) -> list[str]:
         return []
 
 
+ROUTINE = (
+    '"code": 200',
+    '"code": 503',
+    '"django-q", "level": "info"',
+    '"pass_ended"',
+    "FATAL:  the database system is",
+    "FATAL:  terminating connection",
+)
+
+
 def _is_routine(line: str) -> bool:
-    return '"code": 200' in line or '"django-q", "level": "info"' in line
+    return any(part in line for part in ROUTINE)
 
 
 @dataclass(frozen=True)
