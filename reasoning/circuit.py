@@ -79,8 +79,11 @@ def failed(name: str, error: ProviderError) -> None:
     if error.failure not in (Failure.TRANSIENT, Failure.RATE_LIMITED, Failure.QUOTA):
         return
     with transaction.atomic():
-        ProviderState.objects.get_or_create(pk=name)
-        state = ProviderState.objects.select_for_update().get(pk=name)
+        # Made or locked in one statement: a success deletes the row, at any moment that it is not locked.
+        ProviderState.objects.bulk_create(
+            [ProviderState(pk=name)], update_conflicts=True, unique_fields=["name"], update_fields=["changed_at"]
+        )
+        state = ProviderState.objects.get(pk=name)
         now = clock.now()
         was_paused = state.paused_until is not None and state.paused_until > now
         if not was_paused:  # what was in flight when the pause began says nothing new

@@ -15,6 +15,7 @@ from reasoning.drainer import Drainer
 from reasoning.models import Pass, ProviderState, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Step
 from tests.loop.helpers import AT_ONCE, FakeProvider, truthful
+from tests.store.helpers import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +82,15 @@ def test_a_success_ends_the_row_of_failures():
     circuit.succeeded("fake")
     circuit.failed("fake", down())
     assert circuit.allowance("fake").calls is None
+
+
+def test_successes_and_failures_at_the_same_moment_do_not_break_each_other():
+    def both() -> None:
+        for _ in range(40):
+            circuit.failed("fake", down())
+            circuit.succeeded("fake")
+
+    together(*[both] * 6)
 
 
 @pytest.mark.parametrize("failure", [Failure.REFUSED, Failure.NONSENSE, Failure.GATED, Failure.OURS])
