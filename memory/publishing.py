@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from memory import feeds, rendering
+from memory import feeds, rendering, serving
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import Conclusion, Event, Evidence, FeedEntry, Line, Representation, Span, Subject
@@ -190,7 +190,8 @@ def roll_back(subject: Subject, to: int, *, reason: str, by: str = "") -> Repres
         made_by={"rolled_back_to": to, "by": by},
         reason=reason,
     )
-    _advance(subject, line, representation)
+    with serving.because(reason, by):
+        _advance(subject, line, representation)
     representation_published.send(sender=Representation, representation=representation)
     return representation
 

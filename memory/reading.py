@@ -7,7 +7,7 @@ current version has not read; it comes from the same statement.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ _VIEW = """
 LATERAL (
     SELECT subject.id AS subject_id, version.number, version.text, version.line_tokens, version.as_of,
            version.created_at, version.card, version.now, version.short_summary, version.long_summary,
+           {moment} AS at,
            coalesce(version.covers_to, 0) AS covers_to,
            subject.head - coalesce(version.covers_to, 0) + (
                SELECT count(*) FROM (SELECT FROM memory_feedentry WHERE subject_id = subject.id AND position IS NULL
@@ -47,18 +48,13 @@ MOST_COUNTED = 1_000
 
 _CURRENT = "version.id = subject.current_id"
 _BY_NUMBER = "version.subject_id = subject.id AND version.number = %(version)s AND version.status = 'published'"
-# Whatever readers got is an ancestor of what they get now, on whichever line it was made.
 _AT = """
-version.id = (
-    WITH RECURSIVE served AS (
-        SELECT id, parent_id, created_at FROM memory_representation WHERE id = subject.current_id
-        UNION ALL
-        SELECT parent.id, parent.parent_id, parent.created_at
-          FROM served JOIN memory_representation parent ON parent.id = served.parent_id
-         WHERE served.created_at > %(at)s
-    )
-    SELECT id FROM served WHERE created_at <= %(at)s LIMIT 1)
+version.id = (SELECT representation_id FROM memory_serving
+               WHERE subject_id = subject.id AND since <= {moment} ORDER BY since DESC LIMIT 1)
 """
+# An age counts back from the database's clock, like all that was noted by it.
+_MOMENT = "%(at)s::timestamptz"
+_AGE = "statement_timestamp() - %(at)s::interval"
 
 _OF_USER = "subject.kind = 'user' AND subject.user_id = u.id"
 _OF_OBSERVED = "subject.kind = 'observed' AND subject.user_id = u.id AND subject.observer_id = o.id"
@@ -95,10 +91,13 @@ WHERE a.id = coalesce(
 """
 
 _FIELDS = (
-    "subject_id, number, text, line_tokens, as_of, created_at, card, now, short_summary, long_summary, covers_to,"
+    "subject_id, number, text, line_tokens, as_of, created_at, card, now, short_summary, long_summary, at, covers_to,"
     " behind, behind_seconds"
 )
 _WIDTH = len(_FIELDS.split(", "))
+
+When = datetime | timedelta
+"""A moment, or how long ago it was."""
 
 _BREAK_TOKENS = 1
 """What the empty line between two texts may cost."""
@@ -106,7 +105,10 @@ _BREAK_TOKENS = 1
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One subject as a reader gets it. ``number`` is None where nothing has been concluded yet."""
+    """One subject as a reader gets it, or got it at the moment ``at`` if there is one.
+
+    ``number`` is None where nothing has been concluded yet, or had been then.
+    """
 
     subject_id: UUID
     number: int | None
@@ -118,6 +120,7 @@ class View:
     now: str
     short_summary: str
     long_summary: str
+    at: datetime | None
     covers_to: int
     behind_events: int
     behind_seconds: float
@@ -179,18 +182,17 @@ def context(
     *,
     tokens: int | None = None,
     observer: str | None = None,
-    at: datetime | None = None,
+    at: When | None = None,
     version: int | None = None,
 ) -> Context:
     """Return what is known of a user (as ``observer`` sees them, if given) and of a session. One statement.
 
-    ``tokens`` bounds the whole text. ``at`` reads the versions that stood at a moment, ``version`` one version of
-    the user. Raises :class:`NotFound` for an app, user, session, observer or version that does not exist.
+    ``tokens`` bounds the whole text. ``at``, a moment or how long ago, reads what was served then; ``version`` one
+    version of the user. Raises :class:`NotFound` for an app, user, session, observer or version that does not exist.
     """
-    chosen = _chosen(at, version)
-    user_view = _VIEW.format(most_counted=MOST_COUNTED, version=chosen, subject=_OF_OBSERVED if observer else _OF_USER)
+    user_view = _view_of(_OF_OBSERVED if observer else _OF_USER, at, version)
     columns = f"a.id, u.id, s.id, {_prefixed('uv')}, {_prefixed('sv')}"
-    session_view = _VIEW.format(most_counted=MOST_COUNTED, version=_AT if at else _CURRENT, subject=_OF_SESSION)
+    session_view = _view_of(_OF_SESSION, at, None)
     statement = (
         f"SELECT {columns} {_APP} {_USER} {_OBSERVER if observer else ''} {_SESSION}"
         f" LEFT JOIN {user_view} uv ON TRUE LEFT JOIN {session_view} sv ON TRUE {_WHERE}"
@@ -219,7 +221,7 @@ def representation(
     session: str | None = None,
     project: str | None = None,
     observer: str | None = None,
-    at: datetime | None = None,
+    at: When | None = None,
     version: int | None = None,
 ) -> tuple[Subject, View]:
     """Return the subject that a path names and its view; see :func:`context` for the arguments and errors."""
@@ -229,7 +231,7 @@ def representation(
         joins, of = _USER + _SESSION, _OF_SESSION
     else:
         joins, of = _USER + (_OBSERVER if observer else ""), _OF_OBSERVED if observer else _OF_USER
-    view = _VIEW.format(most_counted=MOST_COUNTED, version=_chosen(at, version), subject=of)
+    view = _view_of(of, at, version)
     row = _fetch(
         f"SELECT {_prefixed('v')} {_APP} {joins} LEFT JOIN {view} v ON TRUE {_WHERE}",
         app=app, user=user, session=session, project=project, observer=observer, at=at, version=version,
@@ -243,10 +245,12 @@ def representation(
     return subject, found
 
 
-def _chosen(at: datetime | None, version: int | None) -> str:
+def _view_of(subject: str, at: When | None, version: int | None) -> str:
+    moment = "NULL::timestamptz" if at is None else _AGE if isinstance(at, timedelta) else _MOMENT
+    chosen = _CURRENT if at is None else _AT.format(moment=moment)
     if version is not None:
-        return _BY_NUMBER
-    return _CURRENT if at is None else _AT
+        chosen = _BY_NUMBER
+    return _VIEW.format(most_counted=MOST_COUNTED, version=chosen, subject=subject, moment=moment)
 
 
 def _prefixed(alias: str) -> str:
@@ -265,10 +269,10 @@ def _fetch(statement: str, **asked: Any) -> tuple[Any, ...] | None:
 def _view(row: tuple[Any, ...]) -> View | None:
     if row[0] is None:
         return None
-    subject_id, number, text, line_tokens, as_of, created_at, card, now, short, long, covers_to, behind, seconds = row
+    subject_id, number, text, sizes, as_of, created_at, card, now, short, long, at, covers_to, behind, seconds = row
     return View(
-        subject_id, number, text or "", line_tokens or [], as_of, created_at, card or [], now or "", short or "",
-        long or "", covers_to, max(behind, 0), max(seconds or 0.0, 0.0) if behind > 0 else 0.0,
+        subject_id, number, text or "", sizes or [], as_of, created_at, card or [], now or "", short or "",
+        long or "", at, covers_to, max(behind, 0), max(seconds or 0.0, 0.0) if behind > 0 else 0.0,
     )  # fmt: skip
 
 

@@ -105,6 +105,26 @@ class Ruling(PublicModel):
         return f"{self.representation}: {self.decision}"
 
 
+class Serving(models.Model):
+    """What readers of a subject got from ``since`` until its next row: a version, or None for nothing.
+
+    The database writes a row whenever ``Subject.current`` moves, whoever moves it, and lets nobody change one
+    (migration 0006). ``memory.serving`` says how to note why.
+    """
+
+    pk = models.CompositePrimaryKey("subject_id", "since")
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="servings", db_index=False)
+    since = models.DateTimeField()
+    representation = models.ForeignKey(
+        Representation, on_delete=models.PROTECT, null=True, blank=True, related_name="servings", db_index=False
+    )
+    reason = models.TextField(blank=True, db_default="")
+    by = models.TextField(blank=True, db_default="")
+
+    def __str__(self) -> str:
+        return f"{self.representation_id} since {self.since}"
+
+
 class Conclusion(PublicModel):
     """One self-contained statement about a subject. Where it stands, ``Span`` says; what it rests on, ``Evidence``."""
 

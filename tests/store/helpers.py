@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from memory import feeds, log, publishing, tenants
-from memory.models import Event, Evidence, FeedEntry, Line, Representation, Subject
+from memory import clock, feeds, log, publishing, tenants
+from memory.models import Event, Evidence, FeedEntry, Line, Representation, Serving, Subject
 
 PATIENCE = 30.0
 
@@ -78,6 +79,21 @@ def concluded(line: Line, *contents: str, evidence: Collection[UUID], **parts: A
     """Publish a version that adds these statements."""
     added = [publishing.NewConclusion(content=content, evidence=list(evidence)) for content in contents]
     return publishing.publish(line.pk, draft_on(line, added=added, **parts))
+
+
+def served_ago(subject: Subject, *served: tuple[Representation | None, timedelta]) -> None:
+    """Let the subject have served these versions since so long ago each, oldest first, and nothing else."""
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE memory_serving DISABLE TRIGGER refuse_change")
+        Serving.objects.filter(subject=subject).delete()
+        Serving.objects.bulk_create(
+            Serving(subject=subject, since=now - age, representation=version) for version, age in served
+        )
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE memory_serving ENABLE TRIGGER refuse_change")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def contents(version: Representation) -> list[str]:

@@ -32,6 +32,7 @@ CHANGES = {
         "now", "short_summary", "long_summary", "covers_from", "covers_to", "as_of", "made_by", "reason",
         "gate", "draft",
     ),
+    "memory_serving": ("subject_id", "since", "representation_id", "reason", "by"),
     "memory_ruling": ("id", "created_at", "representation_id", "decision", "made_id", "by", "reason"),
     "memory_conclusion": (
         "id", "created_at", "subject_id", "content", "fingerprint", "level", "about_id", "held_from", "held_until",
@@ -63,6 +64,7 @@ def columns(table: str) -> dict[str, str]:
 @pytest.mark.parametrize(("table", "may_change"), [
     ("memory_event", {"metadata"}),
     ("memory_representation", set()),
+    ("memory_serving", set()),
     ("memory_ruling", set()),
     ("memory_conclusion", {"pinned"}),
     ("memory_evidence", set()),
