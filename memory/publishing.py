@@ -1,25 +1,26 @@
 """Making versions. Whatever changes what readers get goes through ``publish`` or ``roll_back``.
 
 Both run one transaction that locks the subject, then the line; nothing is edited and nothing is destroyed: a version
-opens and closes the spans in which statements stand.
+opens and closes the spans in which statements stand. What humans have said (``memory.corrections``) holds on every
+line: what they pinned stands, what they retracted does not, whoever makes the version.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from memory import feeds, rendering, serving
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid, NotFound
-from memory.models import Conclusion, Event, Evidence, FeedEntry, Line, Representation, Span, Subject
+from memory.models import Conclusion, Correction, Event, Evidence, FeedEntry, Line, Representation, Span, Subject
 from memory.signals import representation_published
 
 
@@ -68,6 +69,10 @@ class Draft:
     reason: str = ""
 
 
+PARTS = ("card", "now", "short_summary", "long_summary")
+"""What a version says besides its statements."""
+
+
 def open_line(subject: Subject, recipe: str) -> Line:
     """Return the subject's line of that recipe; the first line of a subject serves it."""
     return open_lines([subject.pk], recipe)[subject.pk]
@@ -75,12 +80,28 @@ def open_line(subject: Subject, recipe: str) -> Line:
 
 @transaction.atomic
 def open_lines(subjects: Collection[UUID], recipe: str) -> dict[UUID, Line]:
-    """Return by subject its line of that recipe; the first line of a subject serves it."""
+    """Return by subject its line of that recipe; the first line of a subject serves it. What is pinned stands in it."""
+    versions = dict(
+        Subject.objects.select_for_update(no_key=True)
+        .filter(pk__in=subjects)
+        .order_by("pk")
+        .values_list("pk", "versions")
+    )
     Line.objects.bulk_create([Line(subject_id=pk, recipe=recipe) for pk in subjects], ignore_conflicts=True)
     lines = Line.objects.filter(subject__in=subjects, recipe=recipe)
     own = lines.filter(subject=OuterRef("pk")).values("pk")
     Subject.objects.filter(pk__in=subjects, line=None).update(line=Subquery(own))
-    return {line.subject_id: line for line in lines}
+    found = {line.subject_id: line for line in lines}
+    pinned = list(Conclusion.objects.filter(subject__in=subjects, pinned=True))
+    latest = _latest_evidence(pinned)
+    Span.objects.bulk_create(
+        [
+            Span(line=found[row.subject_id], conclusion=row, since=versions[row.subject_id] + 1, latest=latest[row.pk])
+            for row in pinned
+        ],
+        ignore_conflicts=True,  # in a line that was there they stand already
+    )
+    return found
 
 
 @transaction.atomic
@@ -111,8 +132,9 @@ def fork_line(line: Line, recipe: str) -> Line:
 def publish(line_id: UUID, draft: Draft) -> Representation:
     """Make the line's next version, and what readers get where the line serves its subject.
 
-    Raises :class:`Conflict` if the line has moved on since the draft was begun, and :class:`Invalid` if a statement
-    rests on an event that lies outside the subject's feed or above what the draft has read.
+    A statement that a human retracted is not added, and one that a human pinned is not retired; the rest of the draft
+    is published. Raises :class:`Conflict` if the line has moved on since the draft was begun, and :class:`Invalid` if a
+    statement rests on an event that lies outside the subject's feed or above what the draft has read.
     """
     subject, line = _lock(line_id)
     if (draft.parent_id, draft.covers_from) != (line.head_id, line.cursor):
@@ -120,8 +142,13 @@ def publish(line_id: UUID, draft: Draft) -> Representation:
     if not line.cursor <= draft.covers_to <= subject.head:
         raise Invalid(f"A version cannot cover up to {draft.covers_to}: the feed goes up to {subject.head}.")
     _check_evidence(subject, draft)
+    return next_version(subject, line, _overruled(subject, draft))
+
+
+def next_version(subject: Subject, line: Line, draft: Draft) -> Representation:
+    """Make the next version of a line, both locked; whoever calls this has checked the draft."""
     number = subject.versions + 1
-    conclusions = _find_or_make(subject, draft.added)
+    conclusions = find_or_make(subject, draft.added)
     _close_spans(line, number, draft.retired, conclusions)
     _open_spans(line, number, conclusions, _latest_by_conclusion(draft.added, conclusions))
     representation = _write(subject, line, number, draft, Representation.Status.PUBLISHED)
@@ -136,6 +163,19 @@ def publish(line_id: UUID, draft: Draft) -> Representation:
     _advance(subject, line, representation)
     representation_published.send(sender=Representation, representation=representation)
     return representation
+
+
+def follow(line: Line, version: Representation, draft: Draft) -> None:
+    """Let the other lines of a locked subject add and retire what ``draft`` did with a version of ``line``.
+
+    What each of them has shown stays as it is; the next version of each shows it.
+    """
+    subject = version.subject
+    conclusions = find_or_make(subject, draft.added)
+    latest = _latest_by_conclusion(draft.added, conclusions)
+    for other in Line.objects.filter(subject=subject).exclude(pk=line.pk).order_by("pk"):
+        _close_spans(other, version.number, draft.retired, conclusions)
+        _open_spans(other, version.number, conclusions, latest)
 
 
 @transaction.atomic
@@ -155,7 +195,7 @@ def quarantine(line_id: UUID, draft: Draft, reason: str, gate: str = "") -> Repr
 
 @transaction.atomic
 def roll_back(subject: Subject, to: int, *, reason: str, by: str = "") -> Representation:
-    """Make a new version of the serving line that equals version ``to``.
+    """Make a new version of the serving line that equals version ``to``, but for what humans have said since.
 
     Events that later versions have covered stay covered. ``reason`` is required; ``by`` names who asked. Raises
     :class:`NotFound` for a version that does not exist and :class:`Invalid` for one that was never published.
@@ -178,12 +218,7 @@ def roll_back(subject: Subject, to: int, *, reason: str, by: str = "") -> Repres
         line=line,
         number=number,
         parent_id=line.head_id,
-        text=target.text,
-        line_tokens=target.line_tokens,
-        card=target.card,
-        now=target.now,
-        short_summary=target.short_summary,
-        long_summary=target.long_summary,
+        **_shown_again(subject, line, target),
         covers_from=line.cursor,
         covers_to=line.cursor,
         as_of=target.as_of,
@@ -235,6 +270,11 @@ def fingerprint(content: str, about_id: UUID | None) -> str:
     return hashlib.sha256(f"{about_id or ''}\n{normal}".encode()).hexdigest()
 
 
+def fingerprint_of_words(content: str, about_id: UUID | None) -> str:
+    """Return the mark of a statement that says the same as another in words that a human prefers."""
+    return hashlib.sha256(f"word for word\n{about_id or ''}\n{content}".encode()).hexdigest()
+
+
 def _lock(line_id: UUID) -> tuple[Subject, Line]:
     subject_id = Line.objects.values_list("subject_id", flat=True).get(pk=line_id)
     subject = feeds.lock_subject(subject_id)
@@ -249,13 +289,45 @@ def _check_evidence(subject: Subject, draft: Draft) -> None:
         raise Invalid(f"{unknown} of the events named as evidence are not among those that this version has read.")
 
 
-def _find_or_make(subject: Subject, added: Sequence[NewConclusion]) -> list[Conclusion]:
+def _overruled(subject: Subject, draft: Draft) -> Draft:
+    """Return a draft without what humans have ruled out; what was to be replaced by such a statement stands."""
+    known = _known(subject, draft.added)
+    parts: dict[str, Any] = {name: getattr(draft, name) for name in PARTS}
+    place: dict[int | None, int | None] = {None: None}
+    added: list[NewConclusion] = []
+    for index, (item, row) in enumerate(zip(draft.added, known, strict=True)):
+        if row is None or not row.retracted:
+            place[index] = len(added)
+            added.append(item)
+        else:
+            parts = reworded(parts, item.content)
+    named = [item.conclusion_id for item in draft.retired]
+    pinned = set(Conclusion.objects.filter(pk__in=named, pinned=True).values_list("pk", flat=True)) if named else set()
+    retired = [
+        replace(item, replaced_by=place[item.replaced_by])
+        for item in draft.retired
+        if item.conclusion_id not in pinned and item.replaced_by in place
+    ]
+    return replace(draft, added=added, retired=retired, **parts)
+
+
+def _known(subject: Subject, added: Sequence[NewConclusion]) -> list[Conclusion | None]:
+    """Return the conclusion that says each statement already: in the same words, or else the same."""
+    marks = [
+        (fingerprint_of_words(item.content, item.about_id), fingerprint(item.content, item.about_id)) for item in added
+    ]
+    rows = Conclusion.objects.filter(subject=subject, fingerprint__in={mark for pair in marks for mark in pair})
+    found = {row.fingerprint: row for row in rows} if marks else {}
+    return [found.get(words) or found.get(mark) for words, mark in marks]
+
+
+def find_or_make(subject: Subject, added: Sequence[NewConclusion]) -> list[Conclusion]:
     """Return the conclusion of each new statement: the one that says it already, or a new one."""
     prints = [fingerprint(item.content, item.about_id) for item in added]
-    standing = {row.fingerprint: row for row in Conclusion.objects.filter(subject=subject, fingerprint__in=prints)}
+    known = _known(subject, added)
     fresh: dict[str, Conclusion] = {}
-    for mark, item in zip(prints, added, strict=True):
-        if mark not in standing and mark not in fresh:
+    for mark, row, item in zip(prints, known, added, strict=True):
+        if row is None and mark not in fresh:
             fresh[mark] = Conclusion(
                 subject=subject,
                 content=item.content,
@@ -268,7 +340,7 @@ def _find_or_make(subject: Subject, added: Sequence[NewConclusion]) -> list[Conc
                 pinned=item.pinned,
             )
     Conclusion.objects.bulk_create(fresh.values())
-    return [standing.get(mark) or fresh[mark] for mark in prints]
+    return [row or fresh[mark] for row, mark in zip(known, prints, strict=True)]
 
 
 def _latest_by_conclusion(
@@ -286,13 +358,31 @@ def _latest_by_conclusion(
 
 
 def _stand_exactly(line: Line, wanted: Mapping[UUID, datetime | None], number: int, reason: str) -> None:
-    """Let exactly the ``wanted`` conclusions stand in a line from version ``number`` on."""
+    """Let exactly the ``wanted`` conclusions stand in a line from version ``number`` on, as far as humans let them."""
+    wanted = _as_humans_said(line.subject_id, wanted)
     standing = Span.objects.filter(line=line, until=None)
     _close(standing.exclude(conclusion_id__in=wanted.keys()), number, reason)
     held = set(standing.values_list("conclusion_id", flat=True))
     Span.objects.bulk_create(
         Span(line=line, conclusion_id=pk, since=number, latest=wanted[pk]) for pk in sorted(wanted.keys() - held)
     )
+
+
+def _as_humans_said(subject_id: UUID, wanted: Mapping[UUID, datetime | None]) -> dict[UUID, datetime | None]:
+    """Return ``wanted`` without what humans retracted, and with what they pinned."""
+    ruled = Conclusion.objects.filter(subject=subject_id)
+    retracted = set(ruled.filter(retracted=True, pk__in=wanted.keys()).values_list("pk", flat=True))
+    missing = _latest_evidence(ruled.filter(pinned=True).exclude(pk__in=wanted.keys()))
+    return {pk: latest for pk, latest in wanted.items() if pk not in retracted} | missing
+
+
+def _latest_evidence(conclusions: Iterable[Conclusion]) -> dict[UUID, datetime | None]:
+    """Return when the newest event under each statement occurred."""
+    latest: dict[UUID, datetime | None] = dict.fromkeys(row.pk for row in conclusions)
+    if latest:
+        under = Evidence.objects.filter(conclusion__in=latest.keys()).values_list("conclusion_id")
+        latest.update(under.annotate(Max("event__occurred_at")))
+    return latest
 
 
 def _close(spans: QuerySet[Span], number: int, reason: str, replaced_by: Conclusion | None = None) -> None:
@@ -350,23 +440,53 @@ def _proposal(draft: Draft) -> dict[str, Any]:
     }
 
 
+def _shown_again(subject: Subject, line: Line, target: Representation) -> dict[str, Any]:
+    """Return the text and the parts of an older version as the line shows them, where humans have said nothing since.
+
+    Otherwise the text is made anew of what stands, and the parts no longer say what was retracted.
+    """
+    shown = {name: getattr(target, name) for name in PARTS}
+    since = Correction.objects.filter(subject=subject, representation__number__gt=target.number)
+    said = list(since.select_related("conclusion", "replaced_by").order_by("representation__number"))
+    if not said:
+        return {"text": target.text, "line_tokens": target.line_tokens, **shown}
+    for item in said:
+        if item.conclusion.retracted:
+            shown = reworded(shown, item.conclusion.content, item.replaced_by.content if item.replaced_by else "")
+    rendered = _rendered(subject, _in_line(line), shown)
+    return {"text": rendered.text, "line_tokens": rendered.line_tokens, **shown}
+
+
+def reworded(parts: Mapping[str, Any], sentence: str, instead: str = "") -> dict[str, Any]:
+    """Return the parts of a version without a sentence that they have word for word, or with another in its place.
+
+    Only a model can do more: it is shown the correction in the next pass.
+    """
+    changed = {name: rendering.reworded(parts[name], sentence, instead) for name in PARTS if name != "card"}
+    entries = [rendering.reworded(entry, sentence, instead) for entry in parts["card"]]
+    return {**changed, "card": [entry for entry in entries if entry]}
+
+
+def _in_line(line: Line) -> list[rendering.Standing]:
+    spans = Span.objects.filter(line=line, until=None).select_related("conclusion")
+    return [_standing(span.conclusion, span.latest) for span in spans]
+
+
+def _rendered(
+    subject: Subject, statements: Sequence[rendering.Standing], parts: Mapping[str, Any]
+) -> rendering.Rendered:
+    budget = MemorySettings.load().representation_tokens
+    return rendering.render(kind=subject.kind, statements=statements, budget=budget, **parts)
+
+
 def _write(
     subject: Subject, line: Line, number: int, draft: Draft, status: str, reason: str = "", gate: str = ""
 ) -> Representation:
     if status == Representation.Status.PUBLISHED:
-        spans = Span.objects.filter(line=line, until=None).select_related("conclusion")
-        statements = [_standing(span.conclusion, span.latest) for span in spans]
+        statements = _in_line(line)
     else:
         statements = [_standing(item, None) for item in draft.added]
-    rendered = rendering.render(
-        kind=subject.kind,
-        now=draft.now,
-        card=draft.card,
-        short_summary=draft.short_summary,
-        long_summary=draft.long_summary,
-        statements=statements,
-        budget=MemorySettings.load().representation_tokens,
-    )
+    rendered = _rendered(subject, statements, {name: getattr(draft, name) for name in PARTS})
     last = FeedEntry.objects.filter(subject=subject, position=draft.covers_to).select_related("event").first()
     return Representation.objects.create(
         subject=subject,

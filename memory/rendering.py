@@ -6,6 +6,7 @@ with its line break when the version is made, so that a read needs no tokenizer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -94,6 +95,14 @@ def fit(lines: Sequence[str], line_tokens: Sequence[int], budget: int) -> Render
         taken.append((line, size))
         left -= needed
     return Rendered("\n".join(line for line, _ in taken), [size for _, size in taken])
+
+
+def reworded(text: str, sentence: str, instead: str = "") -> str:
+    """Return ``text`` with a sentence that it has word for word taken out, or another in its place."""
+    said = re.escape(sentence.strip().rstrip(".!"))
+    whole = re.compile(rf"(?:^|(?<=[.!?]\s)){said}(?:[.!]+(?=\s|$)|$)[ \t]*", re.IGNORECASE | re.MULTILINE)
+    other = f"{instead.rstrip()} " if instead else ""
+    return re.sub(r" +$", "", whole.sub(lambda _: other, text), flags=re.MULTILINE).strip()
 
 
 def _count(lines: Sequence[str]) -> list[int]:

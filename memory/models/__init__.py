@@ -3,7 +3,7 @@
 from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey
 from memory.models.log import Event
-from memory.models.representations import Conclusion, Evidence, Representation, Ruling, Serving, Span
+from memory.models.representations import Conclusion, Correction, Evidence, Representation, Ruling, Serving, Span
 from memory.models.subjects import FeedEntry, Line, Subject
 from memory.models.tenants import App, Participant, Project, Session, User
 
@@ -11,6 +11,7 @@ __all__ = [
     "ApiKey",
     "App",
     "Conclusion",
+    "Correction",
     "Event",
     "Evidence",
     "FeedEntry",

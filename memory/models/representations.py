@@ -126,7 +126,11 @@ class Serving(models.Model):
 
 
 class Conclusion(PublicModel):
-    """One self-contained statement about a subject. Where it stands, ``Span`` says; what it rests on, ``Evidence``."""
+    """One self-contained statement about a subject. Where it stands, ``Span`` says; what it rests on, ``Evidence``.
+
+    ``pinned``, ``retracted`` and ``importance`` are what humans have said of it last (``memory.corrections``); the
+    database refuses every other change (migration 0008).
+    """
 
     class Level(models.TextChoices):
         """How it was reached."""
@@ -145,12 +149,14 @@ class Conclusion(PublicModel):
     held_until = models.DateField(null=True, blank=True)
     importance = models.SmallIntegerField(default=3)
     pinned = models.BooleanField(default=False, db_default=False)
+    retracted = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subject", "fingerprint"], name="conclusion_unique_in_subject"),
             models.CheckConstraint(condition=~Q(content=""), name="conclusion_says_something"),
             models.CheckConstraint(condition=Q(importance__range=(1, 5)), name="conclusion_importance_range"),
+            models.CheckConstraint(condition=~Q(pinned=True, retracted=True), name="conclusion_pinned_or_retracted"),
         ]
 
     def __str__(self) -> str:
@@ -199,3 +205,42 @@ class Evidence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.conclusion_id} rests on {self.event_id}"
+
+
+class Correction(PublicModel):
+    """What a human said of a statement, and the version that it made; the database refuses to change it.
+
+    The newest about a statement counts (by the version's number: clocks disagree). ``replaced_by`` is the statement
+    that an edit put in its place.
+    """
+
+    class Act(models.TextChoices):
+        """What was done."""
+
+        ADD = "add"
+        EDIT = "edit"
+        RETRACT = "retract"
+        PIN = "pin"
+        UNPIN = "unpin"
+
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="corrections")
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="correction")
+    representation = models.OneToOneField(Representation, on_delete=models.PROTECT, related_name="correction")
+    act = models.CharField(max_length=16, choices=Act)
+    conclusion = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="corrections")
+    replaced_by = models.ForeignKey(
+        Conclusion, on_delete=models.PROTECT, null=True, blank=True, related_name="replaces"
+    )
+    by = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(replaced_by=None) | (Q(act="edit") & ~Q(replaced_by=F("conclusion"))),
+                name="correction_replaces_by_editing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act} {self.conclusion}"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from memory import keys, log, publishing, quarantine, tenants
+from memory import corrections, keys, log, publishing, quarantine, tenants
 from memory.models import Conclusion, Event, Evidence, Representation, Subject
 from tests.store.helpers import concluded, draft_on, person, refused, said
 
@@ -19,7 +19,10 @@ def kept(db):
     line = publishing.open_line(subject, "recipe")
     version = concluded(line, "Ana lives in Lisbon.", evidence=[event])
     quarantine.discard(publishing.quarantine(line.pk, draft_on(line), "bad"), reason="It is bad.", by="olga")
-    return SimpleNamespace(event=event, version=version.pk, conclusion=Conclusion.objects.get().pk)
+    conclusion = Conclusion.objects.get()
+    corrections.retract(subject, conclusion.pk, by="olga")
+    corrections.pin(subject, conclusion.pk, by="olga")
+    return SimpleNamespace(event=event, version=version.pk, conclusion=conclusion.pk)
 
 
 CHANGES = {
@@ -36,7 +39,10 @@ CHANGES = {
     "memory_ruling": ("id", "created_at", "representation_id", "decision", "made_id", "by", "reason"),
     "memory_conclusion": (
         "id", "created_at", "subject_id", "content", "fingerprint", "level", "about_id", "held_from", "held_until",
-        "importance",
+    ),
+    "memory_correction": (
+        "id", "created_at", "subject_id", "event_id", "representation_id", "act", "conclusion_id", "replaced_by_id",
+        "by", "reason",
     ),
     "memory_evidence": ("conclusion_id", "event_id", "representation_id"),
 }  # fmt: skip
@@ -66,7 +72,8 @@ def columns(table: str) -> dict[str, str]:
     ("memory_representation", set()),
     ("memory_serving", set()),
     ("memory_ruling", set()),
-    ("memory_conclusion", {"pinned"}),
+    ("memory_conclusion", {"pinned", "retracted", "importance"}),
+    ("memory_correction", set()),
     ("memory_evidence", set()),
 ])  # fmt: skip
 def test_every_column_is_either_kept_or_known_to_change(db, table, may_change):
@@ -93,17 +100,18 @@ def test_a_delete_by_sql_is_refused(kept, table):
 def test_what_was_refused_has_changed_nothing(kept):
     refused("UPDATE memory_event SET content = 'forged'")
     refused("DELETE FROM memory_event")
-    assert Event.objects.get().content == "I moved to Lisbon."
-    assert Evidence.objects.get().event_id == kept.event
-    assert Representation.objects.get(status="published").text == "## Known\n- Ana lives in Lisbon."
+    assert Event.objects.get(pk=kept.event).content == "I moved to Lisbon."
+    assert Evidence.objects.filter(conclusion=kept.conclusion, event=kept.event).exists()
+    assert Representation.objects.get(pk=kept.version).text == "## Known\n- Ana lives in Lisbon."
 
 
-def test_metadata_and_pins_may_change(kept):
+def test_metadata_and_what_humans_say_of_a_statement_may_change(kept):
     assert Event.objects.filter(pk=kept.event).update(metadata={"seen": True}) == 1
-    assert Conclusion.objects.filter(pk=kept.conclusion).update(pinned=True) == 1
+    assert Conclusion.objects.filter(pk=kept.conclusion).update(pinned=True, importance=5) == 1
+    assert Conclusion.objects.filter(pk=kept.conclusion).update(pinned=False, retracted=True) == 1
     refused("UPDATE memory_event SET metadata = '{}', content = 'forged'")
     refused("UPDATE memory_conclusion SET pinned = false, content = 'forged'")
-    assert Event.objects.get().metadata == {"seen": True}
+    assert Event.objects.get(pk=kept.event).metadata == {"seen": True}
 
 
 @pytest.fixture
