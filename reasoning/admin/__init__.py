@@ -1,5 +1,5 @@
-"""The loop in the Django admin: prompt versions, work, passes, workers, and what it adds to the store's pages."""
+"""The loop in the Django admin: prompts, work, passes, workers, spending, and what it adds to the store's pages."""
 
-from reasoning.admin import prompts, providers, quarantine, queue, store_sections, work
+from reasoning.admin import prompts, providers, quarantine, queue, spending, store_sections, work
 
-__all__ = ["prompts", "providers", "quarantine", "queue", "store_sections", "work"]
+__all__ = ["prompts", "providers", "quarantine", "queue", "spending", "store_sections", "work"]

@@ -6,22 +6,44 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
+from memory import clock
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppFilter, Chosen
 from memory.admin.links import link, when
 from memory.models import Line
-from reasoning import queue, signals
+from reasoning import queue, reconcile, signals
+from reasoning.admin.amounts import money
 from reasoning.models import Pass, PromptVersion, Work, Worker
 
 WINDOW = 50_000
+ACCOUNT_SECONDS = 20
+"""The account of all events reads the whole store; where that takes longer, it is the command's work."""
+
+STATES = (
+    ("not_taken_in", "committed; no worker has looked at them yet"),
+    ("waiting", "a worker takes them when they are due"),
+    ("leased", "a worker is at them"),
+    ("held", "a budget, or the price of a model, is missing"),
+    ("parked", "they failed again and again: an operator must act"),
+    ("covered", "a version covers them"),
+)
+FAULTS = (
+    ("stateless", "in no state: nobody will read them"),
+    ("uncovered", "stepped over: no version covers them"),
+    ("doubled", "covered twice"),
+    ("misplaced", "where cursors, versions and feeds disagree"),
+)
 _SUBJECT = (
     "line__subject__user",
     "line__subject__observer",
@@ -71,13 +93,40 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     search_help_text = "A part of the name of the user, session or project."
     ordering = ("-pk",)
     sortable_by = ()
-    actions = ("retry", "skip")
+    actions = ("ask_again", "retry", "skip")
     page_related = ("app", "line", *_SUBJECT)
+    change_list_template = "admin/reasoning/work/change_list.html"
     change_form_template = "admin/reasoning/work/change_form.html"
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may let parked work be tried again."""
+        """Whether this user may let parked or held work be tried again."""
         return request.user.has_perm("reasoning.change_work")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the account of all events."""
+        view = self.admin_site.admin_view(self.reconcile_view)
+        return [path("reconcile/", view, name="reasoning_work_reconcile"), *super().get_urls()]
+
+    def reconcile_view(self, request: HttpRequest) -> HttpResponse:
+        """Show where every event is, and that none is lost or was covered twice."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = '{ACCOUNT_SECONDS}s'")
+                account = reconcile.account()
+        except OperationalError:
+            account = None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Where every event is",
+            "opts": self.opts,
+            "account": account,
+            "states": account and [(name, text, getattr(account, name)) for name, text in STATES],
+            "faults": account and [(name, text, getattr(account, name)) for name, text in FAULTS],
+            "seconds": ACCOUNT_SECONDS,
+        }
+        return TemplateResponse(request, "admin/reasoning/work/reconcile.html", context)
 
     @admin.display(description="subject")
     def subject_link(self, row: Work) -> SafeString | str:
@@ -110,6 +159,19 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Show how the last pass failed, and how its error begins."""
         error = Truncator(row.last_error).chars(120)
         return f"{row.last_failure}: {error}" if row.last_failure else "–"
+
+    @admin.action(description="Ask again now (held work)", permissions=["retry"])
+    def ask_again(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
+        """Let the selected work that is held ask its budgets again, now."""
+        with transaction.atomic():
+            held = list(queryset.filter(state=Work.State.HELD).order_by("pk"))
+            for row in held:
+                waiting = Work.objects.filter(pk=row.pk, state=Work.State.HELD)
+                waiting.update(state=Work.State.WAITING, due_at=clock.now())
+                self.log_change(request, row, "Asked again.")
+            transaction.on_commit(signals.wake, robust=True)
+        text = f"{len(held)} held {'row asks' if len(held) == 1 else 'rows ask'} again; others were left as they were."
+        self.message_user(request, text, messages.SUCCESS if held else messages.WARNING)
 
     @admin.action(description="Retry parked work", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
@@ -153,6 +215,7 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
         "prompt_link",
         "model",
         "tokens",
+        "shown_cost",
         "duration",
     )
     list_select_related = ("prompt_version", "representation", *_SUBJECT)
@@ -194,8 +257,13 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
 
     @admin.display(description="tokens in, out")
     def tokens(self, row: Pass) -> str:
-        """Show what it cost."""
+        """Show what it took."""
         return f"{row.input_tokens:,}, {row.output_tokens:,}"
+
+    @admin.display(description="cost")
+    def shown_cost(self, row: Pass) -> str:
+        """Show what it cost."""
+        return cost_of(row)
 
     @admin.display(description="started")
     def began(self, row: Pass) -> str:
@@ -212,6 +280,8 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
         return {
             "subtitle": f"{row.line.subject}, {when(row.started_at, seconds=True)}",
             "took": took(row),
+            "cost": cost_of(row),
+            "charged": f"{row.charged_tokens:,} tokens, {money(row.charged_cost)}" if row.charged_tokens else "–",
             "event_count": (row.covers_to or 0) - (row.covers_from or 0),
         }
 
@@ -243,6 +313,11 @@ class WorkerAdmin(ReadOnlyAdmin[Worker]):
 def took(row: Pass) -> str:
     """Return how long a pass took, in seconds."""
     return "–" if row.ended_at is None else f"{(row.ended_at - row.started_at).total_seconds():.2f} s"
+
+
+def cost_of(row: Pass) -> str:
+    """Return what a pass cost: nothing is known of it while it runs, or where nobody knew the price or the tokens."""
+    return "–" if row.outcome == Pass.Outcome.RUNNING else money(row.cost)
 
 
 def _ago(moment: datetime, now: datetime) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
+from decimal import Decimal
 from functools import partial
 
 from django.contrib.auth import get_user_model
@@ -14,7 +15,7 @@ from memory import log, tenants
 from memory.log import NewEvent
 from memory.models import App, Representation, User
 from reasoning import passes, queue
-from reasoning.models import Work
+from reasoning.models import Budget, Price, PromptVersion, Spend, Work
 from reasoning.passes import Prepared
 from reasoning.providers.base import Answer, Completion, Failure, Level, ProviderError, Retirement, Statement, Usage
 from tests.loop.helpers import STEP
@@ -210,3 +211,23 @@ def project_with_session(app: App, names: Sequence[str] = ("atlas",)) -> None:
         session, _ = tenants.make_session(app, one, f"about {name}", project=project)
         tenants.join(session, one, observes_others=True)
         tenants.join(session, other, observes_others=True)
+
+
+def spending(app: App, *, model: str = "gpt-4o-mini", rows: int = 1, period: str = "day") -> Budget:
+    """What an app spent on so many days, a budget of it, and the model's price."""
+    version = PromptVersion.objects.get(app=None, kind="user", is_live=True)
+    today = timezone.now().astimezone(UTC).date()
+    for days in range(rows):
+        Spend.objects.get_or_create(
+            app=app, day=today - timedelta(days=days), prompt_version=version, provider="openai", model=model,
+            defaults={
+                "calls": 3, "input_tokens": 3_720, "output_tokens": 540, "cached_tokens": 2_700, "tokens": 4_260,
+                "cost": Decimal("0.000882"),
+            },
+        )  # fmt: skip
+    Price.objects.get_or_create(
+        model=model,
+        since=date(2026, 1, 1),
+        defaults={"input_price": Decimal("0.15"), "cached_price": Decimal("0.075"), "output_price": Decimal("0.6")},
+    )
+    return Budget.objects.create(app=app, period=period, tokens=1_000_000, money=5)

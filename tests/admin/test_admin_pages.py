@@ -18,7 +18,7 @@ from memory.admin import base
 from memory.admin import log as log_admin
 from memory.models import ApiKey, App, Conclusion, Event, Project, Representation, Session, Subject, User
 from reasoning import circuit, prompt_versions
-from reasoning.models import Pass, PromptVersion, ProviderState, Work, Worker
+from reasoning.models import Budget, Pass, Price, PromptVersion, ProviderState, Spend, Work, Worker
 from reasoning.providers.base import Failure, ProviderError
 from tests.admin import data
 
@@ -26,9 +26,10 @@ pytestmark = pytest.mark.django_db
 
 MODELS = [
     App, User, Project, Session, Event, Subject, Representation, Conclusion, ApiKey, PromptVersion, Work, Pass, Worker,
-    ProviderState,
+    ProviderState, Price, Budget, Spend,
 ]  # fmt: skip
-NOTHING_EDITABLE = [Event, Subject, Representation, Conclusion, Work, Pass, Worker, ProviderState]
+DELETABLE = [Price, Budget]
+NOTHING_EDITABLE = [Event, Subject, Representation, Conclusion, Work, Pass, Worker, ProviderState, Spend]
 NO_CHANGE = [*NOTHING_EDITABLE, ApiKey, PromptVersion]
 REFUSED, FOUND, MOVED = 403, 200, 302
 
@@ -78,6 +79,7 @@ def ana():
     keys.create("agent", "app", app=user.app)
     Worker.objects.create(name="host:1", started_at=timezone.now(), beat_at=timezone.now(), in_flight=3)
     circuit.failed("openai", ProviderError(Failure.QUOTA, "The key has no credit left."))
+    data.spending(user.app)
     return user
 
 
@@ -115,6 +117,7 @@ def test_lists_make_as_many_queries_for_50_rows_as_for_5(operator):
             prompt_versions.create("user", "Text", message="More", app=app)
             Worker.objects.create(name=f"{name}:{i}", started_at=now, beat_at=now)
             circuit.failed(f"{name}:{i}", ProviderError(Failure.QUOTA, "The key has no credit left."))
+            data.spending(App.objects.get(name=f"{name} {i}"), model=f"model {name} {i}")
 
     def counts():
         return {model.__name__: queries_of(operator, list_of(model)) for model in MODELS}
@@ -140,14 +143,19 @@ def test_pages_make_as_many_queries_for_much_as_for_little(operator):
             Session.objects.get(name="long"),
             subject.app,
             PromptVersion.objects.get(kind="user"),
+            Budget.objects.get(app=subject.app, period="day"),
+            Price.objects.earliest("pk"),
+            Spend.objects.earliest("pk"),
         ]
         return {type(row).__name__: queries_of(operator, page_of(row)) for row in rows}
 
     data.crowd(1)
     user = User.objects.get(name="user 0")
     data.grow(user, 5, statements=2)
+    data.spending(user.app)
     little = counts()
     data.grow(user, 20, statements=10)
+    data.spending(user.app, rows=20, period="month")
     assert counts() == little
     assert max(little.values()) <= 20, little
 
@@ -167,7 +175,7 @@ def test_what_is_immutable_has_no_add_change_or_delete(operator, ana, model):
     assert not re.search(r'<(input|textarea|select)[^>]* name="(content|text|state|outcome|name)"', page)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [each for each in MODELS if each not in DELETABLE], ids=lambda model: model.__name__)
 def test_nobody_deletes(operator, ana, model):
     row = model._default_manager.first()
     answer = operator.post(reverse(f"{name_of(model)}_delete", args=[row.pk]), {"post": "yes"})
