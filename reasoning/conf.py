@@ -86,6 +86,9 @@ class ReasoningSettings(Section):
     """An answer may add so many tokens for each token of new events (and ``gate_growth_tokens`` whatever came)."""
 
     gate_growth_tokens: int = 400
+    gate_empty_tokens: int = 200
+    """An answer that says nothing at all of more tokens than this is no answer; 0: it is."""
+
     gate_instructions: bool = True
     """Whether text that reads like instructions to the agent is kept from readers."""
 
@@ -123,6 +126,8 @@ class ReasoningSettings(Section):
             found.append(("GATE_GROWTH_RATIO", "Set it to a number, 0 or more."))
         if not _is_number(self.gate_growth_tokens, int) or self.gate_growth_tokens < 0:
             found.append(("GATE_GROWTH_TOKENS", "Set it to a whole number, 0 or more."))
+        if not _is_number(self.gate_empty_tokens, int) or self.gate_empty_tokens < 0:
+            found.append(("GATE_EMPTY_TOKENS", "Set it to a whole number, 0 or more."))
         for key in ("gate_instructions", "gate_secrets", "gate_language"):
             if not isinstance(getattr(self, key), bool):
                 found.append((key.upper(), "Set it to True or False."))

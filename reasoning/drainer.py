@@ -16,11 +16,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 from memory import clock, ids
 from memory.errors import Conflict, Refusal
@@ -44,6 +48,9 @@ _BREATH_SECONDS = 0.05
 """The least time between two looks: what is due and not to be had (another holds it) is no reason to spin."""
 
 _CLOSE_SECONDS = 10.0
+_THREADS = "honcho-db"
+_SILENT = timedelta(hours=1)
+"""Workers that were seen no more for so long were killed: nobody else takes their row away."""
 
 log = structlog.get_logger("honcho.reasoning")
 
@@ -70,7 +77,9 @@ class Drainer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._look_again_until = 0.0
-        self._threads = ThreadPoolExecutor(self.settings.worker_concurrency, thread_name_prefix="honcho-db")
+        self._threads = ThreadPoolExecutor(self.settings.worker_concurrency, thread_name_prefix=_THREADS)
+        # A heartbeat does not queue behind the passes.
+        self._heart = ThreadPoolExecutor(1, thread_name_prefix=_THREADS)
 
     def stop(self) -> None:
         """Claim no more; ``run`` ends when what is in flight has."""
@@ -81,6 +90,7 @@ class Drainer:
     async def run(self, *, seconds: float | None = None, until_idle: bool = False) -> None:
         """Drain until stopped, for ``seconds``, or until nothing is due nor in flight."""
         self._loop = asyncio.get_running_loop()
+        await self._try(_forget_silent_workers)
         deadline = None if seconds is None else time.monotonic() + seconds
         helpers = [asyncio.create_task(self._beat())]
         if not until_idle:
@@ -224,9 +234,10 @@ class Drainer:
         period = min(BEAT_SECONDS, self.settings.lease_seconds / 3)
         while True:
             try:
-                await self._database(_beat_worker, self.name, len(self.in_flight))
+                await self._run(self._heart, _beat_worker, self.name, len(self.in_flight))
                 if self.in_flight:
-                    await self._database(queue.renew, [claim.token for claim, _ in self.in_flight.values()])
+                    tokens = [claim.token for claim, _ in self.in_flight.values()]
+                    await self._run(self._heart, queue.renew, tokens)
             except DatabaseError as error:
                 log.warning("heartbeat_missed", error=type(error).__name__)
             await asyncio.sleep(period)
@@ -256,8 +267,11 @@ class Drainer:
 
     async def _database(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` in a thread that has a database connection."""
+        return await self._run(self._threads, function, *args, **kwargs)
+
+    async def _run(self, threads: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: _with_healthy_connection(function, *args, **kwargs))
+        return await loop.run_in_executor(threads, lambda: _with_healthy_connection(function, *args, **kwargs))
 
     async def _try(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
         """Run ``function`` as ``_database`` does; a database that is away then is no reason not to end."""
@@ -267,14 +281,27 @@ class Drainer:
             log.warning("database_unavailable", error=type(error).__name__)
 
     async def _close(self) -> None:
-        everyone = threading.Barrier(self.settings.worker_concurrency)
-        for _ in range(self.settings.worker_concurrency):
-            self._threads.submit(_close_connection, everyone)
-        self._threads.shutdown(wait=True)
+        for threads, count in ((self._threads, self.settings.worker_concurrency), (self._heart, 1)):
+            everyone = threading.Barrier(count)
+            for _ in range(count):
+                threads.submit(_close_connection, everyone)
+            threads.shutdown(wait=True)
         for step in self.chain:
             close = getattr(step.provider, "close", None)
             if close is not None:
                 await close()
+
+
+@receiver(connection_created)
+def _do_not_hold_locks_when_frozen(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Let the database end what a drainer began and, frozen or cut off, does not go on with.
+
+    Its locks would hold its lines for as long as it stands still, however long ago their leases ran out.
+    """
+    if threading.current_thread().name.startswith(_THREADS):
+        with connection.cursor() as cursor:
+            milliseconds = int(ReasoningSettings.load().lease_seconds * 1_000)
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
 
 
 def _with_healthy_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -306,6 +333,10 @@ def _beat_worker(name: str, in_flight: int) -> None:
         defaults={"beat_at": now, "in_flight": in_flight},
         create_defaults={"beat_at": now, "in_flight": in_flight, "started_at": now},
     )
+
+
+def _forget_silent_workers() -> None:
+    Worker.objects.filter(beat_at__lt=clock.now() - _SILENT).delete()
 
 
 def _forget_worker(name: str) -> None:

@@ -28,6 +28,7 @@ SUPERUSER = "postgres"
 DATABASE = "honcho"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root: where we are root, it runs as this user
 START_SECONDS = 300  # recovery after a crash can take its time
+SETTLE_SECONDS = 60  # how long a server that somebody else starts or stops may take
 LOG_BYTES = 10_000_000  # a longer server log is begun anew at the next start
 ORPHAN_SECONDS = 30  # how long the children of a killed server may take to notice
 SOCKET_PATH_LIMIT = 103  # bytes that every platform allows in the path of a socket
@@ -182,8 +183,23 @@ def _is_postgres(pid: int) -> bool:
         return False
 
 
+def _settled(folder: Path) -> Address | None:
+    """Wait while a server of this folder starts or stops; return its address if it is up then."""
+    give_up = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < give_up:
+        lines = _pid_file(folder)
+        if not lines or not lines[0].isdigit() or not _is_postgres(int(lines[0])):
+            return None
+        if (address := _running(folder, verify=True)) is not None:
+            return address
+        time.sleep(0.1)
+    return None
+
+
 def _start(folder: Path, settings: Mapping[str, str]) -> Address:
-    """Start the server, after making its folder where there is none."""
+    """Start the server, after making its folder where there is none, or join one that starts at this moment."""
+    if (address := _settled(folder)) is not None:
+        return address
     if not (folder / "PG_VERSION").exists():
         _create(folder)
     _check_version(folder)

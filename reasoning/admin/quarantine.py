@@ -201,7 +201,7 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
             "retired_count": len(retired),
             "statements": with_evidence(standing.order_by(*order), row.subject.versions),
             "limit": SHOWN,
-            "item": Pass.objects.filter(pk=_key(row, "pass")).select_related("prompt_version", "line").first(),
+            "item": _pass_of(row),
             "work": Work.objects.filter(line=row.line_id).first(),
             "event_count": row.covers_to - row.covers_from,
             "version": Representation(pk=row.pk, number=row.number),
@@ -317,6 +317,11 @@ def ruled(request: HttpRequest, row: Representation) -> Section | None:
 def _key(row: Quarantined, maker: str) -> UUID | None:
     """Return the id of the pass or prompt version that made a version. (A pass knows only what it published.)"""
     return ids.decode(str(row.made_by.get(maker, "")))
+
+
+def _pass_of(row: Quarantined) -> Pass | None:
+    key = _key(row, "pass")
+    return Pass.objects.select_related("prompt_version", "line").filter(pk=key).first() if key else None
 
 
 def _ruling_of(row: Quarantined) -> Ruling | None:

@@ -20,9 +20,11 @@ def judge(request: Request, answer: Answer, settings: ReasoningSettings, provide
     rest, withheld, held_back = parts.withhold(request, admissible, settings)
     # The other gates judge what readers would get.
     refused = [*broken, *size.shrunk(request, rest, settings), *size.grown(request, rest, settings)]
-    # The built-in reasoner frames what was said in English, whatever the language, and cannot do otherwise.
-    if settings.gate_language and provider != LocalProvider.name:
-        refused.extend(language.flipped(request, rest))
+    # The built-in reasoner would say the same again: it knows phatic talk, and frames in English whatever was said.
+    if provider != LocalProvider.name:
+        refused.extend(structure.silent(request, answer, settings))
+        if settings.gate_language:
+            refused.extend(language.flipped(request, rest))
     return Verdict(rest, tuple(refused), tuple(withheld), held_back)
 
 

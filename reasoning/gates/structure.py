@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from memory import tokens
 from memory.models import Event
+from reasoning.conf import ReasoningSettings
 from reasoning.gates.verdict import Gate, Problem
 from reasoning.providers.base import Answer, Request, Statement
 
@@ -19,6 +21,15 @@ def empty(request: Request, answer: Answer) -> Iterator[Problem]:
         yield Problem(Gate.EMPTY, "It would leave nothing of the summary.")
     if (request.card or request.now) and not (answer.card or answer.now or answer.add):
         yield Problem(Gate.EMPTY, "It would leave nothing of the card and of what matters now.")
+
+
+def silent(request: Request, answer: Answer, settings: ReasoningSettings) -> Iterator[Problem]:
+    """Yield that an answer says nothing at all of much that people said: its events would count as read."""
+    if answer.add or answer.retire or answer.card or any((answer.now, answer.short_summary, answer.long_summary)):
+        return
+    said = [event.content for event in request.events if event.origin in (Event.Origin.USER, Event.Origin.OPERATOR)]
+    if settings.gate_empty_tokens and sum(tokens.count_each(said)) > settings.gate_empty_tokens:
+        yield Problem(Gate.EMPTY, "It says nothing of all that was said.")
 
 
 def schema(request: Request, answer: Answer) -> Iterator[Problem]:

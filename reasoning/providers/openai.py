@@ -8,9 +8,11 @@ a server sends ends in a :class:`Completion` or in a :class:`ProviderError` of t
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -158,6 +160,8 @@ class OpenAIProvider:
         if problems:
             raise ProviderError(Failure.REFUSED, " ".join(problems))
         messages = build_messages(request)
+        if "openai" not in sys.modules:  # it takes seconds, in which no heartbeat would be sent
+            await asyncio.to_thread(importlib.import_module, "openai")
         seconds = min(self.timeout, request.timeout)
         try:
             async with asyncio.timeout(seconds) as clock:

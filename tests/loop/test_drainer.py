@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from memory import publishing
+from memory import clock, publishing
 from memory.models import Representation, Subject
 from reasoning import drainer as drainer_module
 from reasoning import passes, providers, queue, signals
@@ -82,7 +83,7 @@ def test_dozens_of_calls_are_in_flight_on_two_connections_and_none_is_held_durin
         until(lambda: published() == 40, "all should be published")
         most = max(most, len(others_connected()))
     assert provider.peak == 32
-    assert most == 3, "two connections for its work and one that listens"
+    assert most == 4, "two connections for its work, one for its heartbeat and one that listens"
     assert set(outcomes()) == {"published"}
 
 
@@ -431,3 +432,57 @@ def test_a_statement_of_each_event_has_it_as_evidence():
     events = say(*(f"line {number}" for number in range(30)))
     drain(FakeProvider(lambda request: Answer(add=tuple(Statement(e.content, (e.number,)) for e in request.events))))
     assert_evidence_once(subject, events)
+
+
+def test_a_drainer_that_freezes_in_a_transaction_does_not_hold_its_line(settings):
+    settings.HONCHO = AT_ONCE | {"LEASE_SECONDS": 0.5}
+    subject = person()
+    say("one")
+    frozen, thaw = threading.Event(), threading.Event()
+    claim = claimed()
+
+    def freeze() -> None:
+        with transaction.atomic():
+            queue.held(claim)
+            frozen.set()
+            thaw.wait(30)
+
+    drainer = Drainer(Step(FakeProvider()))
+    stands_still = drainer._threads.submit(drainer_module._with_healthy_connection, freeze)
+    try:
+        assert frozen.wait(10)
+        until(lambda: Work.objects.filter(due_at__lt=clock.now()).exists(), "the lease runs out")
+        until(lambda: [claim.token for claim in queue.claim(1, "another")], "another takes it over")
+    finally:
+        thaw.set()
+    with pytest.raises(DatabaseError):
+        stands_still.result(30)
+    asyncio.run(drainer._close())
+    assert Work.objects.get(line__subject=subject).leased_by == "another"
+
+
+def test_a_heartbeat_does_not_queue_behind_the_passes(settings, monkeypatch):
+    settings.HONCHO = AT_ONCE | {"WORKER_CONCURRENCY": 1, "LEASE_SECONDS": 1.5}
+    person()
+    say("one")
+    slow = threading.Event()
+    prepare = passes.prepare
+
+    def slow_prepare(claim, step):
+        slow.wait(4)
+        return prepare(claim, step)
+
+    monkeypatch.setattr(passes, "prepare", slow_prepare)
+    with draining(FakeProvider()):
+        until(lambda: Work.objects.filter(state="leased").exists(), "it is leased")
+        first = Work.objects.get().due_at
+        until(lambda: Work.objects.get().due_at > first, "its lease is renewed while every thread is busy", 3.5)
+        slow.set()
+        until(lambda: Work.objects.filter(state="idle").exists(), "it is done")
+
+
+def test_workers_that_were_killed_are_forgotten():
+    Worker.objects.create(name="dead", started_at=clock.now(), beat_at=clock.now() - timedelta(hours=2))
+    Worker.objects.create(name="slow", started_at=clock.now(), beat_at=clock.now() - timedelta(minutes=2))
+    drain()
+    assert list(Worker.objects.values_list("name", flat=True)) == ["slow"]

@@ -45,6 +45,29 @@ def gates(request: Request, answer: Answer, settings: ReasoningSettings = SETTIN
     return [problem.gate for problem in judge(request, answer, settings).refused]
 
 
+class TestSilence:
+    """An answer that says nothing at all of much that people said."""
+
+    FIRST = Request(Kind.USER, "Ana", (shown(1, content="I sail to Porto with my brother. " * 40),))
+
+    def test_it_is_no_answer_for_its_events_would_count_as_read(self):
+        assert refused(self.FIRST, Answer()) == [(Gate.EMPTY, "It says nothing of all that was said.")]
+
+    def test_anything_said_is_an_answer(self):
+        assert gates(self.FIRST, Answer(now="Ana sails.")) == []
+
+    def test_little_may_be_nothing_and_so_may_what_no_human_said(self):
+        assert gates(replace(self.FIRST, events=(shown(1, content="Ok, thanks!"),)), Answer()) == []
+        assert gates(replace(self.FIRST, events=(replace(self.FIRST.events[0], origin="agent"),)), Answer()) == []
+
+    def test_the_limit_is_a_setting(self):
+        assert gates(self.FIRST, Answer(), replace(SETTINGS, gate_empty_tokens=0)) == []
+        assert gates(self.FIRST, Answer(), replace(SETTINGS, gate_empty_tokens=10_000)) == []
+
+    def test_the_local_reasoner_would_say_the_same_again(self):
+        assert judge(self.FIRST, Answer(), SETTINGS, "local").refused == ()
+
+
 class TestForm:
     def test_a_good_answer_passes_as_it_is(self):
         verdict = judge(REQUEST, GOOD, SETTINGS)
