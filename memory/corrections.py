@@ -191,6 +191,8 @@ def _do(made: _Correction) -> Conclusion:
 def _log(made: _Correction) -> LoggedEvent:
     """Append the act to the subject's own feed, and no other's: what stands elsewhere is another statement."""
     validation.text(made.word.reason, ("reason",), most=REASON_LENGTH)
+    if made.word.client_id is not None:
+        validation.text(made.word.client_id, ("id",), most=255, least=1)
     said = {
         "act": made.act.value,
         "conclusion": made.statement.public_id,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -416,6 +419,25 @@ def test_two_who_correct_at_once_wait_for_each_other(transactional_db):
     together(*[lambda i=i: corrections.add(subject, f"Statement {i}.", by=WHO) for i in range(6)])
     assert sorted(Correction.objects.values_list("representation__number", flat=True)) == [1, 2, 3, 4, 5, 6]
     assert len(contents(current())) == 6
+
+
+def test_a_line_that_is_opened_during_a_correction_has_it(transactional_db):
+    subject = person()
+    publishing.open_line(subject, "recipe")
+    said_so = threading.Event()
+
+    def correct():
+        with transaction.atomic():
+            corrections.add(subject, "Ana sails.", by=WHO)
+            said_so.set()
+            time.sleep(0.5)
+
+    def open_another():
+        assert said_so.wait(20)
+        publishing.open_line(subject, "fresh")
+
+    together(correct, open_another)
+    assert Span.objects.filter(line__recipe="fresh", until=None).count() == 1
 
 
 def test_two_who_open_the_first_line_at_once_lose_nothing(transactional_db):
