@@ -20,6 +20,8 @@ from django.db import connection, transaction
 
 from memory.models import Event, FeedEntry, Subject
 
+_MOST_LOOKED_AT = 1_000
+
 _LOCK = """
 SELECT id FROM memory_subject WHERE id IN (
     SELECT DISTINCT subject_id FROM (
@@ -115,9 +117,14 @@ def lock_subject(subject_id: UUID) -> Subject:
     return Subject.objects.select_for_update(no_key=True).get(pk=subject_id)
 
 
-def tail(subject_id: UUID, after: int, limit: int) -> list[Event]:
-    """Return the newest ``limit`` events that a version covering up to ``after`` has not seen, oldest first."""
+def tail(subject_id: UUID, after: int, limit: int, by: datetime | None = None) -> list[Event]:
+    """Return the newest ``limit`` events that a version covering up to ``after`` has not seen, oldest first.
+
+    With ``by``, as they were at that moment: those recorded by then, of the first 1,000 that it has not seen.
+    """
     not_seen = FeedEntry.objects.filter(subject_id=subject_id).select_related("event__author")
+    if by is not None:
+        not_seen = not_seen.filter(event__recorded_at__lte=by).exclude(position__gt=after + _MOST_LOOKED_AT)
     numbered = not_seen.filter(position__gt=after).order_by("-position")[:limit]
     not_numbered = not_seen.filter(position=None).order_by("-event_id")[:limit]
     events = [entry.event for entry in (*numbered, *not_numbered)]

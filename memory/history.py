@@ -63,7 +63,7 @@ def events(
     ``since`` and ``until`` bound when they occurred (inclusive, exclusive); ``cursor`` is the last event of the page
     before; ``reverse`` begins with the newest.
     """
-    found = _of(place).select_related("author")
+    found = events_of(place).select_related("author")
     if kind is not None:
         found = found.filter(kind=kind)
     if author is not None:
@@ -77,7 +77,8 @@ def events(
     return list(found.order_by("-pk" if reverse else "pk")[:limit])
 
 
-def _of(place: Place) -> QuerySet[Event]:
+def events_of(place: Place) -> QuerySet[Event]:
+    """Return the events of a session, user or project."""
     if place.session_id is not None:
         return Event.objects.filter(session_id=place.session_id)
     if place.user_id is not None:
@@ -95,7 +96,7 @@ def names_of(users: Iterable[UUID | None]) -> dict[UUID | None, str]:
 
 def find_version(subject: Subject, number: int) -> Representation:
     """Return a version of a subject, published or not, or raise :class:`NotFound`."""
-    found = Representation.objects.filter(subject=subject, number=number).select_related("parent").first()
+    found = Representation.objects.filter(subject=subject, number=number).select_related("parent", "subject").first()
     if found is None:
         raise NotFound(f"There is no version {number}")
     return found
@@ -103,12 +104,18 @@ def find_version(subject: Subject, number: int) -> Representation:
 
 def statements(representation: Representation) -> list[Statement]:
     """Return what stands in a version, with the events each statement rested on by then. Two statements of SQL."""
-    return _with_sources(representation, spans_at(representation))
+    return with_sources(representation, spans_at(representation))
+
+
+def holds(span: Span, version: Representation) -> bool:
+    """Say whether a statement stands in a version by this span."""
+    since, until = span.since, span.until
+    return span.line_id == version.line_id and since <= version.number and (until is None or until > version.number)
 
 
 def versions(subject: Subject, *, before: int | None = None, limit: int = 20) -> list[Version]:
     """Return up to ``limit`` versions below number ``before``, newest first. One statement."""
-    found = Representation.objects.filter(subject=subject).select_related("parent").order_by("-number")
+    found = Representation.objects.filter(subject=subject).select_related("parent", "subject").order_by("-number")
     if before is not None:
         found = found.filter(number__lt=before)
     counted = found.annotate(added=_spans_counted("since"), retired=_spans_counted("until"))
@@ -127,10 +134,11 @@ def version_detail(subject: Subject, number: int) -> VersionDetail:
     begun = Span.objects.filter(line=row.line_id, since=number).select_related("conclusion__about")
     ended = Span.objects.filter(line=row.line_id, until=number).select_related("conclusion")
     added = begun.order_by("-conclusion__pinned", "-conclusion__importance", "conclusion__content")
-    return VersionDetail(row, _with_sources(row, list(added)), list(ended.order_by("conclusion__content")))
+    return VersionDetail(row, with_sources(row, list(added)), list(ended.order_by("conclusion__content")))
 
 
-def _with_sources(representation: Representation, spans: Sequence[Span]) -> list[Statement]:
+def with_sources(representation: Representation, spans: Sequence[Span]) -> list[Statement]:
+    """Return spans as statements with the events that each rested on by a version. One statement of SQL."""
     sources: dict[UUID, list[UUID]] = defaultdict(list)
     if spans:
         known_by_then = (

@@ -106,9 +106,14 @@ def admit_author(grant: Grant, refs: dict[str, str], author: str) -> str:
     return refs["user"]
 
 
+def opens_app(grant: Grant) -> bool:
+    """Say whether a grant opens all that belongs to an app, not one user or session alone."""
+    return "user" not in _PARTS[ApiKey.Scope(grant.scope)]
+
+
 def admit_beyond_user(grant: Grant) -> None:
     """Refuse keys of a user or session what does not belong to that user: projects, another user's view."""
-    if "user" in _PARTS[ApiKey.Scope(grant.scope)]:
+    if not opens_app(grant):
         raise out_of_scope()
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
@@ -29,7 +28,7 @@ from memory.models.tenants import NAME_LENGTH
 F = TypeVar("F", bound=Callable[..., Any])
 Body = serializers.Serializer[Any]
 
-_ACTIONS = {"list", "name", "get_or_create", "batch", "context", "rollback"}
+_ACTIONS = {"list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain"}
 _ID = "22 URL-safe characters"
 _PATH = {
     "app": "The app's id or name.",
@@ -37,6 +36,7 @@ _PATH = {
     "session": "The session's id or name.",
     "project": "The project's id or name.",
     "message": "The message's id.",
+    "event": "The event's id.",
     "number": "The number of a version.",
 }
 
@@ -133,10 +133,17 @@ PAGE = (
     parameter("size", _whole(1, 100), "How many items a page has.", default=50),
     parameter("reverse", bool, "Newest first.", default=False),
 )
+_AGE = {"type": "string", "pattern": "^[0-9]+[smhdw]$", "description": "How long ago: 7d, 12h, 30m."}
+WHEN = {"oneOf": [{"type": "string", "format": "date-time"}, _AGE]}
 CURSOR = parameter("cursor", str, "The `next_cursor` of the page before.")
 OBSERVER = parameter("observer", str, "Id or name of the user as whom to look.")
 WHICH = (
-    parameter("at", OpenApiTypes.DATETIME, "Read what stood at this moment."),
+    parameter(
+        "at",
+        WHEN,
+        "Read what was served at this moment, or so long ago (`7d`, `12h`, `30m`): exactly what readers got then. What "
+        "is known of that time by now may differ: see `occurred_at` of events and `held_from` of conclusions.",
+    ),
     parameter("version", _whole(1, 2**31 - 1), "Read this version."),
     OBSERVER,
 )
@@ -170,6 +177,12 @@ def _metadata(**more: Any) -> serializers.DictField:
 def _id(text: str = _ID, **more: Any) -> serializers.CharField:
     return serializers.CharField(help_text=text, **more)
 
+
+MADE_BY = (
+    "What made it, as far as the maker said. The loop says `prompt_version`, `prompt_number`, `provider`, `model`, "
+    "`parameters`, `code_version`, `pass`, `events`, `input_tokens`, `output_tokens`, `cached_tokens` and `cost`; a "
+    "rollback says `rolled_back_to`."
+)
 
 _DETAIL = {
     "oneOf": [
@@ -411,8 +424,8 @@ class Summary(Body):
     long = serializers.CharField(allow_blank=True)
 
 
-class StandingConclusion(Body):
-    """A statement, and the events that it rests on."""
+class PlainConclusion(Body):
+    """A statement."""
 
     id = _id()
     content = serializers.CharField()
@@ -422,6 +435,11 @@ class StandingConclusion(Body):
     held_until = serializers.DateField(allow_null=True)
     importance = serializers.IntegerField(min_value=1, max_value=5)
     pinned = serializers.BooleanField(help_text="A human said so.")
+
+
+class StandingConclusion(PlainConclusion):
+    """A statement, and the events that it rests on."""
+
     since_version = serializers.IntegerField()
     sources = serializers.ListField(child=serializers.CharField(), help_text="Ids of events.")
 
@@ -461,6 +479,9 @@ class Context(Body):
     summary = Summary(required=False)
     card = serializers.ListField(child=serializers.CharField(), required=False)
     pending = PendingEvent(many=True, required=False)
+    at = serializers.DateTimeField(
+        required=False, help_text="There where `at` was asked for: this is what was served at that moment."
+    )
 
 
 class NamedThing(Body):
@@ -493,14 +514,17 @@ class StructuredRepresentation(Body):
     summary = Summary()
     conclusions = StandingConclusion(many=True)
     made_by = _metadata(allow_null=True)
+    at = serializers.DateTimeField(
+        required=False, help_text="There where `at` was asked for: this is what was served at that moment."
+    )
 
 
 class Covers(Body):
-    """Which places of the subject's feed a version read: above `from`, up to and with `to`."""
+    """Which places of the subject's feed a version read: above `from`, up to and with `to`, so many `events`."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Return the fields; one has a name that Python keeps for itself."""
-        return {"from": serializers.IntegerField(), "to": serializers.IntegerField()}
+        return {name: serializers.IntegerField() for name in ("from", "to", "events")}
 
 
 class VersionLine(Body):
@@ -510,7 +534,9 @@ class VersionLine(Body):
     status = serializers.ChoiceField(Representation.Status.choices)
     created_at = serializers.DateTimeField()
     as_of = serializers.DateTimeField(allow_null=True)
-    made_by = _metadata()
+    current = serializers.BooleanField(help_text="Whether it is what readers get.")
+    made_by = _metadata(help_text=MADE_BY)
+    by = serializers.CharField(allow_blank=True, help_text="Who asked for it, where somebody did.")
     covers = Covers()
     added = serializers.IntegerField()
     retired = serializers.IntegerField()
@@ -542,6 +568,149 @@ class VersionDetail(VersionLine):
     summary = Summary()
     added = StandingConclusion(many=True)  # type: ignore[assignment]
     retired = RetiredConclusion(many=True)  # type: ignore[assignment]
+
+
+class OneOfTwo(Body):
+    """One of the two versions that are compared."""
+
+    version = serializers.IntegerField(allow_null=True, help_text="Null where nothing was known yet.")
+    at = serializers.DateTimeField(help_text="The moment meant, or when the version was made.")
+    as_of = serializers.DateTimeField(allow_null=True)
+    made_by = _metadata(allow_null=True, help_text=MADE_BY)
+
+
+class GoneConclusion(RetiredConclusion):
+    """A statement that stands no longer."""
+
+    about = serializers.CharField(allow_null=True, help_text="Name of the user that it is about.")
+    until_version = serializers.IntegerField(allow_null=True, help_text="The first version in which it does not stand.")
+
+
+class RewordedConclusion(Body):
+    """A statement that another took the place of."""
+
+    replaced = serializers.BooleanField(help_text="True where a pass said so; false where the words are alike.")
+    similarity = serializers.FloatField(help_text="How alike the words are, from 0 to 1.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields; one has a name that Python keeps for itself."""
+        return {"from": GoneConclusion(), "to": StandingConclusion(), **super().get_fields()}
+
+
+class TextChange(Body):
+    """A text as it was and as it is."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields; one has a name that Python keeps for itself."""
+        return {name: serializers.CharField(allow_blank=True) for name in ("from", "to")}
+
+
+class CardChange(Body):
+    """The lines of the card that changed."""
+
+    added = serializers.ListField(child=serializers.CharField())
+    removed = serializers.ListField(child=serializers.CharField())
+
+
+class SummaryChange(Body):
+    """The summaries, null where one did not change."""
+
+    short = TextChange(allow_null=True)
+    long = TextChange(allow_null=True)
+
+
+class Diff(Body):
+    """What changed between two versions. Each statement is in one of `added`, `retired`, `reworded` and `kept`."""
+
+    subject = AboutWhat()
+    text = serializers.CharField(allow_blank=True, help_text="The change as one paragraph, within `tokens`.")
+    covers = Covers(help_text="What the later has read and the earlier had not.")
+    added = StandingConclusion(many=True)
+    retired = GoneConclusion(many=True)
+    reworded = RewordedConclusion(many=True)
+    kept_count = serializers.IntegerField()
+    kept = StandingConclusion(many=True, required=False, help_text="With `include=kept`.")
+    card = CardChange()
+    now = TextChange(allow_null=True)
+    summary = SummaryChange()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields; one has a name that Python keeps for itself."""
+        return {"from": OneOfTwo(), "to": OneOfTwo(), **super().get_fields()}
+
+
+class SourceEvent(Body):
+    """An event under a statement, and the version that found so."""
+
+    id = _id()
+    version = serializers.IntegerField(help_text="The version that brought it as evidence.")
+    kind = serializers.CharField()
+    author = serializers.CharField(allow_null=True, help_text="The author's name.")
+    origin = serializers.ChoiceField(Event.Origin.choices)
+    content = serializers.CharField(allow_blank=True)
+    data = _DataField()  # type: ignore[assignment]
+    session_id = _id(allow_null=True)
+    session = serializers.CharField(allow_null=True, help_text="The session's name.")
+    occurred_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+
+
+class Replacement(Body):
+    """What stands in a statement's place."""
+
+    id = _id()
+    content = serializers.CharField()
+
+
+class StandingSpan(Body):
+    """In which versions of one line a statement stands: from `since` up to and without `until`."""
+
+    line = _id("The line's id.")
+    recipe = serializers.CharField(help_text="What the line is made by: the id of a prompt version, in the loop.")
+    serving = serializers.BooleanField(help_text="Whether readers get this line now.")
+    since = serializers.IntegerField()
+    until = serializers.IntegerField(allow_null=True, help_text="Null where it stands in the line's newest version.")
+    reason = serializers.CharField(allow_blank=True, help_text="Why it ended.")
+    replaced_by = Replacement(allow_null=True)
+
+
+class Introduced(Body):
+    """The version that first said a statement."""
+
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    as_of = serializers.DateTimeField(allow_null=True)
+    covers = Covers()
+    made_by = _metadata(help_text=MADE_BY)
+    reason = serializers.CharField(allow_blank=True)
+
+
+class Explanation(Body):
+    """Why memory says a sentence."""
+
+    subject = AboutWhat()
+    conclusion = PlainConclusion()
+    stands = serializers.BooleanField(help_text="Whether it stands in what readers get now.")
+    introduced = Introduced(allow_null=True)
+    sources = SourceEvent(many=True, help_text="The events under it: those that were found first, up to 200.")
+    sources_count = serializers.IntegerField(help_text="How many there are in all.")
+    spans = StandingSpan(many=True)
+
+
+class RestingConclusion(PlainConclusion):
+    """A statement that rests on an event, and where it stands."""
+
+    subject = AboutWhat()
+    version = serializers.IntegerField(help_text="The version that found that it rests on the event.")
+    stands = serializers.BooleanField(help_text="Whether it stands in what readers get now.")
+    spans = StandingSpan(many=True)
+
+
+class EventStatements(Body):
+    """What rests on an event."""
+
+    event = ReadEvent()
+    items = RestingConclusion(many=True, help_text="At most 200, the oldest.")
 
 
 class Rollback(Body):

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
-from memory import history, ids
+from memory import diffs, explaining, history, ids
 from memory.log import LoggedEvent
-from memory.models import App, Event, Representation, Session, Subject, User
+from memory.models import App, Conclusion, Event, Evidence, Representation, Session, Subject, User
 from memory.reading import View
 
 Shape = dict[str, Any]
@@ -128,23 +128,33 @@ def pending(row: Event) -> Shape:
     }
 
 
+def as_served(at: datetime | None) -> Shape:
+    """Return the moment as of which something is read, where it is not read as it is now."""
+    return {} if at is None else {"at": moment(at)}
+
+
 def behind(events: int, seconds: float) -> Shape:
     """Return how much of the log is not in what is read."""
     return {"events": events, "seconds": round(seconds, 3)}
 
 
+def conclusion(row: Conclusion) -> Shape:
+    """Return a conclusion, wherever it stands."""
+    return {
+        "id": row.public_id,
+        "content": row.content,
+        "level": row.level,
+        "about": row.about.name if row.about else None,
+        "held_from": _day(row.held_from),
+        "held_until": _day(row.held_until),
+        "importance": row.importance,
+        "pinned": row.pinned,
+    }
+
+
 def statement(item: history.Statement) -> Shape:
     """Return a conclusion as it stands in a version."""
-    conclusion = item.conclusion
-    return {
-        "id": conclusion.public_id,
-        "content": conclusion.content,
-        "level": conclusion.level,
-        "about": conclusion.about.name if conclusion.about else None,
-        "held_from": _day(conclusion.held_from),
-        "held_until": _day(conclusion.held_until),
-        "importance": conclusion.importance,
-        "pinned": conclusion.pinned,
+    return conclusion(item.conclusion) | {
         "since_version": item.since,
         "sources": [ids.encode(event_id) for event_id in item.sources],
     }
@@ -179,7 +189,13 @@ def representation(
         "summary": {"short": view.short_summary, "long": view.long_summary},
         "conclusions": [statement(item) for item in standing],
         "made_by": row.made_by if row else None,
+        **as_served(view.at),
     }
+
+
+def covers(start: int, end: int) -> Shape:
+    """Return which places of a feed were read."""
+    return {"from": start, "to": end, "events": max(end - start, 0)}
 
 
 def version(item: history.Version) -> Shape:
@@ -190,8 +206,10 @@ def version(item: history.Version) -> Shape:
         "status": row.status,
         "created_at": moment(row.created_at),
         "as_of": moment(row.as_of),
+        "current": row.pk == row.subject.current_id,
         "made_by": row.made_by,
-        "covers": {"from": row.covers_from, "to": row.covers_to},
+        "by": row.made_by.get("by", ""),
+        "covers": covers(row.covers_from, row.covers_to),
         "added": item.added,
         "retired": item.retired,
         "reason": row.reason,
@@ -225,4 +243,121 @@ def version_detail(item: history.VersionDetail, *, with_quarantined: bool) -> Sh
             }
             for span in item.retired
         ],
+    }
+
+
+def _side(side: diffs.Side) -> Shape:
+    row = side.version
+    return {
+        "version": row.number if row else None,
+        "at": moment(side.moment),
+        "as_of": moment(row.as_of) if row else None,
+        "made_by": row.made_by if row else None,
+    }
+
+
+def _gone(item: diffs.Gone) -> Shape:
+    return {
+        "id": item.conclusion.public_id,
+        "content": item.conclusion.content,
+        "about": item.conclusion.about.name if item.conclusion.about else None,
+        "reason": item.reason,
+        "replaced_by": item.replaced_by.public_id if item.replaced_by else None,
+        "until_version": item.until,
+    }
+
+
+def _change(change: diffs.Change | None) -> Shape | None:
+    return None if change is None else {"from": change.before, "to": change.after}
+
+
+def diff(found: diffs.Diff, text: str, *, with_kept: bool) -> Shape:
+    """Return what changed between two versions; ``text`` says it in words."""
+    shape: Shape = {
+        "subject": subject(found.subject),
+        "from": _side(found.start),
+        "to": _side(found.end),
+        "text": text,
+        "covers": covers(found.start.covers_to, found.end.covers_to),
+        "added": [statement(item) for item in found.added],
+        "retired": [_gone(item) for item in found.retired],
+        "reworded": [
+            {
+                "from": _gone(item.before),
+                "to": statement(item.after),
+                "replaced": item.replaced,
+                "similarity": round(item.similarity, 3),
+            }
+            for item in found.reworded
+        ],
+        "kept_count": len(found.kept),
+        "card": {"added": list(found.card_added), "removed": list(found.card_removed)},
+        "now": _change(found.now),
+        "summary": {"short": _change(found.short_summary), "long": _change(found.long_summary)},
+    }
+    if with_kept:
+        shape["kept"] = [statement(item) for item in found.kept]
+    return shape
+
+
+def _source(row: Evidence) -> Shape:
+    under = row.event
+    return {
+        "id": under.public_id,
+        "version": row.representation.number,
+        "kind": under.kind,
+        "author": under.author.name if under.author else None,
+        "origin": under.origin,
+        "content": under.content,
+        "data": under.data,
+        "session_id": _id(under.session_id),
+        "session": under.session.name if under.session else None,
+        "occurred_at": moment(under.occurred_at),
+        "recorded_at": moment(under.recorded_at),
+    }
+
+
+def _span(item: explaining.Stand) -> Shape:
+    span, instead = item.span, item.span.replaced_by
+    return {
+        "line": span.line.public_id,
+        "recipe": span.line.recipe,
+        "serving": item.serving,
+        "since": span.since,
+        "until": span.until,
+        "reason": span.reason,
+        "replaced_by": {"id": instead.public_id, "content": instead.content} if instead else None,
+    }
+
+
+def explanation(about: Subject, found: explaining.Explanation) -> Shape:
+    """Return why memory says a sentence."""
+    first = found.introduced
+    return {
+        "subject": subject(about),
+        "conclusion": conclusion(found.conclusion),
+        "stands": found.stands,
+        "introduced": first
+        and {
+            "version": first.number,
+            "created_at": moment(first.created_at),
+            "as_of": moment(first.as_of),
+            "covers": covers(first.covers_from, first.covers_to),
+            "made_by": first.made_by,
+            "reason": first.reason,
+        },
+        "sources": [_source(row) for row in found.evidence],
+        "sources_count": found.resting_on,
+        "spans": [_span(item) for item in found.spans],
+    }
+
+
+def resting(item: explaining.Resting) -> Shape:
+    """Return a statement that rests on an event."""
+    row = item.evidence.conclusion
+    return conclusion(row) | {
+        "subject": subject(row.subject),
+        "version": item.evidence.representation.number,
+        "stands": item.stands,
+        "spans": [_span(stand) for stand in item.spans],
     }

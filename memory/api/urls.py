@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from memory.api.views import apps, context, events, messages, representations, sessions, users
+from memory.api.views import apps, context, events, explanations, messages, representations, sessions, users
 
 _APP = "v1/apps/<str:app>"
 _USER = f"{_APP}/users/<str:user>"
@@ -38,8 +38,11 @@ urlpatterns = [
 for _place in (_SESSION, _USER, _PROJECT):
     urlpatterns += [
         path(f"{_place}/events", events.Events.as_view()),
+        path(f"{_place}/events/<str:event>/statements", explanations.EventStatements.as_view()),
         path(f"{_place}/representation", representations.Representation.as_view()),
         path(f"{_place}/representation/versions", representations.Versions.as_view()),
         path(f"{_place}/representation/versions/<str:number>", representations.Version.as_view()),
+        path(f"{_place}/representation/diff", explanations.Diff.as_view()),
+        path(f"{_place}/representation/explain", explanations.Explain.as_view()),
         path(f"{_place}/representation/rollback", representations.Rollback.as_view()),
     ]

@@ -111,14 +111,17 @@ def test_versions_newest_first(operator: Agent) -> None:
         "created_at": first.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "as_of": event.recorded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "made_by": {"pass": "1"},
-        "covers": {"from": 0, "to": 1},
+        "current": False,
+        "by": "",
+        "covers": {"from": 0, "to": 1, "events": 1},
         "added": 2,
         "retired": 0,
         "reason": "",
         "parent": None,
     }
     assert (newest["version"], newest["added"], newest["retired"], newest["parent"]) == (second.number, 1, 1, 1)
-    assert newest["covers"] == {"from": 1, "to": 1}
+    assert newest["covers"] == {"from": 1, "to": 1, "events": 0}
+    assert newest["current"]
 
 
 def test_versions_page_by_page(operator: Agent, django_assert_num_queries: Any) -> None:
@@ -207,7 +210,9 @@ def test_what_a_quarantined_version_says_is_for_no_agent(operator: Agent) -> Non
             "created_at": quarantined.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "as_of": event.recorded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "made_by": {"model": "m"},
-            "covers": {"from": 1, "to": 1},
+            "current": False,
+            "by": "",
+            "covers": {"from": 1, "to": 1, "events": 0},
             "added": [],
             "retired": [],
             "reason": "It holds a secret.",
@@ -252,7 +257,7 @@ def test_rollback_makes_a_new_version_that_equals_the_old(operator: Agent) -> No
     assert answered["made_by"] == {"rolled_back_to": 1, "by": f"key {key.public_id}"}
     assert operator.get(path)["version"] == 3
     newest = operator.get(f"{path}/versions/3")
-    assert newest["reason"] == "Oslo was a joke"
+    assert (newest["reason"], newest["by"], newest["current"]) == ("Oslo was a joke", f"key {key.public_id}", True)
     assert [item["content"] for item in newest["added"]] == ["Lives in Rome."]
     assert [item["content"] for item in newest["retired"]] == ["Lives in Oslo."]
 

@@ -18,7 +18,6 @@ from memory.models import Representation
 _PARTS = ("conclusions", "summary", "card", "pending")
 _PENDING = 50
 MOST_TOKENS = 100_000
-MOST_VERSION = 2**31 - 1
 
 _QUERY = (
     schemas.TOKENS,
@@ -62,8 +61,8 @@ def which_version(view: Endpoint) -> dict[str, Any]:
     observer = parameters.query_name(view.http, "observer")
     if observer is not None:
         auth.admit_beyond_user(view.grant)
-    at = parameters.query_moment(view.http, "at")
-    version = parameters.query_integer(view.http, "version", least=1, most=MOST_VERSION)
+    at = parameters.query_when(view.http, "at")
+    version = parameters.query_integer(view.http, "version", least=1, most=parameters.MOST_VERSION)
     if at is not None and version is not None:
         raise InvalidParameter("query", "version", "Give at or version, not both.")
     return {"observer": observer, "at": at, "version": version}
@@ -79,6 +78,7 @@ def _shape(found: reading.Context) -> shapes.Shape:
         "app_id": ids.encode(found.app_id),
         "user_id": ids.encode(found.user_id),
         "session_id": None if found.session_id is None else ids.encode(found.session_id),
+        **shapes.as_served(found.user.at),
     }
 
 
@@ -106,7 +106,7 @@ def _standing(view: reading.View) -> list[history.Statement]:
 
 def _pending(found: reading.Context) -> list[shapes.Shape]:
     view = found.session or found.user
-    return [shapes.pending(event) for event in feeds.tail(view.subject_id, view.covers_to, _PENDING)]
+    return [shapes.pending(event) for event in feeds.tail(view.subject_id, view.covers_to, _PENDING, by=view.at)]
 
 
 def _tag(found: reading.Context, pending: list[shapes.Shape] | None, query: str) -> str:

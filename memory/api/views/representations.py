@@ -11,7 +11,8 @@ from memory import history, ids, publishing, reading, validation
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
-from memory.api.views.context import MOST_TOKENS, MOST_VERSION, which_version
+from memory.api.parameters import MOST_VERSION
+from memory.api.views.context import MOST_TOKENS, which_version
 from memory.errors import NotFound
 from memory.models import Subject
 
@@ -49,7 +50,7 @@ class Versions(Endpoint):
         """Return a page of versions, newest first, with what made each and how much it changed."""
         size = pagination.limit(self.http, default=20, most=100)
         before = parameters.query_integer(self.http, "cursor", least=1, most=MOST_VERSION)
-        found = history.versions(_subject(self, refs), before=before, limit=size + 1)
+        found = history.versions(named_subject(self, refs), before=before, limit=size + 1)
         return shapes.json_response(
             pagination.cursor_page(found, size, shapes.version, lambda item: str(item.representation.number))
         )
@@ -69,7 +70,7 @@ class Version(Endpoint):
         """
         if not (number.isascii() and number.isdigit() and 1 <= int(number[:12]) <= MOST_VERSION):
             raise InvalidParameter("path", "number", "Give the number of a version.", "int_parsing")
-        found = history.version_detail(_subject(self, refs), int(number))
+        found = history.version_detail(named_subject(self, refs), int(number))
         return shapes.json_response(shapes.version_detail(found, with_quarantined=auth.is_operator(self.grant)))
 
 
@@ -92,7 +93,7 @@ class Rollback(Endpoint):
         parameters.only(fields, ("to", "reason"))
         to = parameters.whole_number(parameters.required(fields, "to"), ("to",), least=1, most=MOST_VERSION)
         reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
-        subject = _subject(self, refs)
+        subject = named_subject(self, refs)
         by = "" if self.grant.key_id is None else f"key {ids.encode(self.grant.key_id)}"
         made = publishing.roll_back(subject, to, reason=reason, by=by)
         observer = parameters.query_name(self.http, "observer")
@@ -111,7 +112,7 @@ def _structured(refs: dict[str, Any], tokens: int | None, **asked: Any) -> shape
     return shapes.representation(subject, view, text, row, history.statements(row) if row else [])
 
 
-def _subject(view: Endpoint, refs: dict[str, str]) -> Subject:
+def named_subject(view: Endpoint, refs: dict[str, str]) -> Subject:
     """Return the subject that the path names, as the observer in the query sees it if there is one."""
     observer = parameters.query_name(view.http, "observer")
     if observer is not None:

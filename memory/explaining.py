@@ -1,0 +1,187 @@
+"""Why memory says what it says: from a sentence to the events under it and what made it, and from an event back.
+
+Every function asks a fixed number of questions, however much there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F, Func, Q, TextField, Value
+from django.db.models.functions import Length
+
+from memory import history, ids
+from memory.errors import Invalid, NotFound
+from memory.models import Conclusion, Event, Evidence, Representation, Span, Subject
+from memory.places import Place
+
+MOST_SOURCES = 200
+"""The most events under a statement that are told, the first that were found."""
+
+MOST_STATEMENTS = 200
+"""The most statements on one event that are told, the oldest."""
+
+LONGEST = 2_000
+"""The most characters of a sentence that is looked for."""
+
+_LOOKED_AT = 50
+_NAMED = 5
+_TEXTS = ("text", "line_tokens", "card", "now", "short_summary", "long_summary", "draft")
+# A statement is shown with a dash before it and, where that is known, when it held (``memory.rendering``).
+_BEFORE = " #-"
+_DAY = r"\d{4}-\d\d-\d\d"
+_HELD = re.compile(rf" \((?:(?:since|until) {_DAY}|{_DAY}(?: to {_DAY})?)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """In which versions of one line a statement stands; ``serving`` says whether that line serves readers now."""
+
+    span: Span
+    serving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A statement: the version that brought it, what it rests on, and where it stands.
+
+    ``stands`` says whether readers get it now. ``evidence`` are the first of ``resting_on`` events.
+    """
+
+    conclusion: Conclusion
+    stands: bool
+    introduced: Representation | None
+    evidence: Sequence[Evidence]
+    resting_on: int
+    spans: Sequence[Stand]
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A statement that rests on an event: that it does, and where the statement stands."""
+
+    evidence: Evidence
+    stands: bool
+    spans: Sequence[Stand]
+
+
+def find_conclusion(subject: Subject, words: str) -> Conclusion:
+    """Return the conclusion of a subject by its id, or by how it is shown: the whole line, or how it begins.
+
+    Case, white space, the dash before it and the dates after it do not count. Of several that fit, what readers get
+    now is meant. Raises :class:`NotFound` where none fits, and :class:`Invalid` where it is not clear which is meant.
+    """
+    rows = Conclusion.objects.filter(subject=subject).select_related("about")
+    by_id = ids.decode(words)
+    found = None if by_id is None else rows.filter(pk=by_id).first()
+    if found is not None:
+        return found
+    shown = {_bare(words), _bare(_HELD.sub("", " ".join(words.split())))} - {""}
+    if not shown:
+        raise Invalid("Give a conclusion's id, or how it begins.", ("conclusion",))
+    begins = Q()
+    for start in shown:
+        begins |= Q(line__istartswith=start)
+    likely = list(rows.annotate(line=_as_shown()).filter(begins).order_by(Length("content"), "pk")[:_LOOKED_AT])
+    meant = [row for row in likely if _bare(row.content).casefold() in {start.casefold() for start in shown}] or likely
+    if len(meant) > 1:
+        standing = set(_standing_now(meant))
+        meant = [row for row in meant if row.pk in standing] or meant
+    if not meant:
+        raise NotFound("No conclusion begins so. (A line of the card or a summary rests on all that its version read.)")
+    if len(meant) > 1:
+        named = "; ".join(f"{row.public_id} “{row.content}”" for row in meant[:_NAMED])
+        raise Invalid(f"Several conclusions begin so. Give more of it, or an id: {named}", ("conclusion",))
+    return meant[0]
+
+
+def _bare(line: str) -> str:
+    return " ".join(line.split()).lstrip(_BEFORE).rstrip(".!")
+
+
+def _as_shown() -> Func:
+    folded = Func(F("content"), Value(r"\s+"), Value(" "), Value("g"), function="regexp_replace")
+    return Func(folded, Value(_BEFORE), function="ltrim", output_field=TextField())
+
+
+def _standing_now(conclusions: Sequence[Conclusion]) -> Iterable[UUID]:
+    current = "line__subject__current"
+    spans = Span.objects.filter(conclusion__in=conclusions, line=F(f"{current}__line"))
+    spans = spans.filter(since__lte=F(f"{current}__number"))
+    return spans.filter(Q(until=None) | Q(until__gt=F(f"{current}__number"))).values_list("conclusion", flat=True)
+
+
+def explain(subject: Subject, conclusion: Conclusion) -> Explanation:
+    """Return why a conclusion of a subject stands or stood. Five statements."""
+    rests = Evidence.objects.filter(conclusion=conclusion)
+    evidence = list(
+        rests.select_related("event__author", "event__session", "representation")
+        .defer(*(f"representation__{name}" for name in _TEXTS))
+        .order_by("representation__number", "event")[:MOST_SOURCES]
+    )
+    spans = list(
+        Span.objects.filter(conclusion=conclusion).select_related("line", "replaced_by").order_by("since", "line")
+    )
+    first = [row.representation.number for row in evidence[:1]] or [span.since for span in spans[:1]] or [0]
+    versions = Representation.objects.filter(subject=subject).defer(*_TEXTS)
+    current = None if subject.current_id is None else versions.filter(pk=subject.current_id).first()
+    return Explanation(
+        conclusion=conclusion,
+        stands=_stands(spans, current),
+        introduced=versions.filter(number=first[0]).first(),
+        evidence=evidence,
+        resting_on=rests.count(),
+        spans=[Stand(span, span.line_id == subject.line_id) for span in spans],
+    )
+
+
+def find_event(place: Place, ref: str) -> Event:
+    """Return an event of a session, user or project by its id, or raise :class:`NotFound`."""
+    event_id = ids.decode(ref)
+    rows = history.events_of(place).select_related("author", "session")
+    found = None if event_id is None else rows.filter(pk=event_id).first()
+    if found is None:
+        raise NotFound("Event not found")
+    return found
+
+
+def statements_on(event: Event, *, of_user: UUID | None = None) -> list[Resting]:
+    """Return the statements that rest on an event, of every subject, with where each stands. Two statements of SQL.
+
+    With ``of_user``, only those of the user's own representation and of the event's session.
+    """
+    rests = Evidence.objects.filter(event=event)
+    if of_user is not None:
+        own = Q(conclusion__subject__kind=Subject.Kind.USER, conclusion__subject__user=of_user)
+        if event.session_id is not None:
+            own |= Q(conclusion__subject__kind=Subject.Kind.SESSION, conclusion__subject__session=event.session_id)
+        rests = rests.filter(own)
+    subject = "conclusion__subject"
+    things = (f"{subject}__{name}" for name in ("user", "observer", "session", "project", "current"))
+    evidence = list(
+        rests.select_related("conclusion__about", "representation", *things)
+        .defer(*(f"{version}__{name}" for version in ("representation", f"{subject}__current") for name in _TEXTS))
+        .order_by("conclusion")[:MOST_STATEMENTS]
+    )
+    spans: dict[UUID, list[Span]] = defaultdict(list)
+    for span in (
+        Span.objects.filter(conclusion__in=[row.conclusion_id for row in evidence])
+        .select_related("line", "replaced_by")
+        .order_by("since", "line")
+    ):
+        spans[span.conclusion_id].append(span)
+    return [_resting(row, spans[row.conclusion_id]) for row in evidence]
+
+
+def _resting(evidence: Evidence, spans: Sequence[Span]) -> Resting:
+    subject = evidence.conclusion.subject
+    stands = [Stand(span, span.line_id == subject.line_id) for span in spans]
+    return Resting(evidence, _stands(spans, subject.current), stands)
+
+
+def _stands(spans: Iterable[Span], current: Representation | None) -> bool:
+    return current is not None and any(history.holds(span, current) for span in spans)
