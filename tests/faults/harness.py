@@ -263,11 +263,11 @@ def _ready(place: FaultSite) -> bool:
 
 def _drain(plan: Plan, place: FaultSite, chaos: Chaos, watch: Watch, result: Result) -> None:
     """Wait until nothing waits any more; an operator looks after what is parked or paused for one."""
-    give_up = time.monotonic() + plan.drain_patience
-    operator_at = time.monotonic()
+    began = operator_at = time.monotonic()
+    give_up = began + plan.drain_patience
     while time.monotonic() < give_up:
         look = watch.latest
-        if look is not None and not look.waiting:
+        if look is not None and look.at >= began and not look.waiting:  # an older look has not seen the last writes
             return
         if time.monotonic() >= operator_at:
             asked = place.ask(

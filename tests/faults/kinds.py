@@ -348,8 +348,6 @@ def _away(world: World, rng: random.Random) -> str:
 
 
 def _stop(world: World, rng: random.Random, mode: str) -> str:
-    if not world.site.outside:
-        raise NotNow  # nobody stops the embedded server beside those who use it: it stops when they have gone
     _there(world)
     told = _away(world, rng)
     world.site.stop_postgres(mode)

@@ -73,13 +73,14 @@ class Watch:
             try:
                 if connection is None or connection.closed:
                     connection = self._connect()
+                at = time.monotonic()
                 row = connection.execute(LOOK).fetchone()
             except psycopg.Error:
                 if connection is not None:
                     connection.close()
                 connection = None
             else:
-                self._note(Look(time.monotonic(), *row))
+                self._note(Look(at, *row))
             if not self._well():
                 self._moved = time.monotonic()
         if connection is not None:
