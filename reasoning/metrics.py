@@ -6,16 +6,18 @@ that the web's ``/metrics`` tells of the worker too. What the database knows bet
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
+from memory import quarantine
+from reasoning import budgets
 from reasoning.gates import Problem
-from reasoning.models import PromptVersion
+from reasoning.models import Budget, PromptVersion
 from reasoning.providers.base import Usage
 from reasoning.spending import Account
 
@@ -44,7 +46,7 @@ _STATEMENT_TIMEOUT = "500ms"
 
 def count_call(account: Account, version: PromptVersion, usage: Usage, cost: Decimal | None) -> None:
     """Count what a call took, by the model that was asked for and the prompt version."""
-    prompt = f"{version.kind}-{version.number}" if version.app_id is None else version.public_id
+    prompt = _prompt(version)
     TOKENS.labels(account.model, prompt, "input").inc(usage.input_tokens)
     TOKENS.labels(account.model, prompt, "output").inc(usage.output_tokens)
     if cost is None:
@@ -95,11 +97,11 @@ class DatabaseCollector(Collector):
         yield GaugeMetricFamily(
             "honcho_reasoning_tasks_queued",
             "Lines of reasoning that wait or are being worked on.",
-            value=sum(count for _, state, count in by_state if state != "parked"),
+            value=sum(count for _, state, count in by_state if state in ("waiting", "leased")),
         )
         yield GaugeMetricFamily(
             "honcho_reasoning_oldest_waiting_seconds",
-            "Age of the oldest event that waits (and is not parked).",
+            "Age of the oldest event that waits (and is neither held nor parked).",
             value=float(oldest or 0),
         )
         paused = GaugeMetricFamily(
@@ -112,6 +114,43 @@ class DatabaseCollector(Collector):
             yield GaugeMetricFamily(
                 "honcho_worker_heartbeat_age_seconds", "Time since any worker was last seen alive.", value=float(beat)
             )
+        yield from _slower_gauges()
+
+
+def _slower_gauges() -> Iterator[Metric]:
+    """Yield what tables that grow for ever know; nothing where that takes too long, so that the rest is told."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}'")
+            undecided = quarantine.undecided().count()
+            limited = list(Budget.objects.select_related("app", "prompt_version").defer("prompt_version__instructions"))
+            uses = budgets.uses(limited)
+    except OperationalError:
+        return
+    yield GaugeMetricFamily(
+        "honcho_quarantined_undecided", "Versions that a gate stopped and nobody has ruled upon.", value=undecided
+    )
+    labels = ["budget", "period", "unit"]
+    ratio = GaugeMetricFamily("honcho_budget_used_ratio", "How much of a budget is used in its period.", labels=labels)
+    limit = GaugeMetricFamily("honcho_budget_limit", "What a budget allows in its period.", labels=labels)
+    for budget in limited:
+        for use in uses[budget.pk]:
+            shown = [_scope(budget), budget.period, use.unit]
+            ratio.add_metric(shown, use.ratio)
+            limit.add_metric(shown, float(use.limit))
+    yield ratio
+    yield limit
+
+
+def _scope(budget: Budget) -> str:
+    """Return what a budget limits, unlike any other's."""
+    app = f"app {budget.app}" if budget.app else ""
+    prompt = f"prompt {_prompt(budget.prompt_version)}" if budget.prompt_version else ""
+    return ", ".join(part for part in (app, prompt) if part) or "site"
+
+
+def _prompt(version: PromptVersion) -> str:
+    return f"{version.kind}-{version.number}" if version.app_id is None else version.public_id
 
 
 def render(multiprocess_directory: str | None) -> bytes:

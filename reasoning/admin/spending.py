@@ -143,7 +143,7 @@ class PriceAdmin(AuditedAdmin[Price]):
     list_display = ("model", "of_provider", "since", "input_shown", "cached_shown", "output_shown")
     list_filter = (ModelFilter,)
     search_fields = ("model",)
-    search_help_text = "A part of the model's name."
+    search_help_text = "A part of the model's name. Prices are for a million tokens."
     ordering = ("-since", "model", "provider")
     sortable_by = ("model", "since")
     change_form_template = "admin/reasoning/price/change_form.html"
@@ -153,7 +153,7 @@ class PriceAdmin(AuditedAdmin[Price]):
         """Show whose price it is."""
         return row.provider or "any"
 
-    @admin.display(description="input, per million")
+    @admin.display(description="input")
     def input_shown(self, row: Price) -> str:
         """Show the price of input."""
         return money(row.input_price)
@@ -163,7 +163,7 @@ class PriceAdmin(AuditedAdmin[Price]):
         """Show the price of input that the provider had cached."""
         return "as input" if row.cached_price is None else money(row.cached_price)
 
-    @admin.display(description="output, per million")
+    @admin.display(description="output")
     def output_shown(self, row: Price) -> str:
         """Show the price of output."""
         return money(row.output_price)
@@ -282,9 +282,16 @@ class SpendAdmin(ReadOnlyAdmin[Spend]):
     """What was spent: a row for each day, app, prompt version and model."""
 
     list_display = (
-        "day", "app_link", "prompt_link", "provider", "model", "calls", "tokens_in", "tokens_out", "counted",
+        "on",
+        "app_link",
+        "prompt_link",
+        "model",
+        "calls",
+        "in_and_out",
         "shown_cost",
-    )  # fmt: skip
+        "counted",
+        "provider",
+    )
     list_select_related = ("app", "prompt_version")
     list_filter = (Days, AppFilter, PromptFilter, ModelFilter)
     ordering = ("-day", "-pk")
@@ -311,16 +318,15 @@ class SpendAdmin(ReadOnlyAdmin[Spend]):
         """Link to the prompt version."""
         return link(row.prompt_version)
 
-    @admin.display(description="tokens in")
-    def tokens_in(self, row: Spend) -> str:
-        """Show the input, and how much of it the provider had cached."""
-        cached = f" ({row.cached_tokens:,} cached)" if row.cached_tokens else ""
-        return f"{row.input_tokens:,}{cached}"
+    @admin.display(description="day")
+    def on(self, row: Spend) -> str:
+        """Show the day."""
+        return row.day.isoformat()
 
-    @admin.display(description="out")
-    def tokens_out(self, row: Spend) -> str:
-        """Show the output."""
-        return f"{row.output_tokens:,}"
+    @admin.display(description="tokens in, out")
+    def in_and_out(self, row: Spend) -> str:
+        """Show what ended calls took."""
+        return f"{row.input_tokens:,}, {row.output_tokens:,}"
 
     @admin.display(description="budgets count")
     def counted(self, row: Spend) -> str:
