@@ -27,6 +27,11 @@ VARIABLES: Mapping[str, str] = {
     "OPENAI_API_KEY": "the key of the model's server; without it, the built-in reasoner works offline",
     "OPENAI_BASE_URL": "an OpenAI-compatible server other than OpenAI's",
     "REASONING_MODEL": "the model that reasons",
+    "REASONING_FALLBACK_MODEL": "the model that is asked when the first cannot answer",
+    "REASONING_FALLBACK_BASE_URL": "the server of that model, where it is another",
+    "REASONING_FALLBACK_API_KEY": "the key of that server",
+    "REASONING_FALLBACK_LOCAL": "let the built-in reasoner answer when no model can",
+    "REASONING_FALLBACK_AFTER": "seconds for which those before must have failed until a fallback is asked",
     "REASONING_BATCH_SIZE": "the most events that one pass reads",
     "REASONING_INTERVAL": "seconds between two passes over one user, session or project",
     "WORKER_CONCURRENCY": "how much the worker does at once",
@@ -62,6 +67,11 @@ ALIASES: Mapping[str, str] = {
     "OPENAI_URL": "OPENAI_BASE_URL",
     "REASON_MODEL": "REASONING_MODEL",
     "REASONING_MODEL_NAME": "REASONING_MODEL",
+    "REASONING_FALLBACK": "REASONING_FALLBACK_MODEL",
+    "REASONING_FALLBACK_URL": "REASONING_FALLBACK_BASE_URL",
+    "REASONING_FALLBACK_KEY": "REASONING_FALLBACK_API_KEY",
+    "REASONING_FALLBACK_SECONDS": "REASONING_FALLBACK_AFTER",
+    "REASONING_FALLBACK_AFTER_SECONDS": "REASONING_FALLBACK_AFTER",
     "REASONING_BATCH": "REASONING_BATCH_SIZE",
     "WORKER_INTERVAL": "WORKER_POLL_INTERVAL",
     "WORKER_POLL": "WORKER_POLL_INTERVAL",
@@ -110,6 +120,8 @@ class Environment:
     openai_api_key: str | None
     openai_base_url: str | None
     model: str
+    fallbacks: list[dict[str, Any]]
+    fallback_after: float | None
     batch_size: int
     interval: float | None
     worker_concurrency: int
@@ -137,6 +149,8 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         openai_api_key=key,
         openai_base_url=base_url,
         model=model,
+        fallbacks=read_fallbacks(environ, model),
+        fallback_after=_number(environ, "REASONING_FALLBACK_AFTER", float, None, 0, 86_400),
         batch_size=_number(environ, "REASONING_BATCH_SIZE", int, 100, 1, 1_000),
         interval=_number(environ, "REASONING_INTERVAL", float, None, 0, 86_400),
         worker_concurrency=_number(environ, "WORKER_CONCURRENCY", int, 4, 1, 256),
@@ -259,6 +273,47 @@ def read_model(environ: Mapping[str, str]) -> tuple[str | None, str | None, str]
     if base_url is not None:
         _check_http_url("OPENAI_BASE_URL", base_url, example="http://localhost:11434/v1")
     return key, base_url, model or DEFAULT_MODEL
+
+
+def read_fallbacks(environ: Mapping[str, str], first: str) -> list[dict[str, Any]]:
+    """Who is asked, in this order, when the first model cannot answer: another model or server, the built-in one."""
+    names = [f"REASONING_FALLBACK_{part}" for part in ("MODEL", "BASE_URL", "API_KEY")]
+    model, base_url, key = (environ.get(name) for name in names)
+    local = _flag(environ, "REASONING_FALLBACK_LOCAL")
+    given = [name for name in names if name in environ] + ["REASONING_FALLBACK_LOCAL"] * local
+    if given and "OPENAI_API_KEY" not in environ:
+        raise ImproperlyConfigured(
+            f"{given[0]} is set but OPENAI_API_KEY is not, so the built-in reasoner works, which needs no other to "
+            f"fall back on. Set OPENAI_API_KEY, or unset {given[0]}."
+        )
+    if "REASONING_FALLBACK_AFTER" in environ and not given:
+        raise ImproperlyConfigured(
+            "REASONING_FALLBACK_AFTER is set, but nothing to fall back on. Set REASONING_FALLBACK_MODEL, "
+            "REASONING_FALLBACK_BASE_URL or REASONING_FALLBACK_LOCAL, or unset it."
+        )
+    if key is not None and model is None and base_url is None:
+        raise ImproperlyConfigured(
+            "REASONING_FALLBACK_API_KEY is set, but no model or server to use it with. Set REASONING_FALLBACK_MODEL or "
+            "REASONING_FALLBACK_BASE_URL, or unset it."
+        )
+    if base_url is not None:
+        _check_http_url("REASONING_FALLBACK_BASE_URL", base_url, example="http://localhost:11434/v1")
+        if key is None:
+            raise ImproperlyConfigured(
+                "REASONING_FALLBACK_BASE_URL is set but REASONING_FALLBACK_API_KEY is not, and the key of "
+                "OPENAI_API_KEY is sent to no other address. Set REASONING_FALLBACK_API_KEY (any value, if your server "
+                "asks for none)."
+            )
+    elif model == first and key is None:
+        raise ImproperlyConfigured(
+            "REASONING_FALLBACK_MODEL names the model that is asked first, at the same server. Name another, or "
+            "unset it."
+        )
+    steps: list[dict[str, Any]] = []
+    if model is not None or base_url is not None:
+        known = {"MODEL": model, "BASE_URL": base_url, "API_KEY": key}
+        steps.append({"PROVIDER": "openai", **{name: value for name, value in known.items() if value is not None}})
+    return [*steps, {"PROVIDER": "local"}] if local else steps
 
 
 def read_allowed_hosts(environ: Mapping[str, str]) -> list[str]:

@@ -129,10 +129,13 @@ HONCHO: dict[str, Any] = {
     "OPENAI_API_KEY": ENVIRONMENT.openai_api_key or "",
     "OPENAI_BASE_URL": ENVIRONMENT.openai_base_url or "",
     "MODEL": ENVIRONMENT.model,
+    "FALLBACKS": ENVIRONMENT.fallbacks,
     "WORKER_CONCURRENCY": ENVIRONMENT.worker_concurrency,
     "POLL_INTERVAL": ENVIRONMENT.poll_interval,
     "PASS_EVENTS": ENVIRONMENT.batch_size,
 }
+if ENVIRONMENT.fallback_after is not None:
+    HONCHO["FALLBACK_AFTER_SECONDS"] = ENVIRONMENT.fallback_after
 if ENVIRONMENT.interval is not None:
     HONCHO["INTERVAL_SECONDS"] = dict.fromkeys(("user", "observed", "session", "project"), ENVIRONMENT.interval)
 

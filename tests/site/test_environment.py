@@ -10,6 +10,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from honcho_site import environment
+from reasoning import providers
+from reasoning.conf import ReasoningSettings
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 POSTGRES = "postgres://ines:s3cret@db.example.org:5433/honcho"
@@ -33,6 +35,7 @@ def test_nothing_set_means_an_embedded_database_and_the_built_in_reasoner(tmp_pa
     assert found.model == "gpt-4o-mini"
     assert (found.worker_concurrency, found.poll_interval, found.batch_size, found.port) == (4, 10.0, 100, 8000)
     assert found.interval is None
+    assert (found.fallbacks, found.fallback_after) == ([], None)
     assert found.debug is False
     assert found.log_format == "json"
     assert "localhost" in found.allowed_hosts
@@ -100,6 +103,11 @@ def test_forms_of_a_database_url(read, url, expected):
         ("OPENAI_API_BASE", "OPENAI_BASE_URL"),
         ("OPENAI_BASEURL", "OPENAI_BASE_URL"),
         ("REASONNING_MODEL", "REASONING_MODEL"),
+        ("REASONING_FALLBACK", "REASONING_FALLBACK_MODEL"),
+        ("REASONING_FALBACK_MODEL", "REASONING_FALLBACK_MODEL"),
+        ("REASONING_FALLBACK_URL", "REASONING_FALLBACK_BASE_URL"),
+        ("REASONING_FALLBACK_APIKEY", "REASONING_FALLBACK_API_KEY"),
+        ("REASONING_FALLBACK_AFTER_SECONDS", "REASONING_FALLBACK_AFTER"),
         ("REASONING_BATCHSIZE", "REASONING_BATCH_SIZE"),
         ("WORKER_CONCURENCY", "WORKER_CONCURRENCY"),
         ("WORKERS_CONCURRENCY", "WORKER_CONCURRENCY"),
@@ -187,6 +195,26 @@ def test_a_variable_that_is_set_but_empty_is_refused(name, tmp_path):
         ({"OPENAI_BASE_URL": "http://s3cret@localhost/v1"}, "OPENAI_API_KEY is not.*any value"),
         ({"REASONING_MODEL": "qwen3"}, "OPENAI_API_KEY is not.*built-in reasoner"),
         ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "localhost:11434"}, "OPENAI_BASE_URL must be a URL.*http"),
+        ({"REASONING_FALLBACK_MODEL": "m"}, "OPENAI_API_KEY is not.*needs no other"),
+        ({"REASONING_FALLBACK_LOCAL": "1"}, "REASONING_FALLBACK_LOCAL is set but OPENAI_API_KEY is not"),
+        ({"REASONING_FALLBACK_API_KEY": "s3cret"}, "REASONING_FALLBACK_API_KEY is set but OPENAI_API_KEY is not"),
+        ({"REASONING_FALLBACK_AFTER": "60"}, "nothing to fall back on"),
+        ({"OPENAI_API_KEY": "k", "REASONING_FALLBACK_AFTER": "60"}, "nothing to fall back on"),
+        ({"OPENAI_API_KEY": "k", "REASONING_FALLBACK_API_KEY": "s3cret"}, "no model or server to use it with"),
+        (
+            {"OPENAI_API_KEY": "s3cret", "REASONING_FALLBACK_BASE_URL": "http://b/v1"},
+            "REASONING_FALLBACK_API_KEY is not.*no other address.*any value",
+        ),
+        (
+            {"OPENAI_API_KEY": "k", "REASONING_FALLBACK_API_KEY": "s3cret", "REASONING_FALLBACK_BASE_URL": "s3cret"},
+            "REASONING_FALLBACK_BASE_URL must be a URL",
+        ),
+        ({"OPENAI_API_KEY": "k", "REASONING_FALLBACK_MODEL": "gpt-4o-mini"}, "names the model that is asked first"),
+        (
+            {"OPENAI_API_KEY": "k", "REASONING_FALLBACK_MODEL": "m", "REASONING_FALLBACK_AFTER": "soon"},
+            "REASONING_FALLBACK_AFTER must be a number.*'soon'",
+        ),
+        ({"OPENAI_API_KEY": "k", "REASONING_FALLBACK_LOCAL": "perhaps"}, "REASONING_FALLBACK_LOCAL must be 1 or 0"),
         ({"WORKER_CONCURRENCY": "many"}, "WORKER_CONCURRENCY must be a whole number from 1 to 256.*'many'"),
         ({"WORKER_CONCURRENCY": "0"}, "WORKER_CONCURRENCY must be a whole number from 1"),
         ({"WORKER_CONCURRENCY": "2.5"}, "WORKER_CONCURRENCY must be a whole number"),
@@ -209,8 +237,46 @@ def test_values_that_cannot_be_meant_are_refused_with_what_to_do(read, variables
     assert refused.value.__cause__ is None or "s3cret" not in str(refused.value.__cause__)
 
 
+FALLBACKS = {
+    "another model": ({"MODEL": "m2"}, [{"PROVIDER": "openai", "MODEL": "m2"}]),
+    "the same model with another key": (
+        {"MODEL": "gpt-4o-mini", "API_KEY": "k2"},
+        [{"PROVIDER": "openai", "MODEL": "gpt-4o-mini", "API_KEY": "k2"}],
+    ),
+    "another server": (
+        {"BASE_URL": "http://b/v1", "API_KEY": "k2"},
+        [{"PROVIDER": "openai", "BASE_URL": "http://b/v1", "API_KEY": "k2"}],
+    ),
+    "the built-in reasoner": ({"LOCAL": "yes"}, [{"PROVIDER": "local"}]),
+    "both": ({"MODEL": "m2", "LOCAL": "1"}, [{"PROVIDER": "openai", "MODEL": "m2"}, {"PROVIDER": "local"}]),
+    "neither": ({"LOCAL": "no"}, []),
+}
+
+
+@pytest.mark.parametrize(("parts", "expected"), FALLBACKS.values(), ids=FALLBACKS)
+def test_who_is_asked_when_the_first_model_cannot_answer(read, parts, expected):
+    found = read(OPENAI_API_KEY="k", **{f"REASONING_FALLBACK_{name}": value for name, value in parts.items()})
+    assert found.fallbacks == expected
+    names = ["local" if step["PROVIDER"] == "local" else "openai-2" for step in expected]
+    settings = ReasoningSettings(provider="openai", openai_api_key="k", fallbacks=tuple(found.fallbacks))
+    assert settings.problems() == []
+    assert [step.name for step in providers.configured(settings)] == ["openai", *names]
+
+
+def test_how_long_the_first_must_have_failed(read):
+    assert read(OPENAI_API_KEY="k", REASONING_FALLBACK_LOCAL="1", REASONING_FALLBACK_AFTER="0").fallback_after == 0
+
+
 def test_an_environment_does_not_show_its_secrets(read):
-    shown = repr(read(DATABASE_URL=POSTGRES, SECRET_KEY="s3cret", OPENAI_API_KEY="s3cret"))
+    shown = repr(
+        read(
+            DATABASE_URL=POSTGRES,
+            SECRET_KEY="s3cret",
+            OPENAI_API_KEY="s3cret",
+            REASONING_FALLBACK_MODEL="m",
+            REASONING_FALLBACK_API_KEY="s3cret",
+        )
+    )
     assert "s3cret" not in shown
 
 
