@@ -81,6 +81,8 @@ def figures(results: Sequence[Result]) -> str:
         ("model calls made", calls),
         ("model calls needed (a published pass each)", needed),
         ("calls made / needed", f"{calls / needed:.2f}" if needed else "-"),
+        ("tokens that the model billed", sum(result.billed for result in results)),
+        ("tokens that the budget counts (never less)", sum(result.charged for result in results)),
         ("calls that met with a fault", sum(wasted.values())),
         ("calls answered in vain (died, lost lease)", answered - needed + wasted.get("answer drips", 0)),
         (

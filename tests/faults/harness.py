@@ -85,6 +85,10 @@ class Result:
     retried: int = 0
     calls: int = 0
     needed: int = 0
+    billed: int = 0
+    """Tokens of all answers that the model made, whether anybody heard them or not."""
+    charged: int = 0
+    """Tokens that the budget counts."""
     calls_met: dict[str, int] = field(default_factory=dict)
     longest_stall: float = 0.0
     longest_stall_at: float = 0.0
@@ -305,6 +309,10 @@ def _account(
     result.notes = chaos.notes
     result.resumed, result.retried = chaos.resumed, chaos.retried
     result.calls, result.needed = provider.model.count, result.passes.get("published", 0)
+    result.billed = provider.model.billed
+    [(result.charged,)] = place.ask("SELECT coalesce(sum(tokens), 0)::bigint FROM reasoning_spend")
+    if result.charged < result.billed:
+        result.wrong.append(f"the model billed {result.billed:,} tokens, and the budget counts {result.charged:,}")
     result.calls_met = dict(provider.met)
     result.longest_stall, result.longest_stall_at = watch.longest, watch.longest_at - chaos.began
     result.happened = [

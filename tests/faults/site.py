@@ -42,6 +42,8 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 for app in sys.argv[1:]:
     call_command("create_api_key", "faults", scope="app", app=app)
+from reasoning.models import Budget
+Budget.objects.create(period="total", tokens=10**12)  # wide enough for all, so that each call is charged to it
 """
 
 OPERATE = """

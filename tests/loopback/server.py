@@ -130,6 +130,7 @@ class LoopbackModel:
             self._queue: deque[Behaviour] = deque()
             self.calls: deque[Call] = deque(maxlen=MAX_CALLS_KEPT)
             self.count = 0
+            self.billed = 0
             self.peak = self.in_flight
             self._prefixes: set[int] = set()
 
@@ -349,6 +350,8 @@ class LoopbackModel:
         texts = [str(each.get("content")) for each in call.body.get("messages", [])]
         prompt_tokens = sum(len(text) // 4 + 4 for text in texts)
         completion_tokens = len(message["content"] or "") // 4 + 1
+        with self._lock:
+            self.billed += prompt_tokens + completion_tokens  # whether anybody is left to hear the answer or not
         return {
             "id": f"chatcmpl-{call.number}",
             "object": "chat.completion",
