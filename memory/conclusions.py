@@ -25,7 +25,7 @@ class Known:
 
 def find(subject: Subject, conclusion: UUID | None) -> Known:
     """Return a statement of a subject, or raise :class:`NotFound`. Four statements of SQL."""
-    found = _of(subject).filter(pk=conclusion).first()
+    found = None if conclusion is None else _of(subject).filter(pk=conclusion).first()
     if found is None:
         raise NotFound("There is no such conclusion")
     return _known(subject, [found])[0]

@@ -20,7 +20,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from memory.models import Conclusion, Event, Representation, Subject
+from memory.models import Conclusion, Correction, Event, Representation, Subject
 from memory.models.idempotency import KEY_LENGTH
 from memory.models.log import CONTENT_LENGTH
 from memory.models.tenants import NAME_LENGTH
@@ -36,6 +36,7 @@ _PATH = {
     "session": "The session's id or name.",
     "project": "The project's id or name.",
     "message": "The message's id.",
+    "conclusion": "The conclusion's id.",
     "event": "The event's id.",
     "number": "The number of a version.",
 }
@@ -444,6 +445,53 @@ class StandingConclusion(PlainConclusion):
     sources = serializers.ListField(child=serializers.CharField(), help_text="Ids of events.")
 
 
+class HumanWord(Body):
+    """What a human said of a statement last."""
+
+    act = serializers.ChoiceField(Correction.Act.choices)
+    by = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField(allow_blank=True)
+    event_id = _id("The event of the log that says so.")
+    version = serializers.IntegerField(help_text="The version that says so.")
+    conclusion_id = _id("The statement that it was said of.")
+    replaced_by = _id("The statement that an edit put in its place.", allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class KnownConclusion(StandingConclusion):
+    """A statement, whether it stands or not."""
+
+    since_version = serializers.IntegerField(allow_null=True, help_text="Null where it does not stand.")
+    standing = serializers.BooleanField(help_text="Whether readers get it now.")
+    retracted = serializers.BooleanField(help_text="A human took it out: no model brings it back.")
+    created_at = serializers.DateTimeField()
+    correction = HumanWord(allow_null=True)
+
+
+class NewConclusion(Body):
+    """A statement to add. It is pinned: no model takes it away."""
+
+    content = serializers.CharField(max_length=1_000, help_text="One sentence, clear by itself, in the third person.")
+    about = serializers.CharField(
+        required=False, allow_null=True, help_text="Id or name of the user that it is about; default: the path's."
+    )
+    importance = serializers.IntegerField(min_value=1, max_value=5, required=False, allow_null=True)
+    reason = serializers.CharField(max_length=2_000, required=False, allow_null=True, allow_blank=True)
+    id = serializers.CharField(
+        min_length=1, max_length=255, required=False, allow_null=True,
+        help_text="Your own id: sent again with the same content, the statement is added once.",
+    )  # fmt: skip
+
+
+class ConclusionChange(Body):
+    """What shall be different of a statement; at least one of content, importance and pinned."""
+
+    content = serializers.CharField(max_length=1_000, required=False, allow_null=True)
+    importance = serializers.IntegerField(min_value=1, max_value=5, required=False, allow_null=True)
+    pinned = serializers.BooleanField(required=False, allow_null=True, help_text="False leaves it to the model again.")
+    reason = serializers.CharField(max_length=2_000, required=False, allow_null=True, allow_blank=True)
+
+
 class ContextConclusion(StandingConclusion):
     """A statement of the user's or of the session's representation."""
 
@@ -743,3 +791,4 @@ SessionPage = page_of(Session)
 MessagePage = page_of(Message)
 EventCursorPage = cursor_page_of(ReadEvent)
 VersionCursorPage = cursor_page_of(VersionLine)
+ConclusionCursorPage = cursor_page_of(KnownConclusion)

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
-from memory import diffs, explaining, history, ids
+from memory import conclusions, diffs, explaining, history, ids
 from memory.log import LoggedEvent
-from memory.models import App, Conclusion, Event, Evidence, Representation, Session, Subject, User
+from memory.models import App, Conclusion, Correction, Event, Evidence, Representation, Session, Subject, User
 from memory.reading import View
 
 Shape = dict[str, Any]
@@ -157,6 +157,32 @@ def statement(item: history.Statement) -> Shape:
     return conclusion(item.conclusion) | {
         "since_version": item.since,
         "sources": [ids.encode(event_id) for event_id in item.sources],
+    }
+
+
+def known(item: conclusions.Known) -> Shape:
+    """Return a statement, whether it stands or not, and what a human said of it last."""
+    said = item.correction
+    return statement(history.Statement(item.conclusion, item.since or 0, item.sources)) | {
+        "since_version": item.since,
+        "standing": item.since is not None,
+        "retracted": item.conclusion.retracted,
+        "created_at": moment(item.conclusion.created_at),
+        "correction": None if said is None else correction(said),
+    }
+
+
+def correction(row: Correction) -> Shape:
+    """Return what a human said of a statement."""
+    return {
+        "act": row.act,
+        "by": row.by,
+        "reason": row.reason,
+        "event_id": ids.encode(row.event_id),
+        "version": row.representation.number,
+        "conclusion_id": ids.encode(row.conclusion_id),
+        "replaced_by": _id(row.replaced_by_id),
+        "created_at": moment(row.created_at),
     }
 
 

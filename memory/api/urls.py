@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from memory.api.views import apps, context, events, explanations, messages, representations, sessions, users
+from memory.api.views import (
+    apps,
+    conclusions,
+    context,
+    events,
+    explanations,
+    messages,
+    representations,
+    sessions,
+    users,
+)
 
 _APP = "v1/apps/<str:app>"
 _USER = f"{_APP}/users/<str:user>"
@@ -39,6 +49,8 @@ for _place in (_SESSION, _USER, _PROJECT):
     urlpatterns += [
         path(f"{_place}/events", events.Events.as_view()),
         path(f"{_place}/events/<str:event>/statements", explanations.EventStatements.as_view()),
+        path(f"{_place}/conclusions", conclusions.Conclusions.as_view()),
+        path(f"{_place}/conclusions/<str:conclusion>", conclusions.Conclusion.as_view()),
         path(f"{_place}/representation", representations.Representation.as_view()),
         path(f"{_place}/representation/versions", representations.Versions.as_view()),
         path(f"{_place}/representation/versions/<str:number>", representations.Version.as_view()),

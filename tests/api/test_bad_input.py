@@ -27,13 +27,13 @@ def routes() -> Iterator[Route]:
         route = str(pattern.pattern)
         view = getattr(pattern.callback, "view_class", None)
         if route.startswith("v1/") and view is not None:
-            for method in ("get", "post", "put", "delete"):
+            for method in ("get", "post", "put", "patch", "delete"):
                 if hasattr(view, method):
                     yield method.upper(), re.sub(r"<str:(\w+)>", r"{\1}", f"/{route}")
 
 
 ROUTES = sorted(routes())
-WITH_BODY = [route for route in ROUTES if route[0] in ("POST", "PUT")]
+WITH_BODY = [route for route in ROUTES if route[0] in ("POST", "PUT", "PATCH")]
 MAKES = [
     route
     for route in ROUTES
@@ -53,18 +53,25 @@ def names(db: None) -> dict[str, str]:
     session = SessionFactory(owner=UserFactory(app=app, name="ann"), name="talk")
     event = EventFactory(session=session)
     things: list[Any] = [session, session.owner, ProjectFactory(app=app, name="work")]
+    conclusions = {}
     for thing in things:
-        publish(thing, now="Something.")
-    return {**NAMES, "message": event.public_id}
+        version = publish(thing, ["Something stands."], now="Something.")
+        [stands] = version.subject.conclusions.all()
+        conclusions[f"{version.subject.kind}'s conclusion"] = stands.public_id
+    return {**NAMES, "message": event.public_id, "event": event.public_id, **conclusions}
 
 
 def path(route: Route, names: dict[str, str], **changed: str) -> str:
     """Return a route's path, with a query where the route needs one to name its thing."""
-    filled = route[1].format(**{key: quote(value, safe="%") for key, value in {**names, **changed}.items()})
+    place = next((part for part in ("session", "project") if f"{{{part}}}" in route[1]), "user")
+    values = {"conclusion": names[f"{place}'s conclusion"], **names, **changed}
+    filled = route[1].format(**{key: quote(value, safe="%") for key, value in values.items()})
     part = {"/v1/apps": "app", "/v1/apps/{app}/users": "user", "/v1/apps/{app}/users/{user}/sessions": "session"}
     if route[0] == "GET" and route[1] in part:
         asked = part[route[1]]
         filled += f"?{asked}_id={quote({**names, **changed}[asked], safe='%')}"
+    if route[1].endswith("/explain"):
+        filled += "?conclusion=Something"
     return filled
 
 
@@ -142,9 +149,7 @@ def test_an_unknown_id(
             body = (
                 {"to": 1, "reason": "x"}
                 if route[1].endswith("rollback")
-                else {"metadata": {}}
-                if route[0] == "PUT"
-                else {}
+                else {"PUT": {"metadata": {}}, "PATCH": {"pinned": True}}.get(route[0], {})
             )
             for unknown in (UNKNOWN, "nobody"):
                 for part in re.findall(r"{(\w+)}", route[1]):
@@ -241,6 +246,19 @@ FIELDS: list[tuple[str, str, dict[str, Any], list[Any]]] = [
     ("POST", "/events", {"occurred_at": "?"}, ["yesterday", 5, "2026-01-01T00:00:00",
                                         "0001-01-01T00:00:00+14:00", FAR]),
     ("POST", "/events", {"?": 1}, ["unknown", "\x00", "contents", "\ud800", "x" * 10_000]),
+    ("POST", "/conclusions", {"content": "?"}, [5, None, [], "", " ", "x" * 1_001, "\x00", "\ud800"]),
+    ("POST", "/conclusions", {"content": "x", "about": "?"}, [5, [], "", "nobody", "\x00"]),
+    ("POST", "/conclusions", {"content": "x", "id": "?"}, [5, "", "x" * 256, "\x00"]),
+    ("POST", "/conclusions", {"content": "x", "?": 1}, ["pinned", "\x00", "contents"]),
+    ("PATCH", "/conclusions/{conclusion}", {"content": "?"}, [5, [], "", " ", "x" * 1_001, "\x00", "\ud800"]),
+    ("PATCH", "/conclusions/{conclusion}", {"pinned": "?"}, ["true", 1, []]),
+    ("DELETE", "/conclusions/{conclusion}", {"?": 1}, ["why", "\x00"]),
+    *[
+        (method, end, {**body, field: "?"}, values)
+        for method, end, body in [("POST", "/conclusions", {"content": "x"}),
+                                  ("PATCH", "/conclusions/{conclusion}", {"content": "x"})]
+        for field, values in [("importance", ["1", 0, 6, 1.5, True, 10**30]), ("reason", [5, [], "\x00", "x" * 2_001])]
+    ],
     ("POST", "/representation/rollback", {"to": 1, "reason": "?"}, [5, "", " ", "\x00", "x" * 2_001]),
     ("POST", "/representation/rollback", {"to": "?", "reason": "x"}, ["1", 0, -1, 1.5, True, 10**30, None]),
 ]  # fmt: skip

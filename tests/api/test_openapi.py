@@ -59,7 +59,7 @@ def test_every_operation_is_named_told_and_guarded() -> None:
         assert operation["summary"], path
         assert operation["security"] == [{"apiKey": []}], path
         assert {"200", "401", "422"} <= set(operation["responses"]), path
-        assert ("requestBody" in operation) == (method in ("post", "put")), path
+        assert ("requestBody" in operation) == (method in ("post", "put", "patch")), path
 
 
 def check(path: str, method: str, answered: Any) -> None:
@@ -100,6 +100,9 @@ def test_answers_are_what_the_schema_says(operator: Agent) -> None:
         (f"{user}/representation", f"{u}/representation"), (f"{session}/representation", f"{s}/representation"),
         (f"{user}/representation/versions", f"{u}/representation/versions"),
         (f"{user}/representation/versions/{{number}}", f"{u}/representation/versions/1"),
+        (f"{user}/representation/diff", f"{u}/representation/diff?from=7d&include=kept"),
+        (f"{user}/representation/explain", f"{u}/representation/explain?conclusion=Prefers"),
+        (f"{user}/events/{{event}}/statements", f"{u}/events/{event.public_id}/statements"),
     ]:  # fmt: skip
         check(path, "get", operator.get(asked))
     message = {"content": "x", "is_user": True}
@@ -113,8 +116,14 @@ def test_answers_are_what_the_schema_says(operator: Agent) -> None:
         (f"{session}/events", f"{s}/events", {"content": "x"}),
         (f"{session}/events", f"{s}/events", [{"content": "x"}]),
         (f"{user}/representation/rollback", f"{u}/representation/rollback", {"to": 1, "reason": "x"}),
+        (f"{user}/conclusions", f"{u}/conclusions", {"content": "Sails."}),
     ]:  # fmt: skip
         check(path, "post", operator.post(asked, body))
+    conclusions = operator.get(f"{u}/conclusions?standing=true")
+    check(f"{user}/conclusions", "get", conclusions)
+    one = f"{u}/conclusions/{conclusions['items'][0]['id']}"
+    for method, change in [("GET", None), ("PATCH", {"content": "Rows."}), ("DELETE", None)]:
+        check(f"{user}/conclusions/{{conclusion}}", method.lower(), operator.send(method, one, change).json())
     refused = operator.send("POST", f"{s}/messages", {}).json()
     error = {"$ref": "#/components/schemas/Error", "components": schema()["components"]}
     assert list(Draft202012Validator(error).iter_errors(refused)) == []
