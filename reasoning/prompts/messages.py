@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+from reasoning.prompts.acts import carried_out
 from reasoning.prompts.library import (
     default_instructions,
     frame,
@@ -170,10 +171,13 @@ def _event(event: ShownEvent) -> str:
     marks = [_moment(event.occurred_at), _word(event.kind), f"from {_word(event.origin)}{author}"]
     if event.session is not None:
         marks.append(f"session {_quoted(event.session)}")
+    done = carried_out(event) is not None
+    if done:
+        marks.append("carried out")
     lines = [f"[{event.number}] {'; '.join(marks)}"]
     if event.content or event.data is None:
         lines.append(_prefixed(event.content))
-    if event.data is not None:
+    if event.data is not None and not done:  # its text says it all
         lines.append(f"data | {_compact_json(event.data)}")
     return "\n".join(lines)
 

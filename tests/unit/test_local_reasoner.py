@@ -552,6 +552,32 @@ class TestContradictions:
         assert [r.known for r in answer.retire] == [1]
         assert "Lives in: Porto" in answer.card
 
+    def test_a_correction_that_was_carried_out_is_not_said_again(self) -> None:
+        def done(number: int, act: str, content: str, statement: str, **more: str) -> ShownEvent:
+            data = {"act": act, "conclusion": "x", "statement": statement, **more}
+            return event(number, None, content, kind="correction", origin="operator", data=data)
+
+        acts = (
+            done(1, "add", "Added: “Nora sails.”", "Nora sails."),
+            done(2, "edit", "Corrected: …", "Nora lives in Berlin.", instead="Nora lives in Porto."),
+            done(3, "retract", "Retracted: …", "Nora works as a nurse."),
+            done(4, "retract", "Retracted: …", "Nora has a dog called Rex."),
+            done(5, "pin", "Pinned: …", "Nora has a dog called Rex."),
+        )
+        said = (event(6, "Nora", "I work as a nurse."), event(7, "Nora", "I have a dog called Rex."))
+        known = [
+            fact(1, "Nora sails.", pinned=True),
+            fact(2, "Nora lives in Porto.", pinned=True),
+            fact(3, "Nora has a dog called Rex.", pinned=True),
+        ]
+        answer = ask(
+            "Nora", (*acts, *said), known=known, card=("Lives in: Berlin", "Work: nurse"), now="Nora works as a nurse."
+        )
+        assert [(item.content, item.events) for item in answer.add] == [("Nora has a dog called Rex.", (7,))]
+        assert answer.retire == ()
+        assert "Lives in: Porto" in answer.card
+        assert "nurse" not in f"{answer.card} {answer.now}"
+
     def test_an_operators_message_counts_as_a_correction(self) -> None:
         said_so = event(1, "Support", "Nora is not vegetarian.", origin="operator")
         answer = ask("Nora", (said_so,), known=["Nora is vegetarian."], participants=("Nora",))

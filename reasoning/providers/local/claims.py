@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from reasoning.prompts.acts import carried_out
 from reasoning.providers.base import Kind, Request, ShownEvent
 from reasoning.providers.local import dates, persons, questions, salience
 from reasoning.providers.local.lexicon import PRAISE, STOP, VAGUE, is_past
@@ -171,7 +172,8 @@ def harvest(request: Request) -> Harvest:
         if event.origin == "recalled":
             continue
         if event.kind == "correction" or event.origin == "operator":
-            _correction(request, event, found)
+            if carried_out(event) is None:
+                _correction(request, event, found)
             continue
         if event.kind != "message" or event.origin == "tool":
             if (claim := _tool(request, event, personal)) is not None:

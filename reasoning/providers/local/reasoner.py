@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from reasoning.prompts.acts import taken_out
 from reasoning.providers.base import Answer, Kind, KnownStatement, Level, Request, Retirement, ShownEvent, Statement
 from reasoning.providers.local import card as cards
 from reasoning.providers.local import contradictions, salience, summary
@@ -28,13 +29,27 @@ SHARE = {Kind.USER: 0.33, Kind.OBSERVED: 0.33, Kind.SESSION: 0.2, Kind.PROJECT: 
 def reason(request: Request) -> Answer:
     """Answer one request; the same request always gives the same answer."""
     gathered = harvest(request)
-    claims = _merge(_choose(request, gathered), request.known)
+    claims = _without(_merge(_choose(request, gathered), request.known), _taken_out(request))
     claims = _latest(claims, request)
     claims += _about_session(request, gathered) if request.kind in (Kind.SESSION, Kind.PROJECT) else []
     claims = claims[:MAX_STATEMENTS]
     add = tuple(_statement(claim, request) for claim in claims)
     retire = _retire(request, claims)
     return _finish(request, add, retire, gathered, claims)
+
+
+def _taken_out(request: Request) -> list[str]:
+    """What humans took out of the memory, as far as the events say so, and did not bring back."""
+    standing = {item.content for item in request.known}
+    return [text for event in request.events if (text := taken_out(event)) is not None and text not in standing]
+
+
+def _without(claims: list[Claim], gone: list[str]) -> list[Claim]:
+    """The claims that do not say again what is gone."""
+    index = Index()
+    for text in gone:
+        index.add(text)
+    return [claim for claim in claims if claim.known is not None or index.find(claim.text) is None]
 
 
 def _choose(request: Request, gathered: Harvest) -> list[Claim]:
@@ -215,7 +230,7 @@ def _finish(
 ) -> Answer:
     standing = _standing(request, add, retire)
     gone_numbers = {r.known for r in retire}
-    gone = [k.content for k in request.known if k.number in gone_numbers]
+    gone = [k.content for k in request.known if k.number in gone_numbers] + _taken_out(request)
     shown = [e for e in request.events if e.origin != "recalled"]
     latest = max((e.occurred_at.date() for e in shown), default=None)
     if request.kind in (Kind.USER, Kind.OBSERVED):
