@@ -26,8 +26,9 @@ def session(db: None) -> Any:
     """A session ``talk`` of ``ann`` in ``tenant``, with a project ``work``."""
     app = AppFactory(name="tenant")
     made = SessionFactory(owner=UserFactory(app=app, name="ann"), name="talk")
-    ProjectFactory(app=app, name="work")
-    publish(made.owner, now="About Ann.")
+    project = ProjectFactory(app=app, name="work")
+    for thing in (made.owner, made, project):
+        publish(thing, ["Likes the sea."], now="About Ann.")
     return made
 
 
@@ -57,6 +58,9 @@ ROUTES: list[tuple[str, str, str, Any]] = [
     ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/context", None),
     ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/representation", None),
     ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/representation/versions", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/representation/diff", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/representation/explain?conclusion=Likes", None),
+    ("session", "GET", "/v1/apps/tenant/users/ann/sessions/talk/context?at=7d", None),
     ("session", "DELETE", "/v1/apps/tenant/users/ann/sessions/talk", None),
     ("user", "GET", "/v1/apps/tenant/users/ann", None),
     ("user", "GET", "/v1/apps/tenant/users?user_id=ann", None),
@@ -72,6 +76,8 @@ ROUTES: list[tuple[str, str, str, Any]] = [
     ("user", "GET", "/v1/apps/tenant/users/ann/context", None),
     ("user", "GET", "/v1/apps/tenant/users/ann/representation", None),
     ("user", "GET", "/v1/apps/tenant/users/ann/representation/versions/1", None),
+    ("user", "GET", "/v1/apps/tenant/users/ann/representation/diff?from=7d", None),
+    ("user", "GET", "/v1/apps/tenant/users/ann/representation/explain?conclusion=Likes", None),
     ("app", "GET", "/v1/apps/tenant", None),
     ("app", "GET", "/v1/apps?app_id=tenant", None),
     ("app", "GET", "/v1/apps/name/tenant", None),
@@ -87,6 +93,8 @@ ROUTES: list[tuple[str, str, str, Any]] = [
     ("app", "POST", "/v1/apps/tenant/projects/work/events", {"content": "x"}),
     ("app", "GET", "/v1/apps/tenant/projects/work/events", None),
     ("app", "GET", "/v1/apps/tenant/projects/work/representation", None),
+    ("app", "GET", "/v1/apps/tenant/projects/work/representation/diff?from=7d", None),
+    ("app", "GET", "/v1/apps/tenant/projects/work/representation/explain?conclusion=Likes", None),
     ("app", "POST", "/v1/apps/tenant/users/ann/representation/rollback", {"to": 1, "reason": "x"}),
     ("operator", "POST", "/v1/apps", {"name": "another"}),
     ("operator", "POST", "/v1/apps/list", {}),
@@ -125,6 +133,26 @@ def test_a_read_only_key_reads(session: Any, row_counts: RowCounts, subtests: py
             else:
                 assert response.status_code == 200, response.content
             assert row_counts() == before
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_what_rests_on_an_event_is_as_far_as_the_key_opens(session: Any, scope: str) -> None:
+    event = EventFactory(session=session)
+    agent = key_of(scope, session)
+    for needed, path in [
+        ("session", path_of(session)),
+        ("user", path_of(session.owner)),
+    ]:
+        response = agent.send("GET", f"{path}/events/{event.public_id}/statements")
+        if SCOPES.index(scope) >= SCOPES.index(needed):
+            assert response.json()["items"] == []
+        else:
+            refused(response, 401, "out_of_scope")
+    foreign = EventFactory()
+    response = agent.send("GET", f"{path_of(foreign.session)}/events/{foreign.public_id}/statements")
+    if scope != "operator":
+        refused(response, 401, "out_of_scope")
+    refused(agent.send("GET", f"{path_of(session)}/events/{foreign.public_id}/statements"), 404, "not_found")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -98,8 +98,13 @@ def test_why_is_noted_within_and_no_longer(line):
     first, second = Representation.objects.order_by("number")
     with serving.because("Deployment 12 was taken back", by="key 7"):
         Subject.objects.update(current=first)
-    with pytest.raises(RuntimeError), transaction.atomic(), serving.because("never"):
-        raise RuntimeError
+
+    def fail() -> None:
+        with serving.because("never"):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     Subject.objects.update(current=second)
     assert notes()[2:] == [(1, "Deployment 12 was taken back", "key 7"), (2, "", "")]
 
