@@ -338,12 +338,14 @@ def hold(work: Work, failure: Failure, error: str, until: datetime | None) -> No
     work.save()
 
 
-def release_held() -> int:
-    """Let all held work ask again, now: a budget or a price has changed. Return how many rows that were."""
+def release_held(rows: Iterable[Work] | None = None) -> int:
+    """Let held work, all or these rows, ask again now: a budget or a price has changed. Return how many rows did."""
+    held = Work.objects.filter(state=Work.State.HELD)
+    if rows is not None:
+        held = held.filter(pk__in=[row.pk for row in rows])
     with transaction.atomic():
-        rows = list(Work.objects.select_for_update().filter(state=Work.State.HELD).order_by("pk").values_list("pk"))
-        held = Work.objects.filter(pk__in=[pk for (pk,) in rows])
-        return held.update(state=Work.State.WAITING, due_at=clock.now())
+        locked = list(held.select_for_update().order_by("pk").values_list("pk", flat=True))
+        return Work.objects.filter(pk__in=locked).update(state=Work.State.WAITING, due_at=clock.now())
 
 
 def kills_workers(work: Work) -> bool:

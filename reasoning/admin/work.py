@@ -17,7 +17,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
-from memory import clock
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppFilter, Chosen
 from memory.admin.links import link, when
@@ -163,11 +162,10 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     @admin.action(description="Ask again now (held work)", permissions=["retry"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
         """Let the selected work that is held ask its budgets again, now."""
+        held = list(queryset.filter(state=Work.State.HELD))
         with transaction.atomic():
-            held = list(queryset.filter(state=Work.State.HELD).order_by("pk"))
+            queue.release_held(held)
             for row in held:
-                waiting = Work.objects.filter(pk=row.pk, state=Work.State.HELD)
-                waiting.update(state=Work.State.WAITING, due_at=clock.now())
                 self.log_change(request, row, "Asked again.")
             transaction.on_commit(signals.wake, robust=True)
         text = f"{len(held)} held {'row asks' if len(held) == 1 else 'rows ask'} again; others were left as they were."

@@ -170,6 +170,7 @@ def test_the_page_shows_all_that_a_decision_needs(operator, ana):
 def test_it_says_what_will_not_be_retired(operator, ana):
     Conclusion.objects.filter(pk=ana.alfama.pk).update(pinned=True)
     assert "pinned since: it stays" in shown(operator.get(page_of(ana.kept)))
+    Conclusion.objects.filter(pk=ana.alfama.pk).update(pinned=False)
     head = Line.objects.get(pk=ana.line.pk)
     publishing.publish(head.pk, draft_on(head, retired=[Retired(conclusion_id=ana.alfama.pk, reason="over")]))
     assert "does not stand any more" in shown(operator.get(page_of(ana.kept)))

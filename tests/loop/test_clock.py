@@ -15,7 +15,7 @@ from reasoning import circuit, health, passes, queue
 from reasoning.drainer import Drainer, _beat_worker
 from reasoning.models import Pass, ProviderState, Work, Worker
 from reasoning.providers.base import Failure, ProviderError, Step
-from tests.loop.helpers import AT_ONCE, FakeProvider, claimed, completion, prepared, truthful, work_of
+from tests.loop.helpers import AT_ONCE, KINDS, FakeProvider, claimed, completion, prepared, truthful, work_of
 from tests.store.helpers import person, say
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("off")]
@@ -64,7 +64,7 @@ def test_a_failure_is_tried_again_after_its_back_off():
 
 
 def test_a_line_keeps_its_distance_from_its_last_pass(settings):
-    settings.HONCHO = AT_ONCE | {"INTERVAL_SECONDS": dict.fromkeys(AT_ONCE["INTERVAL_SECONDS"], 300)}
+    settings.HONCHO = AT_ONCE | {"INTERVAL_SECONDS": dict.fromkeys(KINDS, 300)}
     person()
     say("one")
     ready = prepared(claimed())
