@@ -127,7 +127,7 @@ class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
     list_display = ("excerpt", "subject_link", "level", "importance", "held_fast", "resting_on", "made_at")
     list_display_links = ("excerpt",)
     list_select_related = _SUBJECT
-    list_filter = ("level", "pinned", Importance, "subject__kind", AppOfSubject, ChosenSubject)
+    list_filter = ("level", "pinned", "retracted", Importance, "subject__kind", AppOfSubject, ChosenSubject)
     search_fields = ("content",)
     search_help_text = f"A part of the statement, or an id. Search and filters look at the newest {WINDOW:,}."
     ordering = ("-pk",)
@@ -155,10 +155,10 @@ class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
         """Link to the subject that it belongs to."""
         return link(row.subject)
 
-    @admin.display(description="pinned")
+    @admin.display(description="a human")
     def held_fast(self, row: Conclusion) -> str:
-        """Show whether a human pinned it."""
-        return "pinned" if row.pinned else "–"
+        """Show whether a human pinned it, or took it out."""
+        return "pinned" if row.pinned else "retracted" if row.retracted else "–"
 
     @admin.display(description="events")
     def resting_on(self, row: Conclusion) -> str:

@@ -15,9 +15,10 @@ from memory.admin.base import CappedCount, ReadOnlyAdmin
 from memory.admin.filters import AppFilter
 from memory.admin.links import link, when
 from memory.admin.statements import standing
-from memory.models import FeedEntry, Representation, Span, Subject
+from memory.models import Correction, FeedEntry, Representation, Span, Subject
 
 HISTORY = 50
+CORRECTIONS = 20
 COUNTED = 1_000
 
 
@@ -69,7 +70,7 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
         return "up to date" if not count else f"{count:,} event{'s' if count > 1 else ''}"
 
     def detail(self, request: HttpRequest, row: Subject) -> dict[str, Any]:
-        """Show the text, the statements in it with what they rest on, and the versions before."""
+        """Show the text, the statements in it with what they rest on, what humans said, and the versions before."""
         current = row.current
         behind = with_behind(Subject.objects.filter(pk=row.pk)).get().behind_events  # type: ignore[attr-defined]
         return {
@@ -79,7 +80,15 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
             "statements": standing(current) if current else [],
             "history": history(row),
             "history_limit": HISTORY,
+            "corrections": corrections_of(row),
+            "corrections_limit": CORRECTIONS,
         }
+
+
+def corrections_of(subject: Subject) -> list[Correction]:
+    """Return what humans said of a subject's statements, newest first."""
+    said = Correction.objects.filter(subject=subject).select_related("conclusion", "replaced_by", "event")
+    return list(said.select_related("representation").order_by("-representation__number")[:CORRECTIONS])
 
 
 def with_behind(rows: QuerySet[Subject]) -> QuerySet[Subject]:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from memory import keys
+from memory import corrections, keys
 from memory.admin import base
 from memory.admin import log as log_admin
 from memory.models import ApiKey, App, Conclusion, Event, Project, Representation, Session, Subject, User
@@ -241,6 +241,32 @@ def test_a_subject_shows_freshness_statements_versions_and_work(operator, ana):
     assert "+3 −1" in shown or "+2 −1" in shown
     assert page_of(subject.line.work) in shown
     assert "version 2" in shown
+
+
+def test_a_subject_shows_what_humans_said_who_and_why(operator, client, ana):
+    subject = subject_of(ana)
+    assert "Corrections" not in text_of(operator.get(page_of(subject)))
+    meat = Conclusion.objects.get(subject=subject, content="Ana does not eat meat.")
+    corrections.edit(subject, meat.pk, f"Ana is a vegan. {data.HOSTILE}", by="olga", reason="She says so <now>")
+    corrections.retract(subject, Conclusion.objects.get(content="Lea is allergic to peanuts.").pk, by="key 7")
+    shown = text_of(operator.get(page_of(subject)))
+    section = shown[shown.index("<h2>Corrections") : shown.index("<h2>Versions")]
+    assert section.index("Retract") < section.index("Edit"), "newest first"
+    for part in (
+        "olga",
+        "key 7",
+        "She says so &lt;now&gt;",
+        "Lea is allergic",
+        "Ana does not eat meat.",
+        page_of(meat),
+    ):
+        assert part in section
+    assert data.HOSTILE not in shown
+    assert "corrected (edit) by olga" in shown
+    assert "retracted" in text_of(operator.get(list_of(Conclusion)))
+    client.force_login(data.staff("view_subject", "view_representation"))
+    hidden = text_of(client.get(page_of(subject)))
+    assert "<h2>Corrections" not in hidden
 
 
 def test_an_event_shows_its_neighbours_feeds_and_conclusions(operator, ana):
