@@ -31,12 +31,14 @@ ALL_SLOTS = 64
 class Allowance:
     """How many calls a drainer may have in flight (None: as many as it likes), and when to ask again if none.
 
-    ``ailing_seconds`` is for how long the provider has not been well, None where it is.
+    ``ailing_seconds`` is for how long the provider has not been well, None where it is; ``paused_seconds`` how long its
+    pause still lasts, None where nobody knows or there is none.
     """
 
     calls: int | None
     until: datetime | None = None
     ailing_seconds: float | None = field(default=None, compare=False)
+    paused_seconds: float | None = field(default=None, compare=False)
 
 
 def allowances(names: Sequence[str]) -> list[Allowance]:
@@ -57,7 +59,7 @@ def allowed_by(state: ProviderState, now: datetime) -> Allowance:
     if state.needs_operator:
         return Allowance(0, None, ailing)
     if state.paused_until is not None and state.paused_until > now:
-        return Allowance(0, state.paused_until, ailing)
+        return Allowance(0, state.paused_until, ailing, (state.paused_until - now).total_seconds())
     return Allowance(state.slots, None, ailing)
 
 

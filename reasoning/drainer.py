@@ -145,8 +145,9 @@ class Drainer:
             self.in_flight[task] = (claim, place)
             task.add_done_callback(self._done)
         due = await self._database(queue.next_due)
-        if due is not None and not room and not self.in_flight:
-            due = max(due, self.settings.poll_interval)  # paused: what is due must wait
+        if due is not None and not room:  # what is due waits for the end of a pause, or of a call, which wakes us
+            pauses = [may.paused_seconds for may in allowed if may.paused_seconds is not None]
+            due = max(due, min(pauses, default=self.settings.poll_interval))
         return None if due is None else max(due, 0.0)
 
     def _done(self, task: asyncio.Task[None]) -> None:

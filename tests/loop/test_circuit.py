@@ -14,8 +14,8 @@ from reasoning import circuit, queue
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, ProviderState, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Step
-from tests.loop.helpers import AT_ONCE, FakeProvider, truthful
-from tests.store.helpers import together
+from tests.loop.helpers import AT_ONCE, FakeProvider, draining, truthful
+from tests.store.helpers import together, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,6 +130,16 @@ def test_during_a_pause_nothing_is_called_and_nothing_uses_up_an_attempt(setting
     assert provider.requests == []
     assert set(Work.objects.values_list("state", "attempts")) == {("waiting", 0)}
     assert not Pass.objects.exists()
+
+
+def test_when_a_pause_is_over_nobody_waits_for_the_next_look(settings):
+    settings.HONCHO = {**settings.HONCHO, **AT_ONCE, "POLL_INTERVAL": 60}
+    circuit.failed("fake", limited(1.0))
+    write(1)
+    provider = FakeProvider()
+    with draining(provider):
+        until(lambda: Work.objects.filter(state="idle").exists(), "it is read once the pause is over", 20)
+    assert len(provider.requests) == 1
 
 
 def test_one_refusal_stops_the_calls_of_every_drainer(settings):
