@@ -224,14 +224,14 @@ def _what_replaced(conclusion: Conclusion, ended: Mapping[UUID, Span]) -> Conclu
 
 def _pairs(gone: Sequence[Gone], new: Sequence[Conclusion]) -> list[tuple[Gone, UUID, bool, float]]:
     """Pair what is gone with what is new: what a pass said first, then the most alike. Each is in one pair at most."""
-    words = {row.pk: Counter(_WORD.findall(row.content.casefold())) for row in new}
+    words = {row.pk: words_of(row.content) for row in new}
     free = {row.pk: row for row in new}
     pairs = []
     left = []
     for item in gone:
         instead = item.replaced_by
         if instead is not None and instead.pk in free:
-            pairs.append((item, instead.pk, True, _alike(_words(item.conclusion), words[instead.pk])))
+            pairs.append((item, instead.pk, True, alike(words_of(item.conclusion.content), words[instead.pk])))
             del free[instead.pk]
         elif instead is None:
             left.append(item)
@@ -239,13 +239,13 @@ def _pairs(gone: Sequence[Gone], new: Sequence[Conclusion]) -> list[tuple[Gone, 
     for pk in free:
         for word in words[pk]:
             where[word].append(pk)
-    alike = []
+    likely = []
     for place, item in enumerate(left):
-        own = _words(item.conclusion)
+        own = words_of(item.conclusion.content)
         near = {pk for word in own for pk in where[word] if free[pk].about_id == item.conclusion.about_id}
-        alike += [(-_alike(own, words[pk]), place, free[pk].content, pk) for pk in near]
+        likely += [(-alike(own, words[pk]), place, free[pk].content, pk) for pk in near]
     taken: set[int] = set()
-    for negative, place, _, pk in sorted(alike):
+    for negative, place, _, pk in sorted(likely):
         if -negative >= SIMILAR and place not in taken and pk in free:
             pairs.append((left[place], pk, False, -negative))
             taken.add(place)
@@ -253,11 +253,12 @@ def _pairs(gone: Sequence[Gone], new: Sequence[Conclusion]) -> list[tuple[Gone, 
     return pairs
 
 
-def _words(conclusion: Conclusion) -> Counter[str]:
-    return Counter(_WORD.findall(conclusion.content.casefold()))
+def words_of(text: str) -> Counter[str]:
+    """Return the words of a text and how often it has each; case does not count."""
+    return Counter(_WORD.findall(text.casefold()))
 
 
-def _alike(one: Counter[str], other: Counter[str]) -> float:
+def alike(one: Counter[str], other: Counter[str]) -> float:
     """Return how alike two bags of words are, from 0 to 1 (Dice's coefficient)."""
     size = one.total() + other.total()
     return 2 * (one & other).total() / size if size else 1.0

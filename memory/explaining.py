@@ -9,12 +9,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.functions import Length
 
-from memory import history, ids
+from memory import diffs, history, ids
 from memory.errors import Invalid, NotFound
 from memory.models import Conclusion, Event, Evidence, Representation, Span, Subject
 from memory.places import Place
@@ -28,6 +29,9 @@ MOST_STATEMENTS = 200
 LONGEST = 2_000
 """The most characters of a sentence that is looked for."""
 
+ALIKE = 0.8
+"""From which share of their words on a line is taken for a conclusion that it does not say word for word."""
+
 _LOOKED_AT = 50
 _NAMED = 5
 _TEXTS = ("text", "line_tokens", "card", "now", "short_summary", "long_summary", "draft")
@@ -35,6 +39,15 @@ _TEXTS = ("text", "line_tokens", "card", "now", "short_summary", "long_summary",
 _BEFORE = " #-"
 _DAY = r"\d{4}-\d\d-\d\d"
 _HELD = re.compile(rf" \((?:(?:since|until) {_DAY}|{_DAY}(?: to {_DAY})?)\)$")
+
+
+class Found(StrEnum):
+    """How a conclusion was found: by its id, its whole line, how it begins, or as the most alike."""
+
+    ID = "id"
+    LINE = "line"
+    BEGINNING = "beginning"
+    LIKENESS = "likeness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +82,19 @@ class Resting:
     spans: Sequence[Stand]
 
 
-def find_conclusion(subject: Subject, words: str) -> Conclusion:
-    """Return the conclusion of a subject by its id, or by how it is shown: the whole line, or how it begins.
+def find_conclusion(subject: Subject, words: str) -> tuple[Conclusion, Found]:
+    """Return the conclusion of a subject by its id or by how it is shown, and how it was found.
 
-    Case, white space, the dash before it and the dates after it do not count. Of several that fit, what readers get
-    now is meant. Raises :class:`NotFound` where none fits, and :class:`Invalid` where it is not clear which is meant.
+    A line may be given whole, or how it begins; case, white space, the dash before it and the dates after it do not
+    count. Of several that fit, what readers get now is meant. Where none fits, it is the one among those that readers
+    get whose words are most alike (``ALIKE``): a line of the card often says a conclusion in shorter words.
+    Raises :class:`NotFound` where there is none either, and :class:`Invalid` where it is not clear which is meant.
     """
     rows = Conclusion.objects.filter(subject=subject).select_related("about")
     by_id = ids.decode(words)
     found = None if by_id is None else rows.filter(pk=by_id).first()
     if found is not None:
-        return found
+        return found, Found.ID
     shown = {_bare(words), _bare(_HELD.sub("", " ".join(words.split())))} - {""}
     if not shown:
         raise Invalid("Give a conclusion's id, or how it begins.", ("conclusion",))
@@ -87,16 +102,29 @@ def find_conclusion(subject: Subject, words: str) -> Conclusion:
     for start in shown:
         begins |= Q(line__istartswith=start)
     likely = list(rows.annotate(line=_as_shown()).filter(begins).order_by(Length("content"), "pk")[:_LOOKED_AT])
-    meant = [row for row in likely if _bare(row.content).casefold() in {start.casefold() for start in shown}] or likely
+    whole = [row for row in likely if _bare(row.content).casefold() in {start.casefold() for start in shown}]
+    meant = whole or likely
     if len(meant) > 1:
-        standing = set(_standing_now(meant))
+        standing = {row.pk for row in _standing_now(subject)}
         meant = [row for row in meant if row.pk in standing] or meant
-    if not meant:
-        raise NotFound("No conclusion begins so. (A line of the card or a summary rests on all that its version read.)")
     if len(meant) > 1:
         named = "; ".join(f"{row.public_id} “{row.content}”" for row in meant[:_NAMED])
         raise Invalid(f"Several conclusions begin so. Give more of it, or an id: {named}", ("conclusion",))
-    return meant[0]
+    if meant:
+        return meant[0], Found.LINE if whole else Found.BEGINNING
+    return _most_alike(subject, words), Found.LIKENESS
+
+
+def _most_alike(subject: Subject, words: str) -> Conclusion:
+    own = diffs.words_of(words)
+    found = max(
+        ((diffs.alike(own, diffs.words_of(row.content)), row) for row in _standing_now(subject)),
+        key=lambda pair: (pair[0], pair[1].content),
+        default=None,
+    )
+    if found is None or found[0] < ALIKE:
+        raise NotFound("No conclusion says so. A line of the card or a summary may rest on all that was read.")
+    return found[1]
 
 
 def _bare(line: str) -> str:
@@ -108,11 +136,11 @@ def _as_shown() -> Func:
     return Func(folded, Value(_BEFORE), function="ltrim", output_field=TextField())
 
 
-def _standing_now(conclusions: Sequence[Conclusion]) -> Iterable[UUID]:
+def _standing_now(subject: Subject) -> list[Conclusion]:
     current = "line__subject__current"
-    spans = Span.objects.filter(conclusion__in=conclusions, line=F(f"{current}__line"))
-    spans = spans.filter(since__lte=F(f"{current}__number"))
-    return spans.filter(Q(until=None) | Q(until__gt=F(f"{current}__number"))).values_list("conclusion", flat=True)
+    spans = Span.objects.filter(line__subject=subject, line=F(f"{current}__line"), since__lte=F(f"{current}__number"))
+    standing = spans.filter(Q(until=None) | Q(until__gt=F(f"{current}__number")))
+    return [span.conclusion for span in standing.select_related("conclusion__about")]
 
 
 def explain(subject: Subject, conclusion: Conclusion) -> Explanation:

@@ -738,6 +738,9 @@ class Explanation(Body):
 
     subject = AboutWhat()
     conclusion = PlainConclusion()
+    found_by = serializers.ChoiceField(
+        ["id", "line", "beginning", "likeness"], help_text="`likeness`: none begins so, and this is the most alike."
+    )
     stands = serializers.BooleanField(help_text="Whether it stands in what readers get now.")
     introduced = Introduced(allow_null=True)
     sources = SourceEvent(many=True, help_text="The events under it: those that were found first, up to 200.")

@@ -356,12 +356,13 @@ def _span(item: explaining.Stand) -> Shape:
     }
 
 
-def explanation(about: Subject, found: explaining.Explanation) -> Shape:
+def explanation(about: Subject, found: explaining.Explanation, how: explaining.Found) -> Shape:
     """Return why memory says a sentence."""
     first = found.introduced
     return {
         "subject": subject(about),
         "conclusion": conclusion(found.conclusion),
+        "found_by": how.value,
         "stands": found.stands,
         "introduced": first
         and {

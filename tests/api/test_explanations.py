@@ -159,14 +159,15 @@ def test_why_a_sentence_is_there(operator: Agent, moved: Any) -> None:
             "replaced_by": {"id": oslo.public_id, "content": "Lives in Oslo."},
         }
     ]  # fmt: skip
-    for words in ("- Lives in Oslo.", "lives in oslo", "Lives"):
+    for words, how in (("- Lives in Oslo.", "line"), ("lives in oslo", "line"), ("Lives", "beginning"),
+                       ("City: lives in Oslo", "likeness")):  # fmt: skip
         again = operator.get(f"{path}?conclusion={quote(words)}")
-        assert (again["conclusion"]["id"], again["stands"]) == (oslo.public_id, True)
+        assert (again["conclusion"]["id"], again["stands"], again["found_by"]) == (oslo.public_id, True, how)
 
 
 def test_a_sentence_that_cannot_be_explained(operator: Agent, moved: Any) -> None:
     path = f"{path_of(moved.user)}/representation/explain"
-    assert "No conclusion begins so" in refused(operator.send("GET", f"{path}?conclusion=Sails"), 404, "not_found")
+    assert "No conclusion says so" in refused(operator.send("GET", f"{path}?conclusion=Sails"), 404, "not_found")
     publish(moved.user, ["Is a sailor."])
     said = refused(operator.send("GET", f"{path}?conclusion=is%20a"), 422, "invalid")
     assert "“Is a nurse.”" in said[0]["msg"]

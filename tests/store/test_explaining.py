@@ -75,12 +75,12 @@ def test_what_stands_now_and_what_was_brought_back(ana):
     ],
 )
 def test_a_sentence_is_found_by_how_it_is_shown(ana, words):
-    assert explaining.find_conclusion(ana.subject, words) == ana.city
+    assert explaining.find_conclusion(ana.subject, words)[0] == ana.city
 
 
 def test_a_sentence_is_found_by_its_id(ana, django_assert_num_queries):
     with django_assert_num_queries(1):
-        assert explaining.find_conclusion(ana.subject, ana.city.public_id) == ana.city
+        assert explaining.find_conclusion(ana.subject, ana.city.public_id) == (ana.city, "id")
 
 
 def test_each_line_that_is_shown_is_found(db):
@@ -97,16 +97,24 @@ def test_each_line_that_is_shown_is_found(db):
     ]
     version = publishing.publish(line.pk, draft_on(line, added=added))
     subject = Subject.objects.get()
-    found = [explaining.find_conclusion(subject, shown) for shown in version.text.split("\n")[1:]]
+    found = [explaining.find_conclusion(subject, shown)[0] for shown in version.text.split("\n")[1:]]
     assert {row.pk for row in found} == set(Conclusion.objects.values_list("pk", flat=True))
 
 
 def test_of_several_the_one_that_stands_is_meant(ana):
-    assert explaining.find_conclusion(ana.subject, "Ana lives in").content == "Ana lives in Porto."
+    assert explaining.find_conclusion(ana.subject, "Ana lives in")[0].content == "Ana lives in Porto."
     with pytest.raises(Invalid, match="Several conclusions begin so"):
         explaining.find_conclusion(ana.subject, "Ana")
     publishing.roll_back(ana.subject, 2, reason="why")
-    assert explaining.find_conclusion(Subject.objects.get(), "Ana lives in") == ana.city
+    assert explaining.find_conclusion(Subject.objects.get(), "Ana lives in") == (ana.city, "beginning")
+
+
+@pytest.mark.parametrize("words", ["Lives in: Porto", "In Porto Ana lives", "Now Ana lives in Porto."])
+def test_what_a_card_says_in_other_words_is_found_by_its_words(ana, words):
+    found, how = explaining.find_conclusion(ana.subject, words)
+    assert (found.content, how) == ("Ana lives in Porto.", "likeness")
+    with pytest.raises(NotFound):
+        explaining.find_conclusion(ana.subject, "In Lisbon she lives no longer")
 
 
 def test_what_is_not_there_is_not_found(ana):
@@ -164,7 +172,7 @@ def test_the_questions_do_not_grow(ana):
         concluded(line, *(f"Ana knows {number} of {size}." for number in range(size)), evidence=events)
         subject = Subject.objects.get()
         with CaptureQueriesContext(connection) as asked:
-            found = explaining.find_conclusion(subject, f"Ana knows 0 of {size}.")
+            found, _ = explaining.find_conclusion(subject, f"Ana knows 0 of {size}.")
             assert explaining.explain(subject, found).resting_on == size
             event = explaining.find_event(places.find("harbour", "ana"), ids.encode(events[0]))
             assert len(explaining.statements_on(event)) == size

@@ -32,7 +32,8 @@ _COMPARED = (
 _CONCLUSION = schemas.parameter(
     "conclusion",
     {"type": "string", "minLength": 1, "maxLength": explaining.LONGEST},
-    "The id of a conclusion, or a line as it is shown: whole, or how it begins.",
+    "The id of a conclusion, or a line as it is shown: whole, or how it begins. Where none begins so, it is the one "
+    "whose words are most alike, if at least 80 % of them are.",
     required=True,
 )
 
@@ -69,10 +70,10 @@ class Explain(Endpoint):
             raise InvalidParameter("query", "conclusion", "This parameter is required.", "missing")
         about = named_subject(self, refs)
         try:
-            conclusion = explaining.find_conclusion(about, words)
+            conclusion, how = explaining.find_conclusion(about, words)
         except Invalid as error:
             raise _in_query(error) from None
-        return shapes.json_response(shapes.explanation(about, explaining.explain(about, conclusion)))
+        return shapes.json_response(shapes.explanation(about, explaining.explain(about, conclusion), how))
 
 
 class EventStatements(Endpoint):
