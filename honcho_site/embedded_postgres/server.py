@@ -27,6 +27,7 @@ POSTGRES_MAJOR = 18
 SUPERUSER = "postgres"
 DATABASE = "honcho"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root: where we are root, it runs as this user
+START_ATTEMPTS = 3  # what starts may be killed
 START_SECONDS = 300  # recovery after a crash can take its time
 SETTLE_SECONDS = 60  # how long a server that somebody else starts or stops may take
 LOG_BYTES = 10_000_000  # a longer server log is begun anew at the next start
@@ -203,7 +204,6 @@ def _start(folder: Path, settings: Mapping[str, str]) -> Address:
     if not (folder / "PG_VERSION").exists():
         _create(folder)
     _check_version(folder)
-    _clear_away_the_dead(folder)
     options = {
         **SERVER_SETTINGS,
         "unix_socket_directories": str(_socket_dir(folder)),
@@ -216,14 +216,18 @@ def _start(folder: Path, settings: Mapping[str, str]) -> Address:
     command = [
         "pg_ctl", "start", "-D", str(folder), "-l", str(log), "-w", "-t", str(START_SECONDS), "-o", arguments,
     ]  # fmt: skip
-    try:
-        _run(command, folder)
-    except subprocess.CalledProcessError as error:
-        raise ImproperlyConfigured(
-            f"The built-in PostgreSQL did not start. Its log is {log}; it ends with:\n{_tail(log)}"
-        ) from error
-    address = _running(folder, verify=True)
-    if address is None:
+    for attempt in range(1, START_ATTEMPTS + 1):
+        _clear_away_the_dead(folder)
+        try:
+            _run(command, folder)
+        except subprocess.CalledProcessError as error:
+            if attempt == START_ATTEMPTS:
+                raise ImproperlyConfigured(
+                    f"The built-in PostgreSQL did not start. Its log is {log}; it ends with:\n{_tail(log)}"
+                ) from error
+        if (address := _running(folder, verify=True)) is not None:
+            break
+    else:
         raise ImproperlyConfigured(f"The built-in PostgreSQL started and ended again; its log is {log}.")
     print(f"Honcho: PostgreSQL runs with its data in {folder}", file=sys.stderr, flush=True)  # noqa: T201
     return address
