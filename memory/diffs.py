@@ -275,7 +275,10 @@ def tell(diff: Diff, budget: int = TOKENS) -> str:
     What there is no room for is counted, not left out in silence; empty where not even that has room.
     """
     parts = _parts(diff)
-    order = sorted((place, part) for part, (_, items) in enumerate(parts) for place in range(len(items)))
+    order = sorted(
+        ((place, part) for part, (_, items) in enumerate(parts) for place in range(len(items))),
+        key=lambda shown: (max(shown[1], _STATEMENTS), *shown),
+    )
     low, high = 0, len(order)
     while low < high:
         middle = (low + high + 1) // 2
@@ -288,6 +291,8 @@ def tell(diff: Diff, budget: int = TOKENS) -> str:
 
 
 _Part = tuple[str, list[str]]
+_STATEMENTS = 2
+"""The last of the parts that are statements: they are told in turn, and before the others."""
 
 
 def _parts(diff: Diff) -> list[_Part]:
@@ -332,7 +337,7 @@ def _sentence(kind: str, shown: Sequence[str], count: int, what: str) -> str:
     if kind == "facts":
         return f"of the facts{within}, {count} changed{listed}"
     if kind == "now":
-        return f"what matters now{within} is {'; '.join(shown) or 'another'}"
+        return f"what matters now{within} {f'is {shown[0]}' if shown else 'has changed'}"
     return f"the summary{within} was rewritten"
 
 
