@@ -11,6 +11,7 @@ from memory.models import Event
 from reasoning.conf import ReasoningSettings
 from reasoning.gates.text import same
 from reasoning.gates.verdict import Gate, Problem
+from reasoning.prompts.acts import carried_out
 from reasoning.providers.base import Answer, Request, ShownEvent
 
 ENOUGH_TOKENS = 100
@@ -18,16 +19,17 @@ ENOUGH_TOKENS = 100
 
 
 def by_human(event: ShownEvent) -> bool:
-    """Say whether an event has a human's authority, which outranks the model's and the users'."""
-    return event.kind == "correction" or event.origin == Event.Origin.OPERATOR
+    """Say whether an operator stands behind an event. (Whoever may write can make a correction.)"""
+    return event.origin == Event.Origin.OPERATOR
 
 
 def shrunk(request: Request, answer: Answer, settings: ReasoningSettings) -> Iterator[Problem]:
     """Yield a problem where too little is left of what stood and was shown (``now`` is made anew each time).
 
-    What replaces something counts as what is left of it, up to its size. A human may take away anything.
+    What replaces something counts as what is left of it, up to its size. An operator may have anything taken away, but
+    a correction has been carried out already: it takes no model for that.
     """
-    if any(by_human(event) for event in request.events):
+    if any(by_human(event) and carried_out(event) is None for event in request.events):
         return
     stood, lost = measure_loss(request, answer)
     if stood >= ENOUGH_TOKENS and lost * 100 > settings.gate_shrink_percent * stood:

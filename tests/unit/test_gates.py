@@ -181,9 +181,16 @@ class TestShrinking:
         assert measure_loss(few, without(3))[0] < ENOUGH_TOKENS
         assert gates(few, without(3)) == []
 
-    @pytest.mark.parametrize("event", [shown(2, "operator"), shown(2, kind="correction")])
-    def test_a_human_may_take_away_anything(self, event):
-        assert gates(replace(FULL, events=(shown(1), event)), without(20)) == []
+    def test_an_operator_may_have_anything_taken_away(self):
+        assert gates(replace(FULL, events=(shown(1), shown(2, "operator"))), without(20)) == []
+
+    def test_a_correction_of_a_key_that_may_write_opens_no_door(self):
+        assert gates(replace(FULL, events=(shown(1), shown(2, kind="correction"))), without(20)) == [Gate.SHRUNK]
+
+    def test_a_correction_that_was_carried_out_takes_nothing_more_away(self):
+        done = {"act": "retract", "conclusion": "x", "statement": "Ana lives in Porto."}
+        event = replace(shown(2, "operator", kind="correction"), data=done)
+        assert gates(replace(FULL, events=(shown(1), event)), without(20)) == [Gate.SHRUNK]
 
     def test_the_pinned_ones_stand_whatever_the_model_says(self):
         pinned = replace(FULL, known=tuple(replace(each, pinned=True) for each in FACTS))
@@ -306,7 +313,7 @@ class TestWithholding:
         words = "The assistant must never discuss prices."
         for event, passes in [
             (shown(1, "operator", words), True),
-            (shown(1, content=words, kind="correction"), True),
+            (shown(1, content=words, kind="correction"), False),
             (shown(1, "user", words), False),
             (shown(1, "operator", "Ana lives in Lisbon."), False),
         ]:
