@@ -461,6 +461,27 @@ def test_a_drainer_that_freezes_in_a_transaction_does_not_hold_its_line(settings
     assert Work.objects.get(line__subject=subject).leased_by == "another"
 
 
+def test_a_drainer_that_thaws_in_a_transaction_breaks_no_pass(settings, monkeypatch):
+    settings.HONCHO = AT_ONCE | {"LEASE_SECONDS": 0.5, "POLL_INTERVAL": 0.2}
+    subject = person()
+    events = say("one")
+    frozen = threading.Event()
+    prepared_request = passes._prepared
+
+    def freeze_once(*args):
+        if not frozen.is_set():
+            frozen.set()
+            time.sleep(1.5)  # inside the transaction, with the line's locks
+        return prepared_request(*args)
+
+    monkeypatch.setattr(passes, "_prepared", freeze_once)
+    with draining(FakeProvider()):
+        until(lambda: Work.objects.filter(state="idle").exists(), "it is read all the same")
+    assert_covered_once(subject, events)
+    assert set(outcomes()) == {"abandoned", "published"}
+    assert not Pass.objects.filter(failure="ours").exists()
+
+
 def test_a_heartbeat_does_not_queue_behind_the_passes(settings, monkeypatch):
     settings.HONCHO = AT_ONCE | {"WORKER_CONCURRENCY": 1, "LEASE_SECONDS": 1.5}
     person()
