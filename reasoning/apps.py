@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from typing import Any
+
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_delete, post_migrate, post_save
 
 
@@ -16,13 +18,32 @@ class ReasoningConfig(AppConfig):
     def ready(self) -> None:
         """Register settings and checks, and listen to the store."""
         from memory.signals import events_appended
-        from reasoning import checks, conf, prompt_versions, signals  # noqa: F401
+        from reasoning import checks, conf, signals  # noqa: F401
         from reasoning.models import Budget, Price
-        from reasoning.wakeups import ensure_schedules
 
         events_appended.connect(signals.on_events_appended, dispatch_uid="reasoning.events_appended")
         for model in (Budget, Price):
             for change in (post_save, post_delete):
                 change.connect(signals.on_terms_changed, sender=model, dispatch_uid="reasoning.terms_changed")
-        post_migrate.connect(prompt_versions.on_migrated, sender=self, dispatch_uid="reasoning.prompts")
-        post_migrate.connect(ensure_schedules, sender=self, dispatch_uid="reasoning.schedule")
+        post_migrate.connect(_on_migrated, sender=self, dispatch_uid="reasoning.migrated")
+
+
+def _on_migrated(**kwargs: Any) -> None:
+    """See that there are prompts to work with and schedules to wake us, as far as their tables are there."""
+    from reasoning import prompt_versions, wakeups
+
+    if kwargs.get("using", "default") != "default":
+        return
+    state = kwargs.get("apps") or apps
+    if _has(state, "reasoning"):
+        prompt_versions.ensure_defaults()
+    if _has(state, "django_q"):
+        wakeups.ensure_schedules()
+
+
+def _has(state: Any, label: str) -> bool:
+    """Say whether an app's tables were made: ``migrate`` can be told to make those of one app."""
+    try:
+        return any(state.get_app_config(label).get_models())
+    except LookupError:
+        return False

@@ -85,9 +85,3 @@ def ensure_defaults() -> None:
     for kind in Subject.Kind.values:
         if not PromptVersion.objects.filter(app=None, kind=kind).exists():
             make_live(create(kind, default_instructions(Kind(kind)), message="The prompt that ships with Honcho."))
-
-
-def on_migrated(**kwargs: Any) -> None:
-    """After ``migrate``: see that there are prompts to work with."""
-    if kwargs.get("using", "default") == "default":
-        ensure_defaults()

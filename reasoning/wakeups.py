@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
 
 from django.apps import apps
 from django.db import connection, connections
@@ -52,9 +51,9 @@ def stop_cluster(word: str) -> None:
         cursor.execute("SELECT pg_notify(%s, %s)", [STOP_CHANNEL, word])
 
 
-def ensure_schedules(**kwargs: Any) -> None:
-    """After ``migrate``: see that the schedules are there, if the site runs django-q2."""
-    if not apps.is_installed("django_q") or kwargs.get("using", "default") != "default":
+def ensure_schedules() -> None:
+    """See that the schedules are there, if the site runs django-q2."""
+    if not apps.is_installed("django_q"):
         return
     from django_q.models import Schedule
 

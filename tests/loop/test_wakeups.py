@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
+from django.apps.registry import Apps
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import Schedule
 
 from memory.models import KeptAnswer
 from reasoning import wakeups
+from reasoning.apps import _on_migrated
 
 pytestmark = pytest.mark.django_db
 
@@ -39,3 +42,11 @@ def test_the_prune_deletes_what_is_kept_no_longer():
         )
     wakeups.prune()
     assert list(KeptAnswer.objects.values_list("key", flat=True)) == ["1"]
+
+
+def test_to_migrate_one_app_alone_asks_for_no_table_of_another(django_assert_num_queries):
+    Schedule.objects.all().delete()
+    with django_assert_num_queries(0):
+        _on_migrated(using="default", apps=Apps())
+    _on_migrated(using="default", apps=apps)
+    assert Schedule.objects.count() == 2
