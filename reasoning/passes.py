@@ -171,7 +171,7 @@ def complete(prepared: Prepared, completion: Completion) -> Representation:
                 keep(replace(completion.answer, add=verdict.held_back.add, retire=()), verdict.withheld[0].gate)
             _end(prepared, Pass.Outcome.PUBLISHED, completion, cost, representation, reason)
             queue.finish(work, Line.objects.get(pk=prepared.claim.line_id))
-        _settle(prepared, completion.usage)
+        _settle(prepared, completion.usage, cost)
         transaction.on_commit(lambda: metrics.count_stopped(problems), robust=True)
     return representation
 
@@ -198,26 +198,28 @@ def fail(claim: Claim, error: ProviderError, prepared: Prepared | None = None) -
             write_off(prepared, error.usage)
         return
     usage = error.usage or Usage()
+    cost = None if prepared is None or error.usage is None else _cost(prepared, usage)
     Pass.objects.filter(pk=claim.token).update(
         outcome=Pass.Outcome.FAILED, failure=error.failure, error=str(error), raw=error.raw, ended_at=clock.now(),
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
-        cost=None if prepared is None or error.usage is None else _cost(prepared, usage),
+        cost=cost,
     )  # fmt: skip
     queue.fail(work, error.failure, str(error), error.retry_after)
     if prepared is not None:
-        _settle(prepared, error.usage)
+        _settle(prepared, error.usage, cost)
     transaction.on_commit(lambda: metrics.FAILURES.labels(error.failure).inc(), robust=True)
 
 
 @transaction.atomic
 def write_off(prepared: Prepared, usage: Usage | None) -> None:
     """Count what a call took whose answer came too late, when its lease was another's."""
+    cost = None if usage is None else _cost(prepared, usage)
     if usage is not None:
         Pass.objects.filter(pk=prepared.claim.token).update(
             input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
-            cost=_cost(prepared, usage),
+            cost=cost,
         )  # fmt: skip
-    _settle(prepared, usage)
+    _settle(prepared, usage, cost)
 
 
 def _cost(prepared: Prepared, usage: Usage) -> Decimal | None:
@@ -225,14 +227,13 @@ def _cost(prepared: Prepared, usage: Usage) -> Decimal | None:
     return Decimal(0) if prepared.account is None else spending.cost(prepared.account, usage)
 
 
-def _settle(prepared: Prepared, usage: Usage | None) -> None:
+def _settle(prepared: Prepared, usage: Usage | None, cost: Decimal | None) -> None:
     """Let budgets and metrics count what a call took, in place of what it might have taken."""
     account, version = prepared.account, prepared.prompt_version
     if account is None:
         return
-    spending.settle(account, prepared.charge, usage)
+    spending.settle(account, prepared.charge, usage, cost)
     if usage is not None:
-        cost = spending.cost(account, usage)
         transaction.on_commit(lambda: metrics.count_call(account, version, usage, cost), robust=True)
 
 

@@ -147,15 +147,14 @@ def cost(account: Account, usage: Usage) -> Decimal | None:
     return None if price is None else cost_of(price, usage)
 
 
-def settle(account: Account, charged: Charge, usage: Usage | None) -> None:
-    """Count what a call took in place of what was charged for it.
+def settle(account: Account, charged: Charge, usage: Usage | None, paid: Decimal | None) -> None:
+    """Count what a call took, and cost (:func:`cost`), in place of what was charged for it.
 
     Without a ``usage`` nobody knows what it took: what was charged stays.
     """
     if usage is None:
         _add(account, NOTHING, calls=1)
         return
-    paid = cost(account, usage)
     tokens = usage.input_tokens + usage.output_tokens
     difference = Charge(tokens - charged.tokens, (paid or Decimal(0)) - charged.cost)
     _add(account, difference, usage, calls=1, unpriced=tokens if paid is None else 0)
