@@ -89,7 +89,8 @@ class Drainer:
         self._woken = asyncio.Event()
         self._look_again_until = 0.0
         self._threads = ThreadPoolExecutor(self.settings.worker_concurrency, thread_name_prefix=_THREADS)
-        # A heartbeat does not queue behind the passes.
+        # Neither a look for what is due nor a heartbeat queues behind the passes.
+        self._helm = ThreadPoolExecutor(1, thread_name_prefix=_THREADS)
         self._heart = ThreadPoolExecutor(1, thread_name_prefix=_THREADS)
 
     def stop(self) -> None:
@@ -141,21 +142,21 @@ class Drainer:
 
     async def _step(self) -> float | None:
         """Take in what is new, claim what is due, and return in how many seconds the next is due (None: nothing)."""
-        await self._database(queue.take_in)
-        allowed = await self._database(circuit.allowances, [step.name for step in self.chain])
+        await self._run(self._helm, queue.take_in)
+        allowed = await self._run(self._helm, circuit.allowances, [step.name for step in self.chain])
         places = Counter(place for _, place in self.in_flight.values())
         rooms = Rooms(self.chain, allowed, [places[place] for place in range(len(self.chain))], self.capacity)
         room = rooms.total()
-        claims = await self._database(queue.claim, room, self.name) if room else []
+        claims = await self._run(self._helm, queue.claim, room, self.name) if room else []
         for claim in claims:
             place = rooms.take(claim.step)
             if place is None:
-                await self._database(queue.put_off, claim, self.settings.poll_interval)
+                await self._run(self._helm, queue.put_off, claim, self.settings.poll_interval)
                 continue
             task = asyncio.create_task(self._pass(claim, self.chain[place]))
             self.in_flight[task] = (claim, place)
             task.add_done_callback(self._done)
-        due = await self._database(queue.next_due)
+        due = await self._run(self._helm, queue.next_due)
         if due is not None and not room:  # what is due waits for the end of a pause, or of a call, which wakes us
             pauses = [may.paused_seconds for may in allowed if may.paused_seconds is not None]
             due = max(due, min(pauses, default=self.settings.poll_interval))
@@ -261,8 +262,7 @@ class Drainer:
                 parameters = await self._database(_connection_parameters)
                 listener = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
                 async with listener:
-                    await listener.execute(f"LISTEN {WAKE_CHANNEL}")
-                    await listener.execute(f"LISTEN {STOP_CHANNEL}")
+                    await listener.execute(f"LISTEN {WAKE_CHANNEL}; LISTEN {STOP_CHANNEL}")
                     self._woken.set()
                     async for notice in listener.notifies():
                         if notice.channel == STOP_CHANNEL and notice.payload == self.stop_word:
@@ -293,7 +293,8 @@ class Drainer:
             log.warning("database_unavailable", error=type(error).__name__)
 
     async def _close(self) -> None:
-        for threads, count in ((self._threads, self.settings.worker_concurrency), (self._heart, 1)):
+        pools = ((self._threads, self.settings.worker_concurrency), (self._helm, 1), (self._heart, 1))
+        for threads, count in pools:
             everyone = threading.Barrier(count)
             for _ in range(count):
                 threads.submit(_close_connection, everyone)

@@ -66,24 +66,28 @@ WITH RECURSIVE apps AS (
             WHERE app_id = apps.app_id AND due_at <= now() ORDER BY due_at LIMIT %(limit)s) first
      ORDER BY turn, due_at LIMIT 2 * %(limit)s
 ), due AS (
-    SELECT work.id, work.state, work.lease_token FROM reasoning_work work JOIN ranked USING (id)
+    SELECT work.id, work.state FROM reasoning_work work JOIN ranked USING (id)
      WHERE work.due_at <= now() ORDER BY ranked.turn, ranked.due_at LIMIT %(limit)s FOR UPDATE OF work SKIP LOCKED
-), expired AS (
-    UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now(), failure = 'lost_lease',
-           error = 'Its worker died, or lost the lease.'
-     WHERE id IN (SELECT lease_token FROM due WHERE state = 'leased') AND outcome = 'running'
 ), leased AS (
     UPDATE reasoning_work work
        SET state = 'leased', lease_token = gen_random_uuid(), leased_by = %(worker)s, attempts = attempts + 1,
            due_at = now() + make_interval(secs => %(lease)s)
       FROM due WHERE work.id = due.id
-    RETURNING work.line_id, work.lease_token, work.kind, work.attempts, work.app_id, work.step
+    RETURNING work.line_id, work.lease_token, work.kind, work.attempts, work.app_id, work.step,
+              due.state = 'leased' AS expired
 ), begun AS (
     INSERT INTO reasoning_pass (id, line_id, outcome, failure, error, raw, provider, model,
                                 input_tokens, output_tokens, cached_tokens, worker)
     SELECT lease_token, line_id, 'running', '', '', '', '', '', 0, 0, 0, %(worker)s FROM leased
 )
-SELECT line_id, lease_token, kind, attempts, app_id, step FROM leased
+SELECT line_id, lease_token, kind, attempts, app_id, step, expired FROM leased
+"""
+
+# A statement of its own: it must see the pass of a lease that was given and ran out while the claim waited to begin.
+_ABANDON = """
+UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now(), failure = 'lost_lease',
+       error = 'Its worker died, or lost the lease.'
+ WHERE outcome = 'running' AND line_id = ANY(%(lines)s) AND id <> ALL(%(tokens)s)
 """
 
 
@@ -204,7 +208,12 @@ def claim(limit: int, worker: str) -> list[Claim]:
     settings = ReasoningSettings.load()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"limit": limit, "worker": worker, "lease": settings.lease_seconds})
-        return [Claim(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+        claims = [Claim(*row) for *row, _ in rows]
+        taken_over = [claim.line_id for claim, (*_, expired) in zip(claims, rows, strict=True) if expired]
+        if taken_over:
+            cursor.execute(_ABANDON, {"lines": taken_over, "tokens": [claim.token for claim in claims]})
+    return claims
 
 
 def renew(tokens: Iterable[UUID]) -> None:

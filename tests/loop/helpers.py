@@ -103,6 +103,10 @@ def draining(*providers: FakeProvider, **options: Any) -> Iterator[Drainer]:
     thread.start()
     try:
         yield drainer
+    except BaseException:
+        for provider in providers:
+            provider.gate = None
+        raise
     finally:
         drainer.stop()
         thread.join(30)
