@@ -88,7 +88,7 @@ def open_lines(subjects: Collection[UUID], recipe: str) -> dict[UUID, Line]:
         .values_list("pk", "versions")
     )
     Line.objects.bulk_create([Line(subject_id=pk, recipe=recipe) for pk in subjects], ignore_conflicts=True)
-    lines = Line.objects.filter(subject__in=subjects, recipe=recipe)
+    lines = Line.objects.filter(subject__in=subjects, recipe=recipe, branch="")
     own = lines.filter(subject=OuterRef("pk")).values("pk")
     Subject.objects.filter(pk__in=subjects, line=None).update(line=Subquery(own))
     found = {line.subject_id: line for line in lines}
@@ -112,7 +112,7 @@ def fork_line(line: Line, recipe: str) -> Line:
     state; raises :class:`Conflict` if that has read further, for it would cover events a second time.
     """
     subject, line = _lock(line.pk)
-    successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe)
+    successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe, branch="")
     if successor.cursor > line.cursor:
         raise Conflict("The line of that recipe has read further than the one that serves.")
     newest = Representation.objects.filter(line=successor, number=subject.versions).exists()

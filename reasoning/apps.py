@@ -35,15 +35,18 @@ def _on_migrated(**kwargs: Any) -> None:
     if kwargs.get("using", "default") != "default":
         return
     state = kwargs.get("apps") or apps
-    if _has(state, "reasoning"):
+    if _has(state, "reasoning", "PromptVersion") and _has(state, "reasoning", "Label"):
         prompt_versions.ensure_defaults()
-    if _has(state, "django_q"):
+    if _has(state, "django_q", "Schedule"):
         wakeups.ensure_schedules()
 
 
-def _has(state: Any, label: str) -> bool:
-    """Say whether an app's tables were made: ``migrate`` can be told to make those of one app."""
+def _has(state: Any, label: str, model: str) -> bool:
+    """Say whether a table is as the code knows it: ``migrate`` can be told to go part of the way, or back."""
     try:
-        return any(state.get_app_config(label).get_models())
+        there = state.get_model(label, model)
     except LookupError:
         return False
+    return {field.name for field in there._meta.fields} == {
+        field.name for field in apps.get_model(label, model)._meta.fields
+    }

@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 
 from memory import clock
 from reasoning.conf import ReasoningSettings
-from reasoning.models import Budget, Price, PromptVersion
+from reasoning.models import Budget, Label, Price, PromptVersion
 
 # Each kind of scope has a query of its own, of which one runs: their indexes differ. What counts is what
 # ``reasoning.spending.spent`` counts.
@@ -69,7 +69,7 @@ def uses(budgets: Sequence[Budget]) -> dict[int, list[Use]]:
 
 def unpriced_models(app: UUID | None = None, prompt_version: UUID | None = None) -> list[str]:
     """Return the models that may be asked for live prompts (of one app, or for one version) and that have no price."""
-    versions = PromptVersion.objects.filter(Q(pk=prompt_version) if prompt_version else Q(is_live=True))
+    versions = PromptVersion.objects.filter(Q(pk=prompt_version) if prompt_version else Q(labels__name=Label.Name.LIVE))
     if app is not None and prompt_version is None:
         versions = versions.filter(Q(app=None) | Q(app=app))
     named = [model for model, _ in versions.values_list("model").annotate(Count("pk"))]

@@ -46,6 +46,10 @@ class ReasoningSettings(Section):
     """Database connections of one drainer; it keeps ``calls_per_connection`` times as many calls in flight."""
 
     calls_per_connection: int = 16
+    bulk_share: float = 0.5
+    """How much of that bulk work (reprocessing, reading again after a rollback) may take: the rest stays free for what
+    comes in."""
+
     poll_interval: float = 10.0
     """How often a drainer looks for work without being woken: the safety net."""
 
@@ -122,6 +126,8 @@ class ReasoningSettings(Section):
                 found.append((key.upper(), "Set it to a number of seconds above 0."))
         if not _is_number(self.gate_shrink_percent, int | float) or not 0 <= self.gate_shrink_percent <= 100:
             found.append(("GATE_SHRINK_PERCENT", "Set it to a number from 0 to 100."))
+        if not _is_number(self.bulk_share, int | float) or not 0 < self.bulk_share <= 1:
+            found.append(("BULK_SHARE", "Set it to a number above 0, up to 1."))
         if not _is_number(self.gate_growth_ratio, int | float) or self.gate_growth_ratio < 0:
             found.append(("GATE_GROWTH_RATIO", "Set it to a number, 0 or more."))
         if not _is_number(self.gate_growth_tokens, int) or self.gate_growth_tokens < 0:

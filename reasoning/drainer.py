@@ -82,6 +82,7 @@ class Drainer:
         self.chain = chain or providers.configured(self.settings)
         self.name = worker_name()
         self.capacity = self.settings.worker_concurrency * self.settings.calls_per_connection
+        self.bulk_capacity = max(int(self.capacity * self.settings.bulk_share), 1)
         self.in_flight: dict[asyncio.Task[None], tuple[Claim, int]] = {}
         self.stop_word = stop_word
         self.stopping = False
@@ -147,7 +148,8 @@ class Drainer:
         places = Counter(place for _, place in self.in_flight.values())
         rooms = Rooms(self.chain, allowed, [places[place] for place in range(len(self.chain))], self.capacity)
         room = rooms.total()
-        claims = await self._run(self._helm, queue.claim, room, self.name) if room else []
+        bulk = self.bulk_capacity - sum(claim.bulk for claim, _ in self.in_flight.values())
+        claims = await self._run(self._helm, queue.claim, room, self.name, max(bulk, 0)) if room else []
         for claim in claims:
             place = rooms.take(claim.step)
             if place is None:

@@ -1,10 +1,9 @@
-"""Making prompt versions and choosing the live one."""
+"""Making prompt versions. Which one is live, ``reasoning.labels`` says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth.models import User as SiteUser
 from django.db import connection, transaction
@@ -13,6 +12,7 @@ from django.db.models import Max
 from memory import ids
 from memory.errors import Invalid
 from memory.models import App, Subject
+from reasoning import labels
 from reasoning.models import PromptVersion
 from reasoning.prompts.library import check_template, default_instructions
 from reasoning.providers.base import Kind
@@ -56,22 +56,6 @@ def create(
     )
 
 
-@transaction.atomic
-def make_live(version: PromptVersion) -> None:
-    """Make this the version that new passes of its app (or of the site) and kind are made by."""
-    peers = PromptVersion.objects.filter(app=version.app, kind=version.kind, is_live=True)
-    list(peers.select_for_update())
-    peers.exclude(pk=version.pk).update(is_live=False)
-    PromptVersion.objects.filter(pk=version.pk).update(is_live=True)
-
-
-def live(app_id: UUID, kind: str) -> PromptVersion:
-    """Return the live version of an app and kind: the app's own, or else the site's."""
-    versions = PromptVersion.objects.filter(kind=kind, is_live=True)
-    found = {version.app_id: version for version in versions.filter(app_id=app_id) | versions.filter(app=None)}
-    return found.get(app_id) or found[None]
-
-
 def of_recipe(recipe: str) -> PromptVersion:
     """Return the version whose lines are kept under ``recipe``; raises ``PromptVersion.DoesNotExist``."""
     key = ids.decode(recipe)
@@ -84,4 +68,6 @@ def ensure_defaults() -> None:
     """Make the shipped prompts the first versions where there are none."""
     for kind in Subject.Kind.values:
         if not PromptVersion.objects.filter(app=None, kind=kind).exists():
-            make_live(create(kind, default_instructions(Kind(kind)), message="The prompt that ships with Honcho."))
+            message = "The prompt that ships with Honcho."
+            shipped = create(kind, default_instructions(Kind(kind)), message=message)
+            labels.move(labels.Name.LIVE, shipped, reason=message)

@@ -7,20 +7,21 @@ token in the row. Whoever has lost it publishes nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from memory import clock, feeds, publishing
 from memory.errors import Conflict
 from memory.models import Line, Subject
-from reasoning import cadence, prompt_versions
+from reasoning import assignment, cadence
 from reasoning.conf import ReasoningSettings
-from reasoning.models import Pass, Work
+from reasoning.models import Pass, Reprocess, Work
 from reasoning.providers.base import Failure
 
 BACKOFF_SECONDS = 5.0
@@ -35,7 +36,7 @@ OF_THE_MODEL = frozenset({Failure.REFUSED, Failure.NONSENSE, Failure.GATED, Fail
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A leased work row. ``token`` fences: it is also the id of the pass."""
+    """A leased work row. ``token`` fences: it is also the id of the pass. ``bulk`` work yields to other work."""
 
     line_id: UUID
     token: UUID
@@ -43,6 +44,7 @@ class Claim:
     attempts: int
     app_id: UUID
     step: int = 0
+    bulk: bool = False
 
 
 class LostLease(Exception):
@@ -53,34 +55,47 @@ class LostLease(Exception):
 # apps that have something due are found by hopping over the index from one to the next.
 _CLAIM = """
 WITH RECURSIVE apps AS (
-    (SELECT app_id FROM reasoning_work WHERE due_at <= now() ORDER BY app_id LIMIT 1)
+    (SELECT app_id FROM reasoning_work WHERE due_at <= now() AND NOT bulk ORDER BY app_id LIMIT 1)
     UNION ALL
-    SELECT (SELECT app_id FROM reasoning_work WHERE due_at <= now() AND app_id > apps.app_id ORDER BY app_id LIMIT 1)
+    SELECT (SELECT app_id FROM reasoning_work WHERE due_at <= now() AND NOT bulk AND app_id > apps.app_id
+             ORDER BY app_id LIMIT 1)
       FROM apps WHERE app_id IS NOT NULL
 ), busy AS (
-    SELECT app_id, count(*) AS leased FROM reasoning_work WHERE state = 'leased' AND due_at > now() GROUP BY 1
+    SELECT app_id, count(*) AS leased FROM reasoning_work WHERE state = 'leased' AND due_at > now() AND NOT bulk
+     GROUP BY 1
 ), ranked AS (
     SELECT first.id, first.due_at, coalesce(busy.leased, 0) + first.place AS turn
       FROM apps LEFT JOIN busy USING (app_id) CROSS JOIN LATERAL (
            SELECT id, due_at, row_number() OVER (ORDER BY due_at) AS place FROM reasoning_work
-            WHERE app_id = apps.app_id AND due_at <= now() ORDER BY due_at LIMIT %(limit)s) first
+            WHERE app_id = apps.app_id AND due_at <= now() AND NOT bulk ORDER BY due_at LIMIT %(limit)s) first
      ORDER BY turn, due_at LIMIT 2 * %(limit)s
 ), due AS (
     SELECT work.id, work.state FROM reasoning_work work JOIN ranked USING (id)
      WHERE work.due_at <= now() ORDER BY ranked.turn, ranked.due_at LIMIT %(limit)s FOR UPDATE OF work SKIP LOCKED
-), leased AS (
+)"""
+
+# Bulk work of one run, or of none: oldest first.
+_CLAIM_BULK = """
+WITH due AS (
+    SELECT id, state FROM reasoning_work
+     WHERE bulk AND due_at <= now() AND {run} ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)"""
+_OF_RUN, _OF_NO_RUN = "run_id = %(run)s", "run_id IS NULL"
+
+_LEASE = """
+, leased AS (
     UPDATE reasoning_work work
        SET state = 'leased', lease_token = gen_random_uuid(), leased_by = %(worker)s, attempts = attempts + 1,
            due_at = now() + make_interval(secs => %(lease)s)
       FROM due WHERE work.id = due.id
-    RETURNING work.line_id, work.lease_token, work.kind, work.attempts, work.app_id, work.step,
-              due.state = 'leased' AS expired
+    RETURNING work.line_id, work.lease_token, work.kind, work.attempts, work.app_id, work.step, work.bulk,
+              work.run_id, due.state = 'leased' AS expired
 ), begun AS (
-    INSERT INTO reasoning_pass (id, line_id, outcome, failure, error, raw, provider, model,
+    INSERT INTO reasoning_pass (id, line_id, run_id, outcome, failure, error, raw, provider, model,
                                 input_tokens, output_tokens, cached_tokens, worker)
-    SELECT lease_token, line_id, 'running', '', '', '', '', '', 0, 0, 0, %(worker)s FROM leased
+    SELECT lease_token, line_id, run_id, 'running', '', '', '', '', '', 0, 0, 0, %(worker)s FROM leased
 )
-SELECT line_id, lease_token, kind, attempts, app_id, step, expired FROM leased
+SELECT line_id, lease_token, kind, attempts, app_id, step, bulk, expired FROM leased
 """
 
 # A statement of its own: it must see the pass of a lease that was given and ran out while the claim waited to begin.
@@ -102,21 +117,23 @@ def take_in() -> int:
         if not arrivals:
             return 0
         subjects = Subject.objects.select_related("line").in_bulk([arrival.subject_id for arrival in arrivals])
-        lines, left = _following_lines(subjects.values())
-        rows = {
-            work.line_id: work
-            for work in Work.objects.select_for_update().filter(line__in=[*lines.values(), *left]).order_by("pk")
-        }
-        _leave([rows[line.pk] for line in left if line.pk in rows])
+        serving, left = _serving_lines(subjects.values())
+        beside = _lines_beside(subjects)
+        wanted = Q(line__in=[*serving.values(), *left]) | Q(
+            line__in=[line for lines in beside.values() for line in lines]
+        )
+        rows = {work.line_id: work for work in Work.objects.select_for_update().filter(wanted).order_by("pk")}
+        _leave([rows[line.pk] for line in left if line.pk in rows and not rows[line.pk].follows])
         now = clock.now()
         fresh = []
         for arrival in arrivals:
-            line = lines[arrival.subject_id]
-            work = rows.get(line.pk)
-            if work is None:
-                work = Work(line=line, app_id=arrival.app_id, kind=arrival.kind)
-                fresh.append(work)
-            _mark(work, line, arrival, subjects[arrival.subject_id].head, settings, now)
+            serves = serving[arrival.subject_id]
+            for line in {serves, *beside[arrival.subject_id]}:
+                work = rows.get(line.pk)
+                if work is None:
+                    work = Work(line=line, app_id=arrival.app_id, kind=arrival.kind)
+                    fresh.append(work)
+                _mark(work, line, arrival, subjects[arrival.subject_id].head, settings, now)
         Work.objects.bulk_create(fresh)
         Work.objects.bulk_update(rows.values(), _MARKED)
     return sum(arrival.events for arrival in arrivals)
@@ -127,28 +144,34 @@ _MARKED = [
 ]  # fmt: skip
 
 
-def _following_lines(subjects: Iterable[Subject]) -> tuple[dict[UUID, Line], list[Line]]:
-    """Return by subject the line that must cover its new events, and the lines that need not any more.
+def _serving_lines(subjects: Collection[Subject]) -> tuple[dict[UUID, Line], list[Line]]:
+    """Return by subject the line that serves it from its new events on, and the lines that do so no more.
 
-    That is the live prompt's line, begun where the last one stands.
+    That is a line of the prompt that the subject falls to, begun where the last one stands.
     """
-    recipes: dict[tuple[UUID, str], str] = {}
+    recipes = assignment.recipes(subjects)
     lines, left = {}, []
     without: dict[str, list[UUID]] = {}
     for subject in subjects:
-        key = (subject.app_id, subject.kind)
-        if key not in recipes:
-            recipes[key] = prompt_versions.live(*key).recipe
+        recipe = recipes[subject.pk]
         if subject.line is None:
-            without.setdefault(recipes[key], []).append(subject.pk)
-        elif subject.line.recipe != recipes[key]:
-            lines[subject.pk] = publishing.fork_line(subject.line, recipes[key])
+            without.setdefault(recipe, []).append(subject.pk)
+        elif subject.line.recipe != recipe:
+            lines[subject.pk] = publishing.fork_line(subject.line, recipe)
             left.append(subject.line)
         else:
             lines[subject.pk] = subject.line
     for recipe, new in without.items():
         lines |= publishing.open_lines(new, recipe)
     return lines, left
+
+
+def _lines_beside(subjects: Iterable[UUID]) -> dict[UUID, list[Line]]:
+    """Return by subject the lines that read its events beside the one that serves."""
+    found: dict[UUID, list[Line]] = {pk: [] for pk in subjects}
+    for line in Line.objects.filter(subject__in=found.keys(), work__follows=True):
+        found[line.subject_id].append(line)
+    return found
 
 
 def _leave(rows: Sequence[Work]) -> None:
@@ -200,15 +223,27 @@ def _due(work: Work, settings: ReasoningSettings, now: datetime) -> datetime:
     )
 
 
-def claim(limit: int, worker: str) -> list[Claim]:
+def claim(limit: int, worker: str, bulk: int | None = None) -> list[Claim]:
     """Lease up to ``limit`` due rows, apps in turn and oldest first, and begin a pass for each.
 
-    An expired lease is due like any other.
+    An expired lease is due like any other. Bulk work gets what room is left, ``bulk`` rows of it at most, shared among
+    its runs.
     """
-    settings = ReasoningSettings.load()
+    values: dict[str, str | float | UUID | None] = {"worker": worker, "lease": ReasoningSettings.load().lease_seconds}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"limit": limit, "worker": worker, "lease": settings.lease_seconds})
+        cursor.execute(_CLAIM + _LEASE, values | {"limit": limit})
         rows = cursor.fetchall()
+        room = limit - len(rows) if bulk is None else min(bulk, limit - len(rows))
+        open_runs = _open_runs() if room > 0 else []
+        for place, run in enumerate(open_runs):
+            share = -(-room // (len(open_runs) - place))
+            which = _OF_NO_RUN if run.pk is None else _OF_RUN
+            cursor.execute(
+                _CLAIM_BULK.format(run=which) + _LEASE, values | {"run": run.pk, "limit": min(share, run.room)}
+            )
+            found = cursor.fetchall()
+            rows += found
+            room -= len(found)
         claims = [Claim(*row) for *row, _ in rows]
         taken_over = [claim.line_id for claim, (*_, expired) in zip(claims, rows, strict=True) if expired]
         if taken_over:
@@ -224,16 +259,55 @@ def renew(tokens: Iterable[UUID]) -> None:
         Work.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=clock.now() + term)
 
 
+@dataclass(frozen=True, slots=True)
+class _OpenRun:
+    """A run whose work may be done, or (without a key) bulk work of none; ``room`` is how many passes may begin."""
+
+    pk: UUID | None
+    room: int
+
+
+_UNLIMITED = 1_000_000
+
+
+def _open_runs() -> list[_OpenRun]:
+    """Return the runs whose work may be done now, and bulk work of none."""
+    found = [_OpenRun(None, _UNLIMITED)]
+    for run in Reprocess.objects.filter(state__in=[Reprocess.State.RUNNING, Reprocess.State.DONE]).order_by("pk"):
+        room = _UNLIMITED
+        if run.passes_per_minute is not None:
+            begun = Pass.objects.filter(run=run, started_at__gt=clock.now() - timedelta(minutes=1)).count()
+            room = max(run.passes_per_minute - begun, 0)
+        if run.carrier == Reprocess.Carrier.CALLS:
+            found.append(_OpenRun(run.pk, room))
+    return found
+
+
 def next_due() -> float | None:
     """Return in how many seconds the next row is due, whether it waits or its lease ends; below 0 where one is late.
 
     Held work is none to wait for: when its period ends, any look finds it.
     """
+    due = [_due_in("NOT bulk")]
+    for run in _open_runs():
+        seconds = _due_in(f"bulk AND {_OF_NO_RUN if run.pk is None else _OF_RUN}", run.pk)
+        # A run that is throttled is looked at again and again: when it may go on, no row says.
+        due.append(seconds if seconds is None or run.room else max(seconds, _THROTTLED_SECONDS))
+    return min((seconds for seconds in due if seconds is not None), default=None)
+
+
+_THROTTLED_SECONDS = 1.0
+
+
+_DUE = """
+SELECT extract(epoch FROM min(due_at) - now()) FROM reasoning_work
+ WHERE due_at IS NOT NULL AND (state <> 'held' OR due_at <= now()) AND {which}
+"""
+
+
+def _due_in(which: str, run: UUID | None = None) -> float | None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT extract(epoch FROM min(due_at) - now()) FROM reasoning_work"
-            " WHERE due_at IS NOT NULL AND (state <> 'held' OR due_at <= now())"
-        )
+        cursor.execute(_DUE.format(which=which), {"run": run})
         seconds = cursor.fetchone()[0]
     return None if seconds is None else float(seconds)
 
@@ -257,9 +331,11 @@ def finish(work: Work, line: Line) -> None:
         grown = work.most_events * 2
         work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
     work.last_pass_at = now = clock.now()
-    serves = Subject.objects.filter(pk=line.subject_id, line=line).exists()
-    waiting = feeds.waiting_after(line.subject_id, line.cursor) if serves else feeds.Waiting(0, 0, None, None)
+    follows = work.follows or Subject.objects.filter(pk=line.subject_id, line=line).exists()
+    waiting = feeds.waiting_after(line.subject_id, line.cursor) if follows else feeds.Waiting(0, 0, None, None)
     _wait_for(work, waiting, ReasoningSettings.load(), now)
+    if not waiting.events and work.run_id is None:
+        work.bulk = False
     work.save()
 
 

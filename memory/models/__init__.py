@@ -3,7 +3,17 @@
 from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey
 from memory.models.log import Event
-from memory.models.representations import Conclusion, Correction, Evidence, Representation, Ruling, Serving, Span
+from memory.models.representations import (
+    Conclusion,
+    Correction,
+    Evidence,
+    Feedback,
+    Premise,
+    Representation,
+    Ruling,
+    Serving,
+    Span,
+)
 from memory.models.subjects import FeedEntry, Line, Subject
 from memory.models.tenants import App, Participant, Project, Session, User
 
@@ -15,9 +25,11 @@ __all__ = [
     "Event",
     "Evidence",
     "FeedEntry",
+    "Feedback",
     "KeptAnswer",
     "Line",
     "Participant",
+    "Premise",
     "Project",
     "Representation",
     "Ruling",

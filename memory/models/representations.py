@@ -31,6 +31,15 @@ class Representation(PublicModel):
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
+    restores = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The version that this one repeats: where readers were taken back, or on, to it.",
+    )
     status = models.CharField(max_length=16, choices=Status, default=Status.PUBLISHED)
     text = models.TextField(blank=True)
     line_tokens = ArrayField(models.IntegerField(), default=list)
@@ -205,6 +214,44 @@ class Evidence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.conclusion_id} rests on {self.event_id}"
+
+
+class Premise(models.Model):
+    """That a conclusion rests on another one, and which version found so; the events are in ``Evidence`` as well."""
+
+    pk = models.CompositePrimaryKey("conclusion_id", "premise_id")
+    conclusion = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="premises", db_index=False)
+    premise = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="premise_of")
+    representation = models.ForeignKey(
+        Representation, on_delete=models.PROTECT, related_name="premises_added", db_index=False
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(conclusion=F("premise")), name="premise_is_another"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.conclusion_id} rests on {self.premise_id}"
+
+
+class Feedback(PublicModel):
+    """How well a version served: a score from -1 (harmful) to 1 (just right); the database refuses to change it."""
+
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="feedback", db_index=False)
+    representation = models.ForeignKey(Representation, on_delete=models.PROTECT, related_name="feedback")
+    score = models.FloatField()
+    comment = models.TextField(blank=True)
+    by = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "feedback"
+        constraints = [
+            models.CheckConstraint(condition=Q(score__range=(-1, 1)), name="feedback_score_range"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.score:+g} for {self.representation}"
 
 
 class Correction(PublicModel):

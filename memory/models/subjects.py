@@ -96,10 +96,15 @@ class FeedEntry(models.Model):
 
 
 class Line(PublicModel):
-    """The versions that one recipe made for one subject, and how far it has read the feed."""
+    """The versions that one recipe made for one subject, and how far it has read the feed.
+
+    ``branch`` names what reads the same feed with the same recipe again, beside or instead of the first: a shadow, a
+    reprocess, a rollback after which the events since are read anew. Empty for the first.
+    """
 
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="lines")
     recipe = models.CharField(max_length=200)
+    branch = models.CharField(max_length=50, blank=True, default="", db_default="")
     cursor = models.BigIntegerField(default=0, db_default=0)
     head: models.ForeignKey[Representation | None, Representation | None] = models.ForeignKey(
         "Representation", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
@@ -107,9 +112,10 @@ class Line(PublicModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["subject", "recipe"], name="line_unique_for_recipe"),
+            models.UniqueConstraint(fields=["subject", "recipe", "branch"], name="line_unique_in_subject"),
             models.CheckConstraint(condition=Q(cursor__gte=0), name="line_cursor_not_negative"),
         ]
+        indexes = [models.Index(fields=["recipe"], name="line_recipe")]
 
     def __str__(self) -> str:
-        return f"{self.subject} by {self.recipe}"
+        return f"{self.subject} by {self.recipe}" + (f" ({self.branch})" if self.branch else "")

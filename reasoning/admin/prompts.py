@@ -20,8 +20,8 @@ from memory.admin.base import CappedCount, HonchoAdmin
 from memory.admin.filters import AppFilter
 from memory.admin.links import link
 from memory.admin.tenants import JSON_TEXT, PrettyJSONField
-from reasoning import prompt_versions
-from reasoning.models import Pass, PromptVersion
+from reasoning import labels, prompt_versions
+from reasoning.models import Label, Pass, PromptVersion
 from reasoning.prompts.library import check_template, placeholders
 from reasoning.providers.base import Kind
 
@@ -67,7 +67,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     form = NextVersionForm
     list_display = ("label", "kind", "app_link", "live", "message", "author", "used", "made_at")
     list_select_related = ("app", "author")
-    list_filter = ("is_live", "kind", AppFilter)
+    list_filter = ("labels__name", "kind", AppFilter)
     search_fields = ("message", "model")
     search_help_text = "A part of the message or of the model's name, or an id."
     ordering = ("-pk",)
@@ -101,7 +101,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     def for_list(self, rows: QuerySet[PromptVersion]) -> QuerySet[PromptVersion]:
         """Count the passes of each; leave the texts where they are."""
         passes = Pass.objects.filter(prompt_version=OuterRef("pk")).values("pk")[: COUNTED + 1]
-        return rows.defer("instructions").annotate(pass_count=CappedCount(passes))
+        return rows.defer("instructions").prefetch_related("labels").annotate(pass_count=CappedCount(passes))
 
     @admin.display(description="version")
     def label(self, row: PromptVersion) -> str:
@@ -161,8 +161,9 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
         if version is None:
             raise Http404("There is no such prompt version.")
         standing = self._standing(version)
-        if request.method == "POST":
-            prompt_versions.make_live(version)
+        reason = request.POST.get("reason", "").strip()
+        if request.method == "POST" and reason:
+            labels.move(Label.Name.LIVE, version, reason=reason, by=request.user.get_username())
             self.log_change(request, version, "Made live.")
             self.message_user(request, f"{version} is live: new passes are made by it.", messages.SUCCESS)
             return HttpResponseRedirect(self._page(version))
@@ -173,6 +174,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
             "original": version,
             "standing": standing,
             "page": self._page(version),
+            "reason_missing": request.method == "POST",
         }
         return TemplateResponse(request, "admin/reasoning/promptversion/make_live.html", context)
 
@@ -200,14 +202,14 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
             wanted = UUID(request.GET["from"])
         except (KeyError, ValueError):
             kind = request.GET.get("kind", Kind.USER)
-            return PromptVersion.objects.filter(app=None, kind=kind, is_live=True).first()
+            return labels.pointed(Label.Name.LIVE, None, kind)
         return PromptVersion.objects.filter(pk=wanted).first()
 
     def _standing(self, version: PromptVersion) -> PromptVersion | None:
         """Return what is live now in place of ``version``."""
         if version.app_id is not None:
-            return prompt_versions.live(version.app_id, version.kind)
-        return PromptVersion.objects.filter(app=None, kind=version.kind, is_live=True).first()
+            return labels.live(version.app_id, version.kind)
+        return labels.pointed(Label.Name.LIVE, None, version.kind)
 
     def _page(self, version: PromptVersion) -> str:
         return reverse(

@@ -22,7 +22,7 @@ from memory.admin.sections import Section, section_of
 from memory.models import App
 from reasoning import budgets
 from reasoning.admin.amounts import Spent, cost, money, used
-from reasoning.models import Budget, Price, PromptVersion, Spend
+from reasoning.models import Budget, Label, Price, PromptVersion, Spend
 
 LOOKED_AT = 1_000
 """Filters offer what the newest so many rows hold."""
@@ -73,7 +73,7 @@ class PromptFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         """Offer the site's live versions, and the chosen one."""
-        offered = Q(app=None, is_live=True)
+        offered = Q(pk__in=Label.objects.filter(app=None, name=Label.Name.LIVE).values("version"))
         if self.value():
             offered |= Q(pk=asked_id(self.value()))
         found = PromptVersion.objects.filter(offered).defer("instructions").order_by("kind", "-number")

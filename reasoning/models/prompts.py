@@ -14,7 +14,7 @@ class PromptVersion(PublicModel):
     """An immutable recipe for one kind of subject: to change one is to make the next.
 
     Without an ``app`` it is the site's. An empty ``model`` means the site's default model. The database refuses to
-    change anything but ``is_live`` (migration 0002).
+    change it (migration 0010). Which one is in use, ``Label`` says.
     """
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, null=True, blank=True, related_name="prompt_versions")
@@ -27,7 +27,6 @@ class PromptVersion(PublicModel):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    is_live = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -37,18 +36,66 @@ class PromptVersion(PublicModel):
             models.UniqueConstraint(
                 fields=["kind", "number"], condition=Q(app__isnull=True), name="prompt_number_unique_for_site"
             ),
-            models.UniqueConstraint(
-                fields=["app", "kind"], condition=Q(app__isnull=False, is_live=True), name="prompt_one_live_in_app"
-            ),
-            models.UniqueConstraint(
-                fields=["kind"], condition=Q(app__isnull=True, is_live=True), name="prompt_one_live_for_site"
-            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} prompt {self.number}"
 
     @property
+    def is_live(self) -> bool:
+        """Whether its app's (or the site's) label ``live`` points at it."""
+        return any(label.name == Label.Name.LIVE for label in self.labels.all())
+
+    @property
     def recipe(self) -> str:
         """The name under which the store keeps the lines of this version."""
         return self.public_id
+
+
+class Label(models.Model):
+    """A name that points at one prompt version of an app (or of the site) and kind; ``reasoning.labels`` moves it."""
+
+    class Name(models.TextChoices):
+        """Live: new passes are made by it. Previous: the one that was live before. Candidate: it may be next."""
+
+        LIVE = "live"
+        PREVIOUS = "previous"
+        CANDIDATE = "candidate"
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    kind = models.CharField(max_length=16, choices=Subject.Kind)
+    name = models.CharField(max_length=16, choices=Name)
+    version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="labels")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app", "kind", "name"], condition=Q(app__isnull=False), name="label_once_in_app"
+            ),
+            models.UniqueConstraint(fields=["kind", "name"], condition=Q(app__isnull=True), name="label_once_for_site"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.version}"
+
+
+class LabelMove(PublicModel):
+    """That a label was moved, by whom, when and why; the database refuses to change it.
+
+    Without ``origin`` it was not in use before; without ``to`` it was taken off.
+    """
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    kind = models.CharField(max_length=16, choices=Subject.Kind)
+    name = models.CharField(max_length=16, choices=Label.Name)
+    origin = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    to = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    by = models.TextField(blank=True)
+    reason = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["app", "kind"], name="label_moves")]
+        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="label_move_says_why")]
+
+    def __str__(self) -> str:
+        return f"{self.name} to {self.to}"

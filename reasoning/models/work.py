@@ -18,6 +18,9 @@ class Work(models.Model):
     ``due_at`` is when somebody may claim it: for leased work, when the lease ends; for held work, when the budget's
     next period begins, if one does. ``oldest`` and ``newest`` are when the first and the last waiting event were
     recorded. ``step`` is where in the chain of providers the next pass begins: above 0 once those before gave up.
+
+    The line that serves its subject follows the feed; others do as long as ``follows`` says so. ``bulk`` work yields to
+    other work, and that of a ``run`` is done while the run goes on. ``task`` is what a pass does when no event waits.
     """
 
     class State(models.TextChoices):
@@ -29,6 +32,12 @@ class Work(models.Model):
         LEASED = "leased"
         HELD = "held"
         PARKED = "parked"
+
+    class Task(models.TextChoices):
+        """Read: what has happened since. Consolidate: what is known already, once there is nothing to read."""
+
+        READ = "read"
+        CONSOLIDATE = "consolidate"
 
     line = models.OneToOneField(Line, on_delete=models.CASCADE, related_name="work")
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
@@ -49,6 +58,15 @@ class Work(models.Model):
     last_failure = models.CharField(max_length=20, choices=[(item.value, item.value) for item in Failure], blank=True)
     last_error = models.TextField(blank=True)
     last_pass_at = models.DateTimeField(null=True, blank=True)
+    follows = models.BooleanField(default=False, db_default=False)
+    bulk = models.BooleanField(default=False, db_default=False)
+    run = models.ForeignKey(
+        "Reprocess", on_delete=models.SET_NULL, null=True, blank=True, related_name="work", db_index=False
+    )
+    task = models.CharField(max_length=16, choices=Task, default=Task.READ, db_default="read")
+    unconsolidated = models.IntegerField(
+        default=0, db_default=0, help_text="How many statements were added since the last consolidation."
+    )
 
     class Meta:
         verbose_name_plural = "work"
@@ -64,10 +82,15 @@ class Work(models.Model):
                 condition=Q(waiting_events__gte=0, waiting_tokens__gte=0, attempts__gte=0, step__gte=0),
                 name="work_counts_not_negative",
             ),
+            models.CheckConstraint(condition=Q(run=None) | Q(bulk=True), name="work_of_a_run_is_bulk"),
         ]
         indexes = [
-            models.Index(fields=["due_at"], name="work_due", condition=Q(due_at__isnull=False)),
-            models.Index(fields=["app", "due_at"], name="work_app_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                fields=["app", "due_at"], name="work_app_due_first", condition=Q(due_at__isnull=False, bulk=False)
+            ),
+            models.Index(fields=["due_at"], name="work_due_first", condition=Q(due_at__isnull=False, bulk=False)),
+            models.Index(fields=["run", "due_at"], name="work_bulk_due", condition=Q(due_at__isnull=False, bulk=True)),
+            models.Index(fields=["run"], name="work_of_run", condition=Q(run__isnull=False)),
             models.Index(fields=["state"], name="work_not_idle", condition=~Q(state="idle")),
         ]
 
@@ -99,6 +122,10 @@ class Pass(models.Model):
     prompt_version = models.ForeignKey(
         "PromptVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="passes"
     )
+    run = models.ForeignKey(
+        "Reprocess", on_delete=models.SET_NULL, null=True, blank=True, related_name="passes", db_index=False
+    )
+    task = models.CharField(max_length=16, choices=Work.Task, default=Work.Task.READ, db_default="read")
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.RUNNING)
     failure = models.CharField(max_length=20, choices=[(item.value, item.value) for item in Failure], blank=True)
     error = models.TextField(blank=True)
@@ -129,6 +156,7 @@ class Pass(models.Model):
         indexes = [
             models.Index(fields=["-started_at"], name="pass_newest_first"),
             models.Index(fields=["line"], name="pass_running", condition=Q(outcome="running")),
+            models.Index(fields=["run", "-started_at"], name="pass_of_run", condition=Q(run__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(

@@ -215,7 +215,7 @@ def project_with_session(app: App, names: Sequence[str] = ("atlas",)) -> None:
 
 def spending(app: App, *, model: str = "gpt-4o-mini", rows: int = 1, period: str = "day") -> Budget:
     """What an app spent on so many days, a budget of it, and the model's price."""
-    version = PromptVersion.objects.get(app=None, kind="user", is_live=True)
+    version = PromptVersion.objects.get(app=None, kind="user", labels__name="live")
     today = timezone.now().astimezone(UTC).date()
     for days in range(rows):
         Spend.objects.get_or_create(

@@ -130,7 +130,7 @@ def test_the_subject_shows_what_waits_and_leads_to_its_history(page, site, ana):
 
 
 def test_a_new_prompt_version_is_written_and_made_live(page, site, ana):
-    live = PromptVersion.objects.get(kind="user", is_live=True)
+    live = PromptVersion.objects.get(kind="user", labels__name="live")
     page.goto(f"{site}{reverse('admin:reasoning_promptversion_change', args=[live.pk])}")
     page.get_by_role("link", name="Make the next version").click()
     expect(page.locator("#id_instructions")).to_have_value(re.compile(re.escape(live.instructions[:40])))
@@ -143,9 +143,10 @@ def test_a_new_prompt_version_is_written_and_made_live(page, site, ana):
     expect(page.locator(".messagelist")).to_contain_text("It is not live yet")
     page.get_by_role("link", name="Make live").click()
     expect(page.locator("#content")).to_contain_text("Until now they are made by version 1")
+    page.fill("#id_reason", "Shorter is better")
     page.click("input[type=submit][value^='Make version']")
     expect(page.locator(".messagelist")).to_contain_text("is live")
-    assert PromptVersion.objects.get(kind="user", is_live=True).number == 2
+    assert PromptVersion.objects.get(kind="user", labels__name="live").number == 2
 
 
 def test_a_key_is_made_with_the_pickers_and_shown_once(page, site, ana):

@@ -384,7 +384,7 @@ def test_keys_are_revoked_by_who_may_change_them(client, ana):
 
 
 def test_the_next_prompt_version_begins_with_the_live_one_and_is_made_live(operator):
-    live = PromptVersion.objects.get(kind="user", is_live=True)
+    live = PromptVersion.objects.get(kind="user", labels__name="live")
     page = text_of(operator.get(page_of(live)))
     assert f"?from={live.pk}" in page
     form = operator.get(reverse("admin:reasoning_promptversion_add"), {"from": live.pk}).context["adminform"].form
@@ -399,7 +399,8 @@ def test_the_next_prompt_version_begins_with_the_live_one_and_is_made_live(opera
     assert "version 1" in text_of(operator.get(go))
     made.refresh_from_db()
     assert not made.is_live
-    operator.post(go)
+    assert "Say why" in text_of(operator.post(go))
+    operator.post(go, {"reason": "It says less"})
     made.refresh_from_db()
     live.refresh_from_db()
     assert (made.is_live, live.is_live) == (True, False)

@@ -50,7 +50,7 @@ def stop(line: Line, *contents: str, evidence: Any, **parts: Any) -> Representat
         NewConclusion(content=content, evidence=list(evidence), held_from=date(2026, 5, 2), importance=4)
         for content in contents
     ]
-    token, prompt = uuid4(), PromptVersion.objects.get(kind="user", is_live=True)
+    token, prompt = uuid4(), PromptVersion.objects.get(kind="user", labels__name="live")
     made_by = parts.pop("made_by", {}) | {
         "pass": ids.encode(token),
         "prompt_version": prompt.public_id,

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memory.models import App
-from reasoning import budgets, prompt_versions, queue, reconcile
+from reasoning import budgets, labels, prompt_versions, queue, reconcile
 from reasoning.admin.amounts import cost, money
 from reasoning.models import Budget, Pass, Price, PromptVersion, Spend, Work
 from tests.admin import data
@@ -31,7 +31,7 @@ def app() -> App:
 
 @pytest.fixture
 def version() -> PromptVersion:
-    return PromptVersion.objects.get(app=None, kind="user", is_live=True)
+    return PromptVersion.objects.get(app=None, kind="user", labels__name="live")
 
 
 def spend(app, version, *, day=TODAY, model="gpt-4o-mini", tokens=1_000, cost="0.25", unpriced=0) -> Spend:
@@ -159,7 +159,7 @@ def test_who_limits_money_is_told_of_models_without_a_price(operator, app, versi
     assert budgets.unpriced_models() == []
     own = prompt_versions.create("user", "Know {subject}.", message="Own", app=app, model="own-1")
     assert budgets.unpriced_models(prompt_version=own.pk) == ["own-1"]
-    prompt_versions.make_live(own)
+    labels.move("live", own, reason="Better")
     assert budgets.unpriced_models(app=app.pk) == ["own-1"]
     assert budgets.unpriced_models(app=App.objects.create(name="other").pk) == []
 

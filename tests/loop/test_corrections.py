@@ -9,7 +9,7 @@ import pytest
 from memory import clock, corrections, publishing
 from memory.errors import Conflict
 from memory.models import Conclusion, Event, Line, Subject
-from reasoning import passes, prompt_versions, reconcile
+from reasoning import labels, passes, prompt_versions, reconcile
 from reasoning.drainer import Drainer
 from reasoning.models import Work
 from reasoning.providers.base import Answer, Request, Retirement, Statement, Step
@@ -80,7 +80,7 @@ def test_a_pass_reads_a_correction_like_any_event_and_cannot_undo_it(ana):
 
 def test_a_prompt_that_is_made_live_goes_on_with_what_humans_said(ana):
     corrected(ana)
-    prompt_versions.make_live(prompt_versions.create("user", "Better. {subject}", message="Better"))
+    labels.move("live", prompt_versions.create("user", "Better. {subject}", message="Better"), reason="Better")
     say("I sew.")
     version = one_pass(says("Ana sews.", "Ana sails.", retires=True))
     assert Line.objects.count() == 2
@@ -119,7 +119,7 @@ def test_what_a_human_says_of_somebody_unknown_is_where_the_loop_begins():
     version = one_pass(says("Ana sails."))
     assert contents(version) == ["Ana rows.", "Ana sails."]
     assert (version.covers_from, version.covers_to) == (0, 2)
-    assert version.line.recipe == prompt_versions.live(subject.app_id, "user").recipe
+    assert version.line.recipe == labels.live(subject.app_id, "user").recipe
     assert work_of().state == Work.State.IDLE
     account = reconcile.account()
     assert (account.faults, account.covered) == (0, 2)

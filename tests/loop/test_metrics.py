@@ -12,7 +12,7 @@ from django.test import Client
 
 from memory import clock, quarantine
 from memory.models import App
-from reasoning import budgets, metrics, passes, prompt_versions
+from reasoning import budgets, labels, metrics, passes, prompt_versions
 from reasoning.models import Budget, Price, PromptVersion, Spend, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Statement, Usage
 from tests.loop.helpers import AT_ONCE, claimed, completion, drain, prepared
@@ -72,7 +72,7 @@ def test_a_call_without_a_price_counts_its_tokens_as_such_and_no_cost():
 def test_the_prompt_of_an_app_is_counted_under_its_own_name_and_model():
     subject = person()
     own = prompt_versions.create("user", "Know {subject}.", message="Own", app=subject.app, model="model-2")
-    prompt_versions.make_live(own)
+    labels.move("live", own, reason="Better")
     before = counted(own.public_id, "model-2")
     say("I sail.")
     drain()
@@ -110,7 +110,7 @@ def stopped() -> dict[str, float]:
 
 def test_budgets_show_how_much_of_them_is_used():
     app = App.objects.create(name="shop")
-    version = PromptVersion.objects.get(app=None, kind="user", is_live=True)
+    version = PromptVersion.objects.get(app=None, kind="user", labels__name="live")
     own = prompt_versions.create("user", "Know {subject}.", message="Own", app=app)
     today = clock.now().date()
     for day, tokens in ((today, 30), (today - timedelta(days=40), 500)):

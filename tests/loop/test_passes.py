@@ -11,7 +11,7 @@ from memory import feeds, ids, log, publishing, tenants
 from memory.errors import Conflict
 from memory.log import NewEvent
 from memory.models import App, Conclusion, Evidence, Line, Representation, Span, Subject, User
-from reasoning import passes, prompt_versions, queue
+from reasoning import labels, passes, prompt_versions, queue
 from reasoning.models import Pass, PromptVersion, Work
 from reasoning.providers.base import Answer, Failure, Kind, ProviderError, Request, Retirement, Statement
 from tests.loop.helpers import (
@@ -47,7 +47,7 @@ def test_a_pass_publishes_what_it_concluded_and_says_what_made_it():
     events = say("I moved to Lisbon.", "I have a dog.")
     version = one_pass()
     claim_id = Pass.objects.get().pk
-    live = prompt_versions.live(subject.app_id, "user")
+    live = labels.live(subject.app_id, "user")
     assert (version.number, version.covers_from, version.covers_to) == (1, 0, 2)
     assert contents(version) == ["It was said: I have a dog.", "It was said: I moved to Lisbon."]
     assert evidence_ids(version) == set(events)
@@ -99,7 +99,7 @@ def test_the_model_is_shown_the_known_and_the_new():
     assert known.since.isoformat() == "2026-03-04T05:06:07+00:00"
     assert (of_user.card, of_user.now) == (("Name: ana",), "1 new.")
     assert of_session.short_summary == "They talk."
-    assert of_user.instructions == prompt_versions.live(app.pk, "user").instructions
+    assert of_user.instructions == labels.live(app.pk, "user").instructions
 
 
 def about(name: str | None) -> object:
@@ -296,7 +296,7 @@ def test_a_new_live_prompt_goes_on_where_the_old_one_stood():
     events = say("one")
     one = one_pass()
     second = better()
-    prompt_versions.make_live(second)
+    labels.move("live", second, reason="Better")
     events += say("two")
     two = one_pass()
     assert (two.parent, two.covers_from, two.covers_to) == (one, 1, 2)
@@ -306,7 +306,7 @@ def test_a_new_live_prompt_goes_on_where_the_old_one_stood():
     assert subject.line.recipe == second.recipe
     assert Pass.objects.get(representation=two).prompt_version == second
     assert sorted(Work.objects.values_list("state", flat=True)) == ["idle", "idle"]
-    prompt_versions.make_live(PromptVersion.objects.get(app=None, kind="user", number=1))
+    labels.move("live", PromptVersion.objects.get(app=None, kind="user", number=1), reason="Better")
     events += say("three")
     three = one_pass()
     assert (three.parent, three.covers_from, three.covers_to) == (two, 2, 3)
@@ -318,7 +318,7 @@ def test_an_app_can_have_a_prompt_of_its_own():
     person()
     other = person(app="market")
     own = better(app=App.objects.get(name="market"))
-    prompt_versions.make_live(own)
+    labels.move("live", own, reason="Better")
     say("one")
     say("one", app="market")
     queue.take_in()
@@ -332,14 +332,14 @@ def test_a_pass_under_way_when_the_prompt_is_switched_keeps_nothing_and_its_even
     one_pass()
     events += say("two")
     ready = prepared(claimed())
-    first = prompt_versions.live(subject.app_id, "user")
-    prompt_versions.make_live(better())
+    first = labels.live(subject.app_id, "user")
+    labels.move("live", better(), reason="Better")
     events += say("three")
     queue.take_in()
     with pytest.raises(queue.LostLease):
         passes.complete(ready, completion(truthful(ready.request)))
     assert Pass.objects.get(pk=ready.claim.token).outcome == "abandoned"
-    prompt_versions.make_live(first)
+    labels.move("live", first, reason="Better")
     events += say("four")
     version = one_pass()
     assert (version.covers_from, version.covers_to) == (1, 4), "back on the first line, and on from where it stood"
@@ -353,7 +353,7 @@ def test_parked_work_of_a_prompt_that_is_no_longer_live_is_over(settings):
     say("one")
     one_pass(lambda request: BAD["no evidence"])
     assert work_of().state == "parked"
-    prompt_versions.make_live(better())
+    labels.move("live", better(), reason="Better")
     say("two")
     assert one_pass().covers_to == 2
     assert sorted(Work.objects.values_list("state", "attempts")) == [("idle", 0), ("idle", 0)]

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from memory import feeds
 from memory.models import FeedEntry, Line, Representation, Subject
-from reasoning import passes, prompt_versions, queue
+from reasoning import labels, passes, queue
 from reasoning.models import Budget, Pass, Work
 from reasoning.providers.base import Failure, ProviderError
 from tests.loop.helpers import (
@@ -56,7 +56,7 @@ def test_taking_in_marks_the_line_that_must_follow():
     work = work_of(subject)
     assert (work.state, work.waiting_events, work.kind, work.app_id) == ("waiting", 2, "user", subject.app_id)
     assert work.line == Subject.objects.get().line
-    assert work.line.recipe == prompt_versions.live(subject.app_id, "user").recipe
+    assert work.line.recipe == labels.live(subject.app_id, "user").recipe
     assert queue.take_in() == 0
     assert Work.objects.count() == 1
 

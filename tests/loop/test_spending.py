@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from memory import clock, log
 from memory.log import NewEvent
 from memory.models import App, Representation
-from reasoning import passes, prompt_versions, queue, reconcile, spending
+from reasoning import labels, passes, prompt_versions, queue, reconcile, spending
 from reasoning.drainer import Drainer
 from reasoning.models import Budget, Pass, Price, PromptVersion, Spend, Work
 from reasoning.providers.base import Failure, ProviderError, Step, Usage
@@ -242,7 +242,7 @@ def test_two_calls_do_not_both_get_the_last_of_a_budget():
 
 def _account() -> spending.Account:
     queue.take_in()
-    prompt = PromptVersion.objects.get(kind="user", is_live=True)
+    prompt = PromptVersion.objects.get(kind="user", labels__name="live")
     return spending.Account(App.objects.get().pk, prompt.pk, "fake", "gpt-4o-mini", today())
 
 
@@ -313,7 +313,7 @@ def test_a_budget_binds_its_own_app_and_prompt_and_no_other():
         say("one", app=app)
     drain()
     assert dict(Work.objects.values_list("app__name", "state")) == {"poor": "held", "rich": "idle"}
-    other = PromptVersion.objects.get(kind="session", is_live=True)
+    other = PromptVersion.objects.get(kind="session", labels__name="live")
     Budget.objects.all().delete()
     Budget.objects.create(prompt_version=other, period="day", tokens=0)
     queue.release_held()
@@ -333,9 +333,9 @@ def test_under_a_budget_an_answer_is_limited_to_what_it_is_charged_for(settings)
 
 def test_a_prompt_versions_own_limit_stands():
     person()
-    live = PromptVersion.objects.get(kind="user", is_live=True)
+    live = PromptVersion.objects.get(kind="user", labels__name="live")
     own = prompt_versions.create("user", live.instructions, message="Short answers.", parameters={"max_tokens": 50})
-    prompt_versions.make_live(own)
+    labels.move("live", own, reason="Better")
     Budget.objects.create(period="day", tokens=10_000)
     say("one")
     assert prepared(claimed()).request.parameters == {"max_tokens": 50}

@@ -78,6 +78,7 @@ WRONG = {
     ),
     "GATE_SHRINK_PERCENT": (-1, 101, "60", True, float("nan")),
     "GATE_GROWTH_RATIO": (-0.1, "4", True),
+    "BULK_SHARE": (0, 1.1, "half", True),
     "GATE_EMPTY_TOKENS": (-1, 2.5, "200", True),
     "GATE_GROWTH_TOKENS": (-1, 2.5, "400", True),
     "GATE_INSTRUCTIONS": ("yes", 1, None),

@@ -1,0 +1,105 @@
+"""Which prompt version is in use: labels that point at versions, and who moved them, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from memory.errors import Invalid, NotFound
+from memory.models import App
+from reasoning.models import Label, LabelMove, PromptVersion
+
+Name = Label.Name
+
+
+def live(app_id: UUID, kind: str) -> PromptVersion:
+    """Return the version that an app's new passes are made by: the app's own, or else the site's."""
+    [version] = live_of([app_id], kind).values()
+    return version
+
+
+def live_of(app_ids: Iterable[UUID], kind: str) -> dict[UUID, PromptVersion]:
+    """Return by app the version of a kind that is live in it. One statement."""
+    wanted = set(app_ids)
+    labels = Label.objects.filter(Q(app=None) | Q(app__in=wanted), kind=kind, name=Name.LIVE).select_related("version")
+    found = {label.app_id: label.version for label in labels}
+    return {app_id: found.get(app_id) or found[None] for app_id in wanted}
+
+
+def pointed(name: str, app: App | UUID | None, kind: str) -> PromptVersion | None:
+    """Return the version that a label of this very app (None: of the site) points at, None where it is not in use."""
+    label = Label.objects.filter(app=app, kind=kind, name=name).select_related("version").first()
+    return None if label is None else label.version
+
+
+def versions(name: str) -> QuerySet[PromptVersion]:
+    """Return the versions that a label points at, whosever it is."""
+    return PromptVersion.objects.filter(labels__name=name)
+
+
+def moves(app: App | UUID | None, kind: str) -> QuerySet[LabelMove]:
+    """Return how an app's (or the site's) labels of a kind were moved, newest first."""
+    return LabelMove.objects.filter(app=app, kind=kind).select_related("origin", "to").order_by("-pk")
+
+
+@transaction.atomic
+def move(name: str, version: PromptVersion, *, reason: str, by: str = "") -> LabelMove | None:
+    """Let a label of a version's app and kind point at it; return the move, None where it does already.
+
+    The version that was live becomes ``previous``. ``reason`` is required; raises :class:`Invalid` without one, for an
+    unknown label, and for ``previous``, which follows ``live``.
+    """
+    _check(name, reason)
+    _lock()
+    label = Label.objects.filter(app=version.app_id, kind=version.kind, name=name).select_related("version").first()
+    before = None if label is None else label.version
+    if before == version:
+        return None
+    if name == Name.LIVE and before is not None:
+        _point(Name.PREVIOUS, before, reason, by)
+    return _point(name, version, reason, by)
+
+
+@transaction.atomic
+def take_off(name: str, app: App | UUID | None, kind: str, *, reason: str, by: str = "") -> LabelMove:
+    """Take a label off: ``candidate``, or ``live`` from an app that then goes by the site's live version.
+
+    Raises :class:`NotFound` where it is not in use and :class:`Invalid` without a reason or for what must stay.
+    """
+    _check(name, reason)
+    if name == Name.LIVE and app is None:
+        raise Invalid("The site must have a live prompt of each kind: move the label to another version.", ("name",))
+    _lock()
+    label = Label.objects.filter(app=app, kind=kind, name=name).select_related("version").first()
+    if label is None:
+        raise NotFound(f"No version is labelled {name}")
+    if name == Name.LIVE:
+        _point(Name.PREVIOUS, label.version, reason, by)
+    label.delete()
+    return LabelMove.objects.create(
+        app_id=label.app_id, kind=kind, name=name, origin=label.version, to=None, reason=reason, by=by
+    )
+
+
+def _check(name: str, reason: str) -> None:
+    if name not in (Name.LIVE, Name.CANDIDATE):
+        raise Invalid("Use live or candidate; previous follows live by itself.", ("name",))
+    if not reason.strip():
+        raise Invalid("Say why.", ("reason",))
+
+
+def _lock() -> None:
+    """Let one move be made after the other: two at once would note the same origin."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {Label._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _point(name: str, version: PromptVersion, reason: str, by: str) -> LabelMove:
+    before = pointed(name, version.app_id, version.kind)
+    Label.objects.update_or_create(app=version.app, kind=version.kind, name=name, defaults={"version": version})
+    return LabelMove.objects.create(
+        app_id=version.app_id, kind=version.kind, name=name, origin=before, to=version, reason=reason, by=by
+    )
