@@ -38,6 +38,7 @@ from memory import clock, ids
 from memory.errors import Conflict, Refusal
 from reasoning import circuit, passes, providers, queue
 from reasoning.chain import Rooms
+from reasoning.chores import Chores
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Worker
 from reasoning.passes import Prepared
@@ -51,6 +52,7 @@ T = TypeVar("T")
 STOP_CHANNEL = "honcho_stop"
 
 BEAT_SECONDS = 5.0
+CHORE_SECONDS = 1.0
 _DATABASE_PAUSE_SECONDS = (0.5, 10.0)
 _BREATH_SECONDS = 0.05
 """The least time between two looks: what is due and not to be had (another holds it) is no reason to spin."""
@@ -93,6 +95,8 @@ class Drainer:
         # Neither a look for what is due nor a heartbeat queues behind the passes.
         self._helm = ThreadPoolExecutor(1, thread_name_prefix=_THREADS)
         self._heart = ThreadPoolExecutor(1, thread_name_prefix=_THREADS)
+        self._side = ThreadPoolExecutor(1, thread_name_prefix=_THREADS)
+        self.chores = Chores()
 
     def stop(self) -> None:
         """Claim no more; ``run`` ends when what is in flight has."""
@@ -107,7 +111,7 @@ class Drainer:
         deadline = None if seconds is None else time.monotonic() + seconds
         helpers = [asyncio.create_task(self._beat())]
         if not until_idle:
-            helpers.append(asyncio.create_task(self._listen()))
+            helpers += [asyncio.create_task(self._listen()), asyncio.create_task(self._do_chores())]
         try:
             await self._drain(deadline, until_idle)
             await self._settle()
@@ -131,7 +135,9 @@ class Drainer:
                 pause = min(pause * 2, longest)
                 continue
             if until_idle and due is None and not self.in_flight:
-                return
+                if not await self._run(self._side, self.chores.run, now=True):
+                    return
+                continue
             wait = self.settings.poll_interval if due is None else min(due, self.settings.poll_interval)
             if deadline is not None:
                 wait = min(wait, max(deadline - time.monotonic(), 0.0))
@@ -257,6 +263,16 @@ class Drainer:
                 log.warning("heartbeat_missed", error=type(error).__name__)
             await asyncio.sleep(period)
 
+    async def _do_chores(self) -> None:
+        """Do what is to be done beside the passes, and look at once for the work that it made."""
+        while True:
+            try:
+                if await self._run(self._side, self.chores.run):
+                    self._woken.set()
+            except DatabaseError as error:
+                log.warning("database_unavailable", error=type(error).__name__)
+            await asyncio.sleep(CHORE_SECONDS)
+
     async def _listen(self) -> None:
         """Wake up when somebody says that there is work. Without it the poll interval finds everything."""
         while True:
@@ -295,7 +311,7 @@ class Drainer:
             log.warning("database_unavailable", error=type(error).__name__)
 
     async def _close(self) -> None:
-        pools = ((self._threads, self.settings.worker_concurrency), (self._helm, 1), (self._heart, 1))
+        pools = ((self._threads, self.settings.worker_concurrency), (self._helm, 1), (self._heart, 1), (self._side, 1))
         for threads, count in pools:
             everyone = threading.Barrier(count)
             for _ in range(count):

@@ -87,7 +87,8 @@ def test_dozens_of_calls_are_in_flight_on_few_connections_and_none_is_held_durin
         until(lambda: published() == 40, "all should be published")
         most = max(most, len(others_connected()))
     assert provider.peak == 32
-    assert most == 5, "two connections for its passes; one that looks, one that beats and one that listens"
+    # Two for its passes; one that looks, one that beats, one that listens, and now and then one for the chores.
+    assert most in (5, 6)
     assert set(outcomes()) == {"published"}
 
 
