@@ -107,12 +107,10 @@ def _prepared(
     version = prompt_versions.of_recipe(line.recipe)
     events = [event for _, event in batch]
     spans = _known(line, settings.known_tokens)
-    people = _people(subject, events)
-    subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=subject.pk)
-    request = _request(subject, line, version, events, spans, sorted(people), settings)
+    request, people = ask(subject, version, step, events, spans, parts_of(line.head), settings)
     return Prepared(
         claim=claim,
-        request=replace(request, model=step.model or request.model),
+        request=request,
         parent_id=line.head_id,
         covers_from=line.cursor,
         covers_to=batch[-1][0],
@@ -124,23 +122,53 @@ def _prepared(
     )
 
 
+def parts_of(head: Representation | None) -> Mapping[str, Any]:
+    """Return what a version (None: none yet) says besides its statements, as ``ask`` takes it."""
+    return {name: getattr(head, name) for name in publishing.PARTS} if head else {}
+
+
+def ask(
+    subject: Subject,
+    version: PromptVersion,
+    step: Step,
+    events: Sequence[Event],
+    spans: Sequence[Span],
+    parts: Mapping[str, Any],
+    settings: ReasoningSettings,
+) -> tuple[Request, dict[str, UUID]]:
+    """Return what ``step`` is asked for a prompt version, and by name whom the answer may speak of.
+
+    Its numbers are the places of ``events`` and ``spans``, from 1. ``parts`` are those of the version before.
+    """
+    people = _people(subject, events)
+    subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=subject.pk)
+    request = _request(subject, parts, version, events, spans, sorted(people), settings)
+    return replace(request, model=step.model or request.model), people
+
+
 def _afford(prepared: Prepared, row: Pass, step: Step, settings: ReasoningSettings) -> Prepared:
-    """Charge a call to the budgets that it falls under; such a call is limited to what it is charged for.
+    """Charge a call to the budgets that it falls under. Raises :class:`~reasoning.spending.CannotAfford`."""
+    if step.provider.free:
+        return prepared
+    day = row.started_at.astimezone(UTC).date()
+    app_id, prompt_id = prepared.claim.app_id, prepared.prompt_version.pk
+    account = spending.Account(app_id, prompt_id, step.name, prepared.request.model, day)
+    request, charge = afford(prepared.request, account, step, settings)
+    return replace(prepared, request=request, account=account, charge=charge)
+
+
+def afford(
+    request: Request, account: spending.Account, step: Step, settings: ReasoningSettings
+) -> tuple[Request, spending.Charge]:
+    """Charge a call to the budgets that it falls under; return it limited to what it is charged for, and the charge.
 
     Raises :class:`~reasoning.spending.CannotAfford`.
     """
-    if step.provider.free:
-        return prepared
-    request = prepared.request
-    day = row.started_at.astimezone(UTC).date()
-    app_id, prompt_id = prepared.claim.app_id, prepared.prompt_version.pk
-    account = spending.Account(app_id, prompt_id, step.name, request.model, day)
     if not spending.budgets_of(account).exists():
-        return replace(prepared, account=account)
+        return request, spending.NOTHING
     if not any(name in request.parameters for name in OUTPUT_LIMITS):
         request = replace(request, parameters=request.parameters | {"max_output_tokens": settings.output_tokens})
-    charge = spending.reserve(account, step.provider.projected(request))
-    return replace(prepared, request=request, account=account, charge=charge)
+    return request, spending.reserve(account, step.provider.projected(request))
 
 
 def complete(prepared: Prepared, completion: Completion) -> Representation:
@@ -249,16 +277,20 @@ def _within_budget(batch: Sequence[tuple[int, Event]], budget: int) -> list[tupl
 
 
 def _known(line: Line, budget: int) -> list[Span]:
-    """Return the statements that the model is shown: the most important that fit, in the order they were made.
-
-    The order keeps the request's beginning the same from pass to pass, for providers' prompt caches.
-    """
+    """Return the statements of a line that the model is shown."""
     spans = (
         Span.objects.filter(line=line, until=None)
         .select_related("conclusion__about")
         .order_by("-conclusion__pinned", "-conclusion__importance", "-latest")[:budget]
     )
-    standing = list(spans)
+    return fitting(list(spans), budget)
+
+
+def fitting(standing: Sequence[Span], budget: int) -> list[Span]:
+    """Return of statements, the most important first, those that fit ``budget`` tokens, in the order they were made.
+
+    The order keeps the request's beginning the same from pass to pass, for providers' prompt caches.
+    """
     sizes = tokens.count_each([span.conclusion.content for span in standing]) if standing else []
     taken = []
     for span, size in zip(standing, sizes, strict=True):
@@ -279,14 +311,13 @@ def _people(subject: Subject, events: Sequence[Event]) -> dict[str, UUID]:
 
 def _request(
     subject: Subject,
-    line: Line,
+    parts: Mapping[str, Any],
     version: PromptVersion,
     events: Sequence[Event],
     spans: Sequence[Span],
     people: Sequence[str],
     settings: ReasoningSettings,
 ) -> Request:
-    head = line.head
     return Request(
         kind=Kind(subject.kind),
         subject=str(subject.user or subject.session or subject.project),
@@ -294,10 +325,10 @@ def _request(
         events=tuple(_shown(number, event) for number, event in enumerate(events, start=1)),
         participants=tuple(people),
         known=tuple(_known_statement(number, span) for number, span in enumerate(spans, start=1)),
-        card=tuple(head.card) if head else (),
-        now=head.now if head else "",
-        short_summary=head.short_summary if head else "",
-        long_summary=head.long_summary if head else "",
+        card=tuple(parts.get("card", ())),
+        now=parts.get("now", ""),
+        short_summary=parts.get("short_summary", ""),
+        long_summary=parts.get("long_summary", ""),
         instructions=version.instructions,
         model=version.model or settings.model,
         parameters=version.parameters,
@@ -339,30 +370,40 @@ def _draft(prepared: Prepared, completion: Completion, cost: Decimal | None) -> 
         parent_id=prepared.parent_id,
         covers_from=prepared.covers_from,
         covers_to=prepared.covers_to,
-        added=[
-            publishing.NewConclusion(
-                content=item.content,
-                evidence=[prepared.events[number] for number in dict.fromkeys(item.events)],
-                level=item.level,
-                about_id=prepared.people.get(item.about) if item.about else prepared.own,
-                held_from=item.held_from,
-                held_until=item.held_until,
-                importance=item.importance,
-            )
-            for item in answer.add
-        ],
-        retired=[
-            publishing.Retired(
-                conclusion_id=prepared.known[item.known], reason=item.reason, replaced_by=item.replaced_by
-            )
-            for item in answer.retire
-        ],
+        added=added(answer, prepared.events, prepared.people, prepared.own),
+        retired=retired(answer, prepared.known),
         card=answer.card,
         now=answer.now,
         short_summary=answer.short_summary,
         long_summary=answer.long_summary,
         made_by=_made_by(prepared, completion, cost),
     )
+
+
+def added(
+    answer: Answer, events: Mapping[int, UUID], people: Mapping[str, UUID], own: UUID | None
+) -> list[publishing.NewConclusion]:
+    """Return what an answer adds; ``events`` are what its numbers stand for, ``own`` is whom it is about by itself."""
+    return [
+        publishing.NewConclusion(
+            content=item.content,
+            evidence=[events[number] for number in dict.fromkeys(item.events)],
+            level=item.level,
+            about_id=people.get(item.about) if item.about else own,
+            held_from=item.held_from,
+            held_until=item.held_until,
+            importance=item.importance,
+        )
+        for item in answer.add
+    ]
+
+
+def retired(answer: Answer, known: Mapping[int, UUID]) -> list[publishing.Retired]:
+    """Return what an answer retires; ``known`` is what its numbers stand for."""
+    return [
+        publishing.Retired(conclusion_id=known[item.known], reason=item.reason, replaced_by=item.replaced_by)
+        for item in answer.retire
+    ]
 
 
 def _made_by(prepared: Prepared, completion: Completion, cost: Decimal | None) -> dict[str, Any]:
