@@ -68,6 +68,12 @@ def is_operator(grant: Grant) -> bool:
     return grant.scope == ApiKey.Scope.OPERATOR
 
 
+def admit_operator(grant: Grant) -> None:
+    """Refuse every key but an operator's, with 401."""
+    if not is_operator(grant):
+        raise out_of_scope()
+
+
 def admit(grant: Grant, refs: dict[str, str], *, writes: bool) -> dict[str, str]:
     """Return ``refs`` (app, user, session, project by name or id) as the store shall be asked for them.
 
