@@ -34,6 +34,7 @@ from reasoning.providers.base import (
     Usage,
 )
 from reasoning.queue import Claim
+from reasoning.reprocessing import budget as run_budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class Prepared:
     """To whom the call is charged; nobody where the provider is free."""
 
     charge: spending.Charge = spending.NOTHING
+    run_id: UUID | None = None
+    """The run that the call is charged to as well."""
+
+    run_charge: spending.Charge = spending.NOTHING
 
 
 @transaction.atomic
@@ -83,10 +88,13 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     prepared = _prepared(claim, subject, line, batch, step, settings)
     row = Pass.objects.get(pk=claim.token)
     try:
-        prepared = _afford(prepared, row, step, settings)
+        prepared = _afford(prepared, row, step, settings, work.run_id)
     except spending.CannotAfford as error:
         row.delete()
         queue.hold(work, error.failure, str(error), error.until)
+        return None
+    except run_budget.Stopped:
+        queue.put_off(claim, 0.0)
         return None
     row.prompt_version, row.covers_from, row.covers_to = prepared.prompt_version, line.cursor, prepared.covers_to
     row.provider, row.model = step.name, prepared.request.model
@@ -146,15 +154,24 @@ def ask(
     return replace(request, model=step.model or request.model), people
 
 
-def _afford(prepared: Prepared, row: Pass, step: Step, settings: ReasoningSettings) -> Prepared:
-    """Charge a call to the budgets that it falls under. Raises :class:`~reasoning.spending.CannotAfford`."""
+def _afford(prepared: Prepared, row: Pass, step: Step, settings: ReasoningSettings, run_id: UUID | None) -> Prepared:
+    """Charge a call to the budgets that it falls under, and to its run.
+
+    Raises :class:`~reasoning.spending.CannotAfford` and :class:`~reasoning.reprocessing.budget.Stopped`.
+    """
     if step.provider.free:
         return prepared
     day = row.started_at.astimezone(UTC).date()
     app_id, prompt_id = prepared.claim.app_id, prepared.prompt_version.pk
     account = spending.Account(app_id, prompt_id, step.name, prepared.request.model, day)
-    request, charge = afford(prepared.request, account, step, settings)
-    return replace(prepared, request=request, account=account, charge=charge)
+    request, run_charge = prepared.request, spending.NOTHING
+    if run_id is not None:
+        request = _limited(request, settings)
+        run_charge = run_budget.check(run_id, account, step.provider.projected(request))
+    request, charge = afford(request, account, step, settings)
+    if run_id is not None:
+        run_budget.add(run_id, run_charge)
+    return replace(prepared, request=request, account=account, charge=charge, run_id=run_id, run_charge=run_charge)
 
 
 def afford(
@@ -166,9 +183,15 @@ def afford(
     """
     if not spending.budgets_of(account).exists():
         return request, spending.NOTHING
-    if not any(name in request.parameters for name in OUTPUT_LIMITS):
-        request = replace(request, parameters=request.parameters | {"max_output_tokens": settings.output_tokens})
+    request = _limited(request, settings)
     return request, spending.reserve(account, step.provider.projected(request))
+
+
+def _limited(request: Request, settings: ReasoningSettings) -> Request:
+    """Return a request whose answer can take no more than what it is charged for."""
+    if any(name in request.parameters for name in OUTPUT_LIMITS):
+        return request
+    return replace(request, parameters=request.parameters | {"max_output_tokens": settings.output_tokens})
 
 
 def complete(prepared: Prepared, completion: Completion) -> Representation:
@@ -260,6 +283,8 @@ def _settle(prepared: Prepared, usage: Usage | None, cost: Decimal | None) -> No
     account, version = prepared.account, prepared.prompt_version
     if account is None:
         return
+    if prepared.run_id is not None:
+        run_budget.settle(prepared.run_id, prepared.run_charge, usage, cost)
     spending.settle(account, prepared.charge, usage, cost)
     if usage is not None:
         transaction.on_commit(lambda: metrics.count_call(account, version, usage, cost), robust=True)

@@ -169,13 +169,14 @@ def _check(budget: Budget, charge: Charge, day: date) -> None:
         if limit is not None and used + wanted > limit:
             raise CannotAfford(
                 Failure.OVER_BUDGET,
-                f"The budget of {budget} is {_amount(limit)} {unit}: {_amount(used)} are spent, and the next call may"
-                f" take {_amount(wanted)}.",
+                f"The budget of {budget} is {amount(limit)} {unit}: {amount(used)} are spent, and the next call may"
+                f" take {amount(wanted)}.",
                 _next_period(budget.period, day),
             )
 
 
-def _amount(value: int | Decimal) -> str:
+def amount(value: int | Decimal) -> str:
+    """Return tokens or money for people."""
     return f"{value:,}" if isinstance(value, int) else f"{value.normalize():,f}"
 
 

@@ -1,0 +1,1 @@
+"""Reading old events again with another prompt version, beside what is served."""
