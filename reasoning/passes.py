@@ -80,7 +80,7 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
         queue.park(work, Failure.LOST_LEASE, error)
         return None
     most = min(settings.pass_events, work.most_events or settings.pass_events)
-    batch = _within_budget(feeds.read(subject.pk, line.cursor, most), settings.pass_tokens)
+    batch = within_budget(feeds.read(subject.pk, line.cursor, most), settings.pass_tokens)
     if not batch:
         Pass.objects.filter(pk=claim.token).delete()
         queue.finish(work, line)
@@ -290,7 +290,7 @@ def _settle(prepared: Prepared, usage: Usage | None, cost: Decimal | None) -> No
         transaction.on_commit(lambda: metrics.count_call(account, version, usage, cost), robust=True)
 
 
-def _within_budget(batch: Sequence[tuple[int, Event]], budget: int) -> list[tuple[int, Event]]:
+def within_budget(batch: Sequence[tuple[int, Event]], budget: int) -> list[tuple[int, Event]]:
     """Return the first entries that have ``budget`` tokens together; always one, so that no event blocks its line."""
     taken: list[tuple[int, Event]] = []
     for position, event in batch:
