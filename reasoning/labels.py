@@ -40,9 +40,16 @@ def versions(name: str) -> QuerySet[PromptVersion]:
     return PromptVersion.objects.filter(labels__name=name)
 
 
-def moves(app: App | UUID | None, kind: str) -> QuerySet[LabelMove]:
-    """Return how an app's (or the site's) labels of a kind were moved, newest first."""
-    return LabelMove.objects.filter(app=app, kind=kind).select_related("origin", "to").order_by("-pk")
+def in_use(app: App | None, kind: str | None = None) -> QuerySet[Label]:
+    """Return the labels that count in an app: its own and the site's (None: the site's alone)."""
+    found = Label.objects.filter(Q(app=None) | Q(app=app)).select_related("version")
+    return (found if kind is None else found.filter(kind=kind)).order_by("kind", "name", "app")
+
+
+def moves(app: App | None, kind: str | None = None) -> QuerySet[LabelMove]:
+    """Return how the labels that count in an app were moved (None: the site's alone), newest first."""
+    found = LabelMove.objects.filter(Q(app=None) | Q(app=app)).select_related("origin", "to")
+    return (found if kind is None else found.filter(kind=kind)).order_by("-pk")
 
 
 @transaction.atomic

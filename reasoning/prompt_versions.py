@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import User as SiteUser
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 
 from memory import ids
-from memory.errors import Invalid
+from memory.errors import Invalid, NotFound
 from memory.models import App, Subject
 from reasoning import labels
 from reasoning.models import PromptVersion
 from reasoning.prompts.library import check_template, default_instructions
 from reasoning.providers.base import Kind
 from reasoning.providers.openai import check_parameters
+
+COUNTED = 1_000
+"""How far the passes of a version are counted."""
+
+_NAME = re.compile(rf"(?P<site>site-)?(?P<kind>{'|'.join(Subject.Kind.values)})-(?P<number>[0-9]{{1,9}})")
+_USES = """
+SELECT version.id, (SELECT count(*) FROM (
+           SELECT FROM reasoning_pass WHERE prompt_version_id = version.id LIMIT %(most)s) counted)
+  FROM unnest(%(versions)s::uuid[]) AS version (id)
+"""
 
 
 @transaction.atomic
@@ -54,6 +66,40 @@ def create(
         message=message,
         author=author,
     )
+
+
+def name_of(version: PromptVersion) -> str:
+    """Return what a version is called within its app: ``user-3``; ``site-user-3`` where it is the site's."""
+    return f"{'site-' if version.app_id is None else ''}{version.kind}-{version.number}"
+
+
+def find(ref: str, app: App | None = None) -> PromptVersion:
+    """Return the version that an id or a name (:func:`name_of`) means in an app; raises :class:`NotFound`.
+
+    Without an app, a name is one of the site's, with or without ``site-``, and an id may be any app's.
+    """
+    known = known_to(app) if app else PromptVersion.objects.all()
+    found = None
+    if named := _NAME.fullmatch(ref):
+        own = None if named["site"] else app
+        found = known.filter(app=own, kind=named["kind"], number=int(named["number"])).first()
+    elif key := ids.decode(ref):
+        found = known.filter(pk=key).first()
+    if found is None:
+        raise NotFound("Prompt version not found: give an id, or a name such as user-2 or site-user-1")
+    return found
+
+
+def known_to(app: App | None) -> QuerySet[PromptVersion]:
+    """Return the versions that can be used in an app: its own and the site's (None: the latter), newest first."""
+    return PromptVersion.objects.filter(Q(app=None) | Q(app=app)).order_by("-pk")
+
+
+def uses(versions: Collection[PromptVersion]) -> dict[UUID, int]:
+    """Return by version how many passes it made, counted up to ``COUNTED``. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_USES, {"versions": [version.pk for version in versions], "most": COUNTED})
+        return dict(cursor.fetchall())
 
 
 def of_recipe(recipe: str) -> PromptVersion:

@@ -1,0 +1,91 @@
+"""Two prompt versions compared as text, line by line and word by word, and by what else they set."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from memory.errors import Invalid
+from reasoning.models import PromptVersion
+
+Act = Literal["same", "added", "removed"]
+
+_WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+"""Words and single signs, with the white space after them: together they are the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the text: in both versions (same), in the later alone (added) or in the earlier alone (removed)."""
+
+    act: Act
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the model or a parameter was and is; None where it was not set."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDiff:
+    """What changed from ``start`` to ``end``. The pieces of ``words``, like those of ``lines``, are the whole texts."""
+
+    start: PromptVersion
+    end: PromptVersion
+    unified: str
+    lines: Sequence[Piece]
+    words: Sequence[Piece]
+    settings: Sequence[Setting]
+
+
+def compare(start: PromptVersion, end: PromptVersion) -> PromptDiff:
+    """Return what changed from one version to another, whichever app's they are.
+
+    Raises :class:`Invalid` where they are not of one kind.
+    """
+    if start.kind != end.kind:
+        raise Invalid(f"One is a prompt of kind {start.kind} and the other of kind {end.kind}: nothing to compare.")
+    before, after = (version.instructions.splitlines(keepends=True) for version in (start, end))
+    names = (f"{start.kind} prompt {start.number}", f"{end.kind} prompt {end.number}")
+    unified = difflib.unified_diff([line.rstrip("\r\n") for line in before],
+                                   [line.rstrip("\r\n") for line in after], *names, lineterm="")  # fmt: skip
+    lines = list(_pieces(before, after))
+    return PromptDiff(start, end, "\n".join(unified), lines, list(_by_word(lines)), _settings(start, end))
+
+
+def _by_word(lines: Sequence[Piece]) -> Iterator[Piece]:
+    """Yield the pieces word by word: only lines that changed are looked into."""
+    for place, piece in enumerate(lines):
+        follows = lines[place + 1] if place + 1 < len(lines) else None
+        if piece.act == "removed" and follows is not None and follows.act == "added":
+            yield from _pieces(_WORD.findall(piece.text), _WORD.findall(follows.text))
+        elif not (piece.act == "added" and place and lines[place - 1].act == "removed"):
+            yield piece
+
+
+def _pieces(before: Sequence[str], after: Sequence[str]) -> Iterator[Piece]:
+    """Yield what is the same and what is not, what was removed before what was added in its place."""
+    matcher = difflib.SequenceMatcher(None, before, after)
+    for act, start, stop, other_start, other_stop in matcher.get_opcodes():
+        if act == "equal":
+            yield Piece("same", "".join(before[start:stop]))
+            continue
+        if start < stop:
+            yield Piece("removed", "".join(before[start:stop]))
+        if other_start < other_stop:
+            yield Piece("added", "".join(after[other_start:other_stop]))
+
+
+def _settings(start: PromptVersion, end: PromptVersion) -> list[Setting]:
+    pairs = [("model", start.model, end.model)]
+    for name in sorted(start.parameters.keys() | end.parameters.keys()):
+        pairs.append((f"parameters.{name}", start.parameters.get(name), end.parameters.get(name)))
+    return [Setting(*pair) for pair in pairs if pair[1] != pair[2]]
