@@ -1,4 +1,4 @@
-"""Making versions. Whatever changes what readers get goes through ``publish`` or ``roll_back``.
+"""Making versions. Whatever changes what readers get goes through ``publish`` or ``memory.restoring``.
 
 Both run one transaction that locks the subject, then the line; nothing is edited and nothing is destroyed: a version
 opens and closes the spans in which statements stand. What humans have said (``memory.corrections``) holds on every
@@ -14,12 +14,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
-from memory import feeds, rendering, serving
+from memory import feeds, rendering
 from memory.conf import MemorySettings
-from memory.errors import Conflict, Invalid, NotFound
+from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Correction, Event, Evidence, FeedEntry, Line, Representation, Span, Subject
 from memory.signals import representation_published
 
@@ -109,12 +109,13 @@ def fork_line(line: Line, recipe: str) -> Line:
     """Return the line of ``recipe`` that goes on where ``line`` stands, and let it serve the subject.
 
     It begins with what stands in ``line`` now. A line of that recipe that is there already is brought to the same
-    state; raises :class:`Conflict` if that has read further, for it would cover events a second time.
+    state, unless it has read further: it would cover events a second time, so that a branch begins.
     """
     subject, line = _lock(line.pk)
     successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe, branch="")
     if successor.cursor > line.cursor:
-        raise Conflict("The line of that recipe has read further than the one that serves.")
+        branch = f"again-{subject.versions + 1}"
+        successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe, branch=branch)
     newest = Representation.objects.filter(line=successor, number=subject.versions).exists()
     _stand_exactly(
         successor,
@@ -126,6 +127,52 @@ def fork_line(line: Line, recipe: str) -> Line:
     successor.save(update_fields=["cursor", "head"])
     Subject.objects.filter(pk=subject.pk).update(line=successor)
     return successor
+
+
+# A line that has read further than where the others begin goes on from where it is: it would cover events twice.
+_GO_ON = """
+WITH moved AS (
+    UPDATE memory_line line SET cursor = origin.cursor, head_id = origin.head_id FROM memory_line origin
+     WHERE origin.id = ANY(%(lines)s) AND line.subject_id = origin.subject_id AND line.recipe = %(recipe)s
+       AND line.branch = %(branch)s AND line.cursor <= origin.cursor AND line.id <> origin.id
+    RETURNING line.id, line.subject_id, origin.id AS origin_id
+), begun AS (
+    SELECT moved.id, moved.origin_id, subject.versions + (EXISTS (
+               SELECT FROM memory_representation WHERE line_id = moved.id AND number = subject.versions))::int AS number
+      FROM moved JOIN memory_subject subject ON subject.id = moved.subject_id
+), gone AS (
+    SELECT span.id, span.since, begun.number FROM begun JOIN memory_span span ON span.line_id = begun.id
+     WHERE span.until IS NULL AND NOT EXISTS (
+           SELECT FROM memory_span there WHERE there.line_id = begun.origin_id AND there.until IS NULL
+              AND there.conclusion_id = span.conclusion_id)
+), unseen AS (
+    DELETE FROM memory_span span USING gone WHERE span.id = gone.id AND gone.since >= gone.number
+), closed AS (
+    UPDATE memory_span span SET until = gone.number, reason = 'The line beside which it goes on did not hold it'
+      FROM gone WHERE span.id = gone.id AND gone.since < gone.number
+)
+INSERT INTO memory_span (line_id, conclusion_id, since, latest, reason)
+SELECT begun.id, there.conclusion_id, begun.number, there.latest, ''
+  FROM begun JOIN memory_span there ON there.line_id = begun.origin_id AND there.until IS NULL
+ WHERE NOT EXISTS (SELECT FROM memory_span span WHERE span.line_id = begun.id AND span.until IS NULL
+                      AND span.conclusion_id = there.conclusion_id)
+"""
+
+
+@transaction.atomic
+def go_on_beside(lines: Collection[Line], recipe: str, branch: str) -> dict[UUID, Line]:
+    """Return by subject a line of ``recipe``, named ``branch``, that goes on where one of ``lines`` stands now.
+
+    It serves nobody. One that is there already is brought to the same state. The caller has locked the subjects. A
+    fixed number of statements.
+    """
+    subjects = [line.subject_id for line in lines]
+    new = [Line(subject_id=pk, recipe=recipe, branch=branch) for pk in subjects]
+    Line.objects.bulk_create(new, ignore_conflicts=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_GO_ON, {"lines": [line.pk for line in lines], "recipe": recipe, "branch": branch})
+    beside = Line.objects.filter(subject__in=subjects, recipe=recipe, branch=branch)
+    return {line.subject_id: line for line in beside}
 
 
 @transaction.atomic
@@ -190,44 +237,6 @@ def quarantine(line_id: UUID, draft: Draft, reason: str, gate: str = "") -> Repr
         subject, line, subject.versions + 1, draft, Representation.Status.QUARANTINED, reason=reason, gate=gate
     )
     Subject.objects.filter(pk=subject.pk).update(versions=representation.number)
-    return representation
-
-
-@transaction.atomic
-def roll_back(subject: Subject, to: int, *, reason: str, by: str = "") -> Representation:
-    """Make a new version of the serving line that equals version ``to``, but for what humans have said since.
-
-    Events that later versions have covered stay covered. ``reason`` is required; ``by`` names who asked. Raises
-    :class:`NotFound` for a version that does not exist and :class:`Invalid` for one that was never published.
-    """
-    if not reason.strip():
-        raise Invalid("Say why.", ("reason",))
-    if subject.line_id is None:
-        raise NotFound(f"There is no version {to}")
-    subject, line = _lock(subject.line_id)
-    target = Representation.objects.filter(subject=subject, number=to).first()
-    if target is None:
-        raise NotFound(f"There is no version {to}")
-    if target.status != Representation.Status.PUBLISHED:
-        raise Invalid(f"Version {to} was never published.", ("to",))
-    number = subject.versions + 1
-    wanted = {span.conclusion_id: span.latest for span in spans_at(target)}
-    _stand_exactly(line, wanted, number, f"Rolled back to version {to}")
-    representation = Representation.objects.create(
-        subject=subject,
-        line=line,
-        number=number,
-        parent_id=line.head_id,
-        **_shown_again(subject, line, target),
-        covers_from=line.cursor,
-        covers_to=line.cursor,
-        as_of=target.as_of,
-        made_by={"rolled_back_to": to, "by": by},
-        reason=reason,
-    )
-    with serving.because(reason, by):
-        _advance(subject, line, representation)
-    representation_published.send(sender=Representation, representation=representation)
     return representation
 
 
@@ -440,21 +449,25 @@ def _proposal(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _shown_again(subject: Subject, line: Line, target: Representation) -> dict[str, Any]:
+def shown_again(subject: Subject, line: Line, target: Representation | None) -> dict[str, Any]:
     """Return the text and the parts of an older version as the line shows them, where humans have said nothing since.
 
-    Otherwise the text is made anew of what stands, and the parts no longer say what was retracted.
+    Otherwise the text is made anew of what stands, and the parts no longer say what was retracted. Without a target
+    there is nothing but what humans have said.
     """
-    shown = {name: getattr(target, name) for name in PARTS}
-    since = Correction.objects.filter(subject=subject, representation__number__gt=target.number)
+    shown: dict[str, Any] = {name: getattr(target, name) for name in PARTS} if target else dict(_NOTHING)
+    since = Correction.objects.filter(subject=subject, representation__number__gt=target.number if target else 0)
     said = list(since.select_related("conclusion", "replaced_by").order_by("representation__number"))
-    if not said:
+    if target is not None and not said:
         return {"text": target.text, "line_tokens": target.line_tokens, **shown}
     for item in said:
         if item.conclusion.retracted:
             shown = reworded(shown, item.conclusion.content, item.replaced_by.content if item.replaced_by else "")
     rendered = _rendered(subject, _in_line(line), shown)
     return {"text": rendered.text, "line_tokens": rendered.line_tokens, **shown}
+
+
+_NOTHING: Mapping[str, Any] = {"card": [], "now": "", "short_summary": "", "long_summary": ""}
 
 
 def reworded(parts: Mapping[str, Any], sentence: str, instead: str = "") -> dict[str, Any]:

@@ -17,11 +17,12 @@ class ReasoningConfig(AppConfig):
 
     def ready(self) -> None:
         """Register settings and checks, and listen to the store."""
-        from memory.signals import events_appended
+        from memory.signals import events_appended, lines_moved
         from reasoning import checks, conf, signals  # noqa: F401
         from reasoning.models import Budget, Price
 
         events_appended.connect(signals.on_events_appended, dispatch_uid="reasoning.events_appended")
+        lines_moved.connect(signals.on_lines_moved, dispatch_uid="reasoning.lines_moved")
         for model in (Budget, Price):
             for change in (post_save, post_delete):
                 change.connect(signals.on_terms_changed, sender=model, dispatch_uid="reasoning.terms_changed")

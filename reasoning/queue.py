@@ -7,19 +7,20 @@ token in the row. Whoever has lost it publishes nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from memory import clock, feeds, publishing
 from memory.errors import Conflict
 from memory.models import Line, Subject
 from reasoning import assignment, cadence
+from reasoning.assignment import Assigned, Beside
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, Reprocess, Work
 from reasoning.providers.base import Failure
@@ -117,13 +118,17 @@ def take_in() -> int:
         if not arrivals:
             return 0
         subjects = Subject.objects.select_related("line").in_bulk([arrival.subject_id for arrival in arrivals])
-        serving, left = _serving_lines(subjects.values())
-        beside = _lines_beside(subjects)
+        assigned = assignment.assigned(subjects.values())
+        serving, left = _serving_lines(subjects.values(), assigned)
+        beside = _lines_beside(serving, assigned)
         wanted = Q(line__in=[*serving.values(), *left]) | Q(
             line__in=[line for lines in beside.values() for line in lines]
         )
         rows = {work.line_id: work for work in Work.objects.select_for_update().filter(wanted).order_by("pk")}
-        _leave([rows[line.pk] for line in left if line.pk in rows and not rows[line.pk].follows])
+        _leave(
+            [rows[line.pk] for line in left if line.pk in rows and not rows[line.pk].follows],
+            "Another prompt was made live",
+        )
         now = clock.now()
         fresh = []
         for arrival in arrivals:
@@ -133,6 +138,8 @@ def take_in() -> int:
                 if work is None:
                     work = Work(line=line, app_id=arrival.app_id, kind=arrival.kind)
                     fresh.append(work)
+                if line != serves:
+                    work.follows = work.bulk = True
                 _mark(work, line, arrival, subjects[arrival.subject_id].head, settings, now)
         Work.objects.bulk_create(fresh)
         Work.objects.bulk_update(rows.values(), _MARKED)
@@ -141,19 +148,21 @@ def take_in() -> int:
 
 _MARKED = [
     "state", "waiting_events", "waiting_tokens", "oldest", "newest", "due_at", "lease_token", "leased_by", "attempts",
+    "follows", "bulk",
 ]  # fmt: skip
 
 
-def _serving_lines(subjects: Collection[Subject]) -> tuple[dict[UUID, Line], list[Line]]:
+def _serving_lines(
+    subjects: Collection[Subject], assigned: Mapping[UUID, Assigned]
+) -> tuple[dict[UUID, Line], list[Line]]:
     """Return by subject the line that serves it from its new events on, and the lines that do so no more.
 
     That is a line of the prompt that the subject falls to, begun where the last one stands.
     """
-    recipes = assignment.recipes(subjects)
     lines, left = {}, []
     without: dict[str, list[UUID]] = {}
     for subject in subjects:
-        recipe = recipes[subject.pk]
+        recipe = assigned[subject.pk].recipe
         if subject.line is None:
             without.setdefault(recipe, []).append(subject.pk)
         elif subject.line.recipe != recipe:
@@ -166,23 +175,49 @@ def _serving_lines(subjects: Collection[Subject]) -> tuple[dict[UUID, Line], lis
     return lines, left
 
 
-def _lines_beside(subjects: Iterable[UUID]) -> dict[UUID, list[Line]]:
-    """Return by subject the lines that read its events beside the one that serves."""
-    found: dict[UUID, list[Line]] = {pk: [] for pk in subjects}
+def _lines_beside(serving: Mapping[UUID, Line], assigned: Mapping[UUID, Assigned]) -> dict[UUID, list[Line]]:
+    """Return by subject the lines that read its events beside the one that serves.
+
+    What is to be begun beside it goes on where that stands.
+    """
+    found: dict[UUID, list[Line]] = {pk: [] for pk in serving}
     for line in Line.objects.filter(subject__in=found.keys(), work__follows=True):
         found[line.subject_id].append(line)
+    missing: dict[Beside, list[Line]] = {}
+    for pk, line in serving.items():
+        wanted = assigned[pk].beside
+        if wanted is not None and not any(wanted == Beside(own.recipe, own.branch) for own in (line, *found[pk])):
+            missing.setdefault(wanted, []).append(line)
+    for wanted, lines in missing.items():
+        for pk, line in publishing.go_on_beside(lines, wanted.recipe, wanted.branch).items():
+            found[pk].append(line)
     return found
 
 
-def _leave(rows: Sequence[Work]) -> None:
-    """End the work of lines that another follows. A pass under way loses its lease: its events are the other's."""
+def _leave(rows: Sequence[Work], why: str) -> None:
+    """End the work of lines that are to read no more; a pass under way loses its lease."""
     Pass.objects.filter(pk__in=[work.lease_token for work in rows], outcome=Pass.Outcome.RUNNING).update(
-        outcome=Pass.Outcome.ABANDONED, ended_at=clock.now(), error="Another prompt was made live"
+        outcome=Pass.Outcome.ABANDONED, ended_at=clock.now(), error=why
     )
     for work in rows:
         work.state, work.due_at, work.attempts = Work.State.IDLE, None, 0
         work.lease_token, work.leased_by = None, ""
         work.waiting_events, work.waiting_tokens, work.oldest, work.newest = 0, 0, None, None
+
+
+@transaction.atomic
+def stop_following(rows: QuerySet[Work]) -> None:
+    """Let lines that follow beside what serves read no further; a pass under way loses its lease."""
+    locked = dict(
+        rows.filter(follows=True).select_for_update(of=("self",)).order_by("pk").values_list("pk", "lease_token")
+    )
+    Pass.objects.filter(pk__in=[token for token in locked.values() if token], outcome=Pass.Outcome.RUNNING).update(
+        outcome=Pass.Outcome.ABANDONED, ended_at=clock.now(), error="It is to read no further"
+    )
+    Work.objects.filter(pk__in=locked).update(
+        state=Work.State.IDLE, due_at=None, lease_token=None, leased_by="", attempts=0, step=0, follows=False,
+        bulk=False, run=None, waiting_events=0, waiting_tokens=0, oldest=None, newest=None,
+    )  # fmt: skip
 
 
 def _mark(
@@ -334,7 +369,7 @@ def finish(work: Work, line: Line) -> None:
     follows = work.follows or Subject.objects.filter(pk=line.subject_id, line=line).exists()
     waiting = feeds.waiting_after(line.subject_id, line.cursor) if follows else feeds.Waiting(0, 0, None, None)
     _wait_for(work, waiting, ReasoningSettings.load(), now)
-    if not waiting.events and work.run_id is None:
+    if not waiting.events and work.run_id is None and not work.follows:
         work.bulk = False
     work.save()
 
@@ -475,6 +510,90 @@ def skip(row: Work, *, by: str) -> None:
     )
     publishing.publish(line.pk, draft)
     look_again(line.pk)
+
+
+_FOLLOW_BESIDE = """
+INSERT INTO reasoning_work (line_id, app_id, kind, state, waiting_events, waiting_tokens, oldest, newest, due_at,
+                            leased_by, attempts, last_failure, last_error, follows, bulk, run_id)
+SELECT line.id, subject.app_id, subject.kind, CASE WHEN waiting.events > 0 THEN 'waiting' ELSE 'idle' END,
+       waiting.events, waiting.tokens, waiting.oldest, waiting.newest, CASE WHEN waiting.events > 0 THEN now() END,
+       '', 0, '', '', true, true, %(run)s
+  FROM memory_line line JOIN memory_subject subject ON subject.id = line.subject_id
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS events, coalesce(sum(event.tokens), 0) AS tokens, min(event.recorded_at) AS oldest,
+              max(event.recorded_at) AS newest
+         FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
+        WHERE entry.subject_id = subject.id AND entry.position > line.cursor) waiting
+ WHERE line.id = ANY(%(lines)s)
+"""
+
+
+def follow_beside(lines: Collection[UUID], run: Reprocess) -> None:
+    """Let new lines of a run, whose subjects are locked, read their feeds beside what serves."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLLOW_BESIDE, {"lines": list(lines), "run": run.pk})
+
+
+_LEAVE_OTHERS = """
+WITH others AS (
+    SELECT work.id, work.lease_token FROM reasoning_work work
+      JOIN memory_line line ON line.id = work.line_id JOIN memory_subject subject ON subject.id = line.subject_id
+     WHERE subject.id = ANY(%(subjects)s) AND line.id <> subject.line_id AND NOT work.follows AND work.state <> 'idle'
+     ORDER BY work.id FOR UPDATE OF work
+), ended AS (
+    UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now(), error = 'Another line serves its subject now'
+     WHERE id IN (SELECT lease_token FROM others) AND outcome = 'running'
+)
+UPDATE reasoning_work work
+   SET state = 'idle', due_at = NULL, lease_token = NULL, leased_by = '', attempts = 0, step = 0, task = 'read',
+       waiting_events = 0, waiting_tokens = 0, oldest = NULL, newest = NULL
+  FROM others WHERE work.id = others.id
+"""
+
+# Work under way keeps its lease, and will find that the line has moved on; what is parked waits for an operator.
+_SERVE = """
+INSERT INTO reasoning_work AS work (line_id, app_id, kind, state, waiting_events, waiting_tokens, oldest, newest,
+                                    due_at, leased_by, attempts, last_failure, last_error, bulk)
+SELECT subject.line_id, subject.app_id, subject.kind, CASE WHEN waiting.events > 0 THEN 'waiting' ELSE 'idle' END,
+       waiting.events, waiting.tokens, waiting.oldest, waiting.newest, CASE WHEN waiting.events > 0 THEN now() END,
+       '', 0, '', '', %(bulk)s AND waiting.events > 0
+  FROM memory_subject subject JOIN memory_line line ON line.id = subject.line_id
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS events, coalesce(sum(event.tokens), 0) AS tokens, min(event.recorded_at) AS oldest,
+              max(event.recorded_at) AS newest
+         FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
+        WHERE entry.subject_id = subject.id AND entry.position > line.cursor) waiting
+ WHERE subject.id = ANY(%(subjects)s) ORDER BY subject.line_id
+    ON CONFLICT (line_id) DO UPDATE
+   SET state = excluded.state, waiting_events = excluded.waiting_events, waiting_tokens = excluded.waiting_tokens,
+       oldest = excluded.oldest, newest = excluded.newest, due_at = excluded.due_at, attempts = 0, step = 0,
+       last_failure = '', last_error = '', run_id = NULL, follows = false, bulk = excluded.bulk
+ WHERE work.state NOT IN ('leased', 'parked')
+"""
+
+_ORDINARY = """
+UPDATE reasoning_work work SET run_id = NULL, follows = false, bulk = false
+  FROM memory_subject subject
+ WHERE subject.id = ANY(%(subjects)s) AND work.line_id = subject.line_id AND (work.follows OR work.run_id IS NOT NULL)
+"""
+
+
+def realign(subjects: Collection[UUID], *, again: bool = False) -> None:
+    """Set the work of locked subjects to what their serving lines have to read, after other hands have moved those.
+
+    Lines that serve no more are left, unless they follow beside. What is to be read is due now. Where many read
+    ``again`` what they had read, that yields to other work, and the prompts that the subjects fall to read it.
+    """
+    values = {"subjects": list(subjects), "bulk": again and len(subjects) > 1}
+    if again:
+        behind = list(Subject.objects.filter(pk__in=subjects).select_related("line"))
+        recipes = assignment.recipes(behind)
+        for subject in behind:
+            if subject.line is not None and subject.line.recipe != recipes[subject.pk]:
+                publishing.fork_line(subject.line, recipes[subject.pk])
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in (_LEAVE_OTHERS, _SERVE, _ORDINARY):
+            cursor.execute(statement, values)
 
 
 def look_again(line_id: UUID) -> None:

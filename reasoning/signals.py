@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Model
@@ -39,6 +40,12 @@ def on_terms_changed(*, sender: type[Model], **kwargs: Any) -> None:
             list(Budget.objects.select_for_update().order_by("pk").values_list("pk"))
         queue.release_held()
         transaction.on_commit(wake, robust=True)
+
+
+def on_lines_moved(*, subject_ids: list[UUID], again: bool, **kwargs: Any) -> None:
+    """Let the loop go on from where other hands have put lines, and wake a drainer once that is committed."""
+    queue.realign(subject_ids, again=again)
+    transaction.on_commit(wake, robust=True)
 
 
 def _announce(count: int) -> None:

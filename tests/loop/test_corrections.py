@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from memory import clock, corrections, publishing
+from memory import clock, corrections, publishing, restoring
 from memory.errors import Conflict
 from memory.models import Conclusion, Event, Line, Subject
 from reasoning import labels, passes, prompt_versions, reconcile
@@ -91,7 +91,7 @@ def test_a_prompt_that_is_made_live_goes_on_with_what_humans_said(ana):
 def test_a_rollback_and_the_pass_after_it_keep_what_humans_said(ana):
     corrected(ana)
     corrections.add(ana, "Ana rows.", by=WHO)
-    publishing.roll_back(Subject.objects.get(), 1, reason="worse", by=WHO)
+    restoring.roll_back(Subject.objects.get(), 1, reason="worse", by=WHO)
     assert current() == ["Ana rows.", "Ana sings."]
     say("I sew.")
     one_pass(says("Ana sews.", retires=True))

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from memory import clock, publishing
+from memory import clock, publishing, restoring
 from memory.models import Representation, Subject
 from reasoning import drainer as drainer_module
 from reasoning import passes, providers, queue, signals
@@ -282,7 +282,7 @@ def test_a_rollback_during_a_call_is_not_overwritten_and_the_pass_is_tried_again
     provider.gate = threading.Event()
     with draining(provider):
         until(lambda: provider.in_flight == 1, "the call")
-        rolled = publishing.roll_back(Subject.objects.get(), 1, reason="wrong")
+        rolled = restoring.roll_back(Subject.objects.get(), 1, reason="wrong")
         provider.gate.set()
         until(lambda: Representation.objects.filter(parent=rolled).exists(), "the next version")
     assert outcomes() == ["published", "published", "failed", "published"]

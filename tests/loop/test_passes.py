@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from memory import feeds, ids, log, publishing, tenants
+from memory import feeds, ids, log, restoring, tenants
 from memory.errors import Conflict
 from memory.log import NewEvent
 from memory.models import App, Conclusion, Evidence, Line, Representation, Span, Subject, User
@@ -272,7 +272,7 @@ def test_a_rollback_during_a_pass_stands_and_nothing_of_the_pass_is_kept():
     one_pass()
     say("three")
     ready = prepared(claimed())
-    rolled = publishing.roll_back(Subject.objects.get(), 1, reason="wrong")
+    rolled = restoring.roll_back(Subject.objects.get(), 1, reason="wrong")
     counts = [model.objects.count() for model in (Representation, Conclusion, Evidence, Span)]
     with pytest.raises(Conflict):
         passes.complete(ready, completion(truthful(ready.request)))

@@ -8,7 +8,7 @@ import time
 import pytest
 from django.db import IntegrityError, transaction
 
-from memory import corrections, feeds, log, publishing, quarantine, tenants
+from memory import corrections, feeds, log, publishing, quarantine, restoring, tenants
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import Conclusion, Correction, Event, Evidence, FeedEntry, Line, Representation, Span, Subject
 from memory.publishing import NewConclusion, Retired
@@ -214,7 +214,7 @@ def test_a_rollback_keeps_what_was_said_since(ana, line):
     corrections.add(ana, "Ana sails.", by=WHO)
     corrections.add(ana, "Ana skis.", by=WHO)
     corrections.unpin(ana, statement("Ana skis.").pk, by=WHO)
-    version = publishing.roll_back(Subject.objects.get(), 1, reason="worse")
+    version = restoring.roll_back(Subject.objects.get(), 1, reason="worse")
     assert contents(version) == ["Ana hums.", "Ana sails."]
     assert version.now == "Ana hums. All is well."
     assert version.card == ["c"]
@@ -226,7 +226,7 @@ def test_a_rollback_keeps_what_was_said_since(ana, line):
         "- Ana sails.",
         "- Ana hums.",
     ]
-    again = publishing.roll_back(Subject.objects.get(), version.number, reason="the same")
+    again = restoring.roll_back(Subject.objects.get(), version.number, reason="the same")
     assert (again.text, again.line_tokens) == (version.text, version.line_tokens)
 
 
@@ -234,7 +234,7 @@ def test_a_rollback_of_a_correction_does_not_undo_it(ana, line):
     [event] = said("x")
     concluded(line, "Ana sews.", evidence=[event])
     corrections.retract(ana, statement("Ana sews.").pk, by=WHO)
-    assert contents(publishing.roll_back(Subject.objects.get(), 1, reason="worse")) == []
+    assert contents(restoring.roll_back(Subject.objects.get(), 1, reason="worse")) == []
 
 
 def test_corrections_reach_every_line_and_no_version_that_was_made(ana, line):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from memory import corrections, publishing
+from memory import corrections, publishing, restoring
 from memory.errors import Conflict
 from memory.models import Conclusion, Correction, Line, Representation, Span, Subject
 from memory.publishing import NewConclusion, Retired
@@ -103,7 +103,7 @@ class Corrections(RuleBasedStateMachine):
     @rule(data=st.data())
     def roll_back(self, data: st.DataObject) -> None:
         to = data.draw(st.integers(1, self.fresh().versions))
-        publishing.roll_back(self.fresh(), to, reason="why")
+        restoring.roll_back(self.fresh(), to, reason="why")
 
     def stands(self, row: Conclusion) -> None:
         self.pinned |= {row.pk}

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from memory import clock, diffs, log, publishing, tenants, tokens
+from memory import clock, diffs, log, publishing, restoring, tenants, tokens
 from memory.errors import Invalid, NotFound
 from memory.models import Conclusion, Line, Representation, Subject
 from memory.publishing import NewConclusion, Retired
@@ -187,7 +187,7 @@ def test_after_a_rollback_the_diff_says_so(project):
     passed(project, "One.", card=["A"], now="Here.", short_summary="S", long_summary="L")
     passed(project, "Two.", gone={"One.": None}, card=["A", "B"], now="There.", short_summary="S", long_summary="M")
     subject = Subject.objects.get(pk=project.subject_id)
-    publishing.roll_back(subject, 1, reason="Two is wrong")
+    restoring.roll_back(subject, 1, reason="Two is wrong")
     diff = diffs.compare(subject)
     assert (diff.start.number, diff.end.number) == (2, 3)
     assert said_of(diff) == (["One."], [("Two.", "Rolled back to version 1")], [], [])

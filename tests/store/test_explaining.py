@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from memory import explaining, feeds, ids, log, places, publishing, tenants
+from memory import explaining, feeds, ids, log, places, publishing, restoring, tenants
 from memory.errors import Invalid, NotFound
 from memory.models import Conclusion, Line, Subject
 from memory.publishing import NewConclusion, Retired
@@ -55,13 +55,13 @@ def test_what_stands_now_and_what_was_brought_back(ana):
     porto = Conclusion.objects.get(content="Ana lives in Porto.")
     assert explaining.explain(ana.subject, porto).stands
     assert explaining.explain(ana.subject, porto).introduced.number == 3
-    publishing.roll_back(ana.subject, 2, reason="why")
+    restoring.roll_back(ana.subject, 2, reason="why")
     subject = Subject.objects.get()
     assert not explaining.explain(subject, porto).stands
     again = explaining.explain(subject, ana.city)
     assert again.stands
     assert again.introduced.number == 1
-    assert [item.span.since for item in again.spans if item.serving][-1] == 4
+    assert [(item.span.since, item.span.until) for item in again.spans if item.serving] == [(1, None)]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_of_several_the_one_that_stands_is_meant(ana):
     assert explaining.find_conclusion(ana.subject, "Ana lives in")[0].content == "Ana lives in Porto."
     with pytest.raises(Invalid, match="Several conclusions begin so"):
         explaining.find_conclusion(ana.subject, "Ana")
-    publishing.roll_back(ana.subject, 2, reason="why")
+    restoring.roll_back(ana.subject, 2, reason="why")
     assert explaining.find_conclusion(Subject.objects.get(), "Ana lives in") == (ana.city, "beginning")
 
 
@@ -144,7 +144,7 @@ def test_from_an_event_to_what_rests_on_it(ana):
     assert sorted(item.evidence.conclusion.subject.kind for item in own) == ["session", "user"]
     assert {item.evidence.conclusion.subject.user for item in own} == {user, None}
     assert all(item.stands and item.spans for item in own)
-    publishing.roll_back(Subject.objects.get(user=user, kind="user"), 3, reason="why")
+    restoring.roll_back(Subject.objects.get(user=user, kind="user"), 3, reason="why")
     [of_user] = [item for item in explaining.statements_on(event) if item.evidence.conclusion.subject.user == user
                  and item.evidence.conclusion.subject.kind == "user"]  # fmt: skip
     assert not of_user.stands

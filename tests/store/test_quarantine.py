@@ -11,7 +11,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from memory import publishing, quarantine, reading, tenants
+from memory import publishing, quarantine, reading, restoring, tenants
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Evidence, Line, Representation, Ruling, Span, Subject
 from memory.publishing import NewConclusion, Retired
@@ -73,7 +73,7 @@ def test_its_parent_is_the_version_that_it_went_on_from(ana, line):
     concluded(line, "One.", evidence=[event])
     draft = draft_on(line, now="from one")
     ana.refresh_from_db()
-    publishing.roll_back(ana, 1, reason="moves the head and not the cursor")
+    restoring.roll_back(ana, 1, reason="moves the head and not the cursor")
     kept = publishing.quarantine(line.pk, draft, "bad")
     assert (kept.parent_id, kept.covers_from) == (draft.parent_id, draft.covers_from)
 
@@ -174,7 +174,7 @@ def test_a_rollback_is_a_move_too(ana, line):
     concluded(line, "One.", evidence=event, now="one")
     kept = stopped(line, "Two.", evidence=event, now="two")
     ana.refresh_from_db()
-    head = publishing.roll_back(ana, 1, reason="moves the head and not the cursor")
+    head = restoring.roll_back(ana, 1, reason="moves the head and not the cursor")
     made = quarantine.publish(kept, reason="It is true.", by="olga")
     assert (made.parent_id, made.now) == (head.pk, "one")
 

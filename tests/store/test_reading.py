@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from memory import feeds, log, publishing, reading, tenants, tokens
+from memory import feeds, log, publishing, reading, restoring, tenants, tokens
 from memory.errors import NotFound
 from memory.log import NewEvent
 from memory.models import Event, Representation, Session, Subject, User
@@ -179,7 +179,7 @@ def history(transactional_db):
     fork = publishing.fork_line(line, "better")
     concluded(line, "Beside.", evidence=[event])
     concluded(fork, "Three.", evidence=[event])
-    publishing.roll_back(Subject.objects.get(), 1, reason="why")
+    restoring.roll_back(Subject.objects.get(), 1, reason="why")
     moments = dict(Representation.objects.values_list("number", "created_at"))
     return before, moments
 

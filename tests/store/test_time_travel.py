@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
-from memory import clock, history, publishing, reading, serving
+from memory import clock, history, publishing, reading, restoring, serving
 from memory.models import Line, Representation, Serving, Subject
 from tests.store.helpers import concluded, draft_on, person, said, served_ago
 from tests.store.test_versions_machine import Versions
@@ -81,7 +81,7 @@ def notes() -> list[tuple[Any, ...]]:
 
 def test_each_move_is_noted_whoever_makes_it(line):
     subject = line.subject
-    publishing.roll_back(Subject.objects.get(), 1, reason="Ana does not sing", by="olga")
+    restoring.roll_back(Subject.objects.get(), 1, reason="Ana does not sing", by="olga")
     Subject.objects.update(current=Representation.objects.get(number=2))
     with connection.cursor() as cursor:
         cursor.execute("UPDATE memory_subject SET current_id = NULL, line_id = NULL")
@@ -121,7 +121,7 @@ def test_order_holds_where_the_clock_does_not(line):
     subject = Subject.objects.get()
     ahead = clock.now() + timedelta(hours=1)
     Serving.objects.create(subject=subject, since=ahead, representation=subject.current)
-    publishing.roll_back(subject, 1, reason="why")
+    restoring.roll_back(subject, 1, reason="why")
     newest = Serving.objects.order_by("-since")[0]
     assert newest.since == ahead + timedelta(microseconds=1)
     assert newest.representation.number == 3
@@ -180,7 +180,7 @@ def test_what_was_served_before_it_was_noted_is_filled_in(transactional_db):
     fork = publishing.fork_line(main, "better")
     concluded(main, "Beside.", evidence=[event])
     concluded(fork, "Five.", evidence=[event])
-    publishing.roll_back(Subject.objects.get(), 1, reason="why")
+    restoring.roll_back(Subject.objects.get(), 1, reason="why")
     publishing.open_line(person("ben"), "main")  # has no version
     noted = list(Serving.objects.order_by("since").values_list("since", "representation"))
     fill = importlib.import_module("memory.migrations.0007_served_before").fill

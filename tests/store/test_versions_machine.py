@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from memory import publishing
+from memory import publishing, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Evidence, Line, Representation, Subject
 from memory.publishing import Draft, NewConclusion, Retired
@@ -128,9 +128,9 @@ class Versions(RuleBasedStateMachine):
         subject = Subject.objects.get(pk=self.subject.pk)
         if target.status != "published":
             with pytest.raises(Invalid):
-                publishing.roll_back(subject, to, reason="why")
+                restoring.roll_back(subject, to, reason="why")
             return
-        version = publishing.roll_back(subject, to, reason="why")
+        version = restoring.roll_back(subject, to, reason="why")
         assert (version.text, version.line_tokens) == (target.row.text, target.row.line_tokens)
         self.lines[self.serving].alive = set(target.alive)
         self.expect(version, self.serving, "published", set(target.alive))

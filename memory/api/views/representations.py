@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from memory import history, ids, publishing, reading, validation
+from memory import history, ids, reading, restoring, validation
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
@@ -95,7 +95,7 @@ class Rollback(Endpoint):
         reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
         subject = named_subject(self, refs)
         by = "" if self.grant.key_id is None else f"key {ids.encode(self.grant.key_id)}"
-        made = publishing.roll_back(subject, to, reason=reason, by=by)
+        made = restoring.roll_back(subject, to, reason=reason, by=by)
         observer = parameters.query_name(self.http, "observer")
         return shapes.json_response(_structured(refs, None, observer=observer, version=made.number))
 
