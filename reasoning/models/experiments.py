@@ -56,6 +56,10 @@ class Experiment(PublicModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
+                fields=["app", "name"], condition=Q(app__isnull=False), name="experiment_name_in_app"
+            ),
+            models.UniqueConstraint(fields=["name"], condition=Q(app__isnull=True), name="experiment_name_for_site"),
+            models.UniqueConstraint(
                 fields=["app", "kind"],
                 condition=Q(app__isnull=False, state__in=["running", "paused"]),
                 name="experiment_one_in_app",
@@ -84,12 +88,14 @@ class Experiment(PublicModel):
 class Arm(PublicModel):
     """A candidate of an experiment. ``buckets`` are pairs of a first bucket and the one after the last.
 
-    It keeps what it has when it is ramped up; what is taken from it when it is ramped down is what it got last.
+    It keeps what it has when it is ramped up; what is taken from it when it is ramped down is what it got last. That
+    stays its own (``given_back``), so that nobody ever moves from one candidate to another.
     """
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="arms")
     version = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="arms")
     buckets = models.JSONField(default=list, blank=True)
+    given_back = models.JSONField(default=list, blank=True)
     paused = models.BooleanField(default=False)
     paused_because = models.TextField(blank=True)
 

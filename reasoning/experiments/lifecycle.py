@@ -1,0 +1,340 @@
+"""What can be done to an experiment: each act checks, changes and notes itself in one transaction.
+
+Subjects follow at their next event: ``reasoning.assignment`` is asked then. Lock order: experiment, work row, pass;
+whoever takes events in holds a share of the experiment's lock before those of work rows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from memory import clock, ids, validation
+from memory.errors import Conflict, Invalid, NotFound
+from memory.models import App, Subject
+from reasoning import labels, prompt_versions, queue
+from reasoning.experiments import guardrails, split
+from reasoning.experiments.split import Holding
+from reasoning.models import Arm, Experiment, ExperimentAct, PromptVersion, Work
+from reasoning.models.experiments import BUCKETS
+
+Mode, State = Experiment.Mode, Experiment.State
+
+MOST_CANDIDATES = 10
+NAME_LENGTH = 200
+REASON_LENGTH = 2_000
+
+_OPEN = (State.RUNNING, State.PAUSED)
+_DONE = {
+    "start": "started",
+    "ramp": "ramped",
+    "pause": "paused",
+    "resume": "resumed",
+    "stop": "stopped",
+    "promote": "promoted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A prompt version that an experiment tries, and for which share of the subjects, 0 to 1."""
+
+    version: PromptVersion
+    share: float = 0.0
+
+
+def of_app(app: App | None) -> QuerySet[Experiment]:
+    """Return an app's (or, for None, the site's) experiments, newest first, with their arms."""
+    found = Experiment.objects.filter(app=app).select_related("app", "control")
+    return found.prefetch_related("arms__version").order_by("-pk")
+
+
+def find(app: App | None, ref: str) -> Experiment:
+    """Return an app's (or the site's) experiment by id or name; raises :class:`NotFound`."""
+    rows = of_app(app)
+    by_id = ids.decode(ref)
+    found = (rows.filter(pk=by_id).first() if by_id else None) or rows.filter(name=ref).first()
+    if found is None:
+        raise NotFound("Experiment not found")
+    return found
+
+
+def find_arm(experiment: Experiment, ref: str) -> Arm:
+    """Return an arm by its id, or by the id or the name of its prompt version; raises :class:`NotFound`."""
+    for arm in experiment.arms.select_related("version"):
+        if ref in (arm.public_id, arm.version.public_id, prompt_versions.name_of(arm.version)):
+            return arm
+    raise NotFound("Arm not found: give its id, or its prompt version's id or name")
+
+
+@transaction.atomic
+def create(
+    kind: str,
+    name: str,
+    candidates: Sequence[Candidate],
+    *,
+    app: App | None = None,
+    mode: str = Mode.SERVE,
+    sample: float = 0.0,
+    guarded: Any = (),
+    by: str = "",
+    reason: str = "",
+) -> Experiment:
+    """Make an experiment that has not begun: ``candidates`` against the version that is live now.
+
+    ``sample`` is for which share of the arms' subjects *serve* mode makes the control's versions beside, ``guarded``
+    what ``reasoning.experiments.guardrails`` shall see to. Raises :class:`Invalid` for what cannot be, and
+    :class:`Conflict` for a name that is taken.
+    """
+    validation.name(name, ("name",), most=NAME_LENGTH)
+    validation.text(reason, ("reason",), most=REASON_LENGTH)
+    if kind not in Subject.Kind.values:
+        raise Invalid(f"Use {', '.join(Subject.Kind.values)}.", ("kind",), "enum")
+    if mode not in Mode.values:
+        raise Invalid(f"Use {', '.join(Mode.values)}.", ("mode",), "enum")
+    if sample and mode == Mode.SHADOW:
+        raise Invalid("In shadow mode every arm is made beside the control: leave the sample out.", ("sample",))
+    control = _live(app, kind)
+    _check_candidates(candidates, control, app, kind)
+    experiment = Experiment(
+        app=app,
+        kind=kind,
+        name=name,
+        mode=mode,
+        control=control,
+        salt=secrets.token_hex(16),
+        sample=_buckets(sample, ("sample",)),
+        guardrails=guardrails.checked(guarded),
+    )
+    try:
+        with transaction.atomic():
+            experiment.save()
+    except IntegrityError:
+        raise Conflict(f"There is an experiment called '{name}' already.") from None
+    for place, candidate in enumerate(candidates):
+        arm = Arm.objects.create(experiment=experiment, version=candidate.version)
+        _resize(experiment, arm, _buckets(candidate.share, ("candidates", place, "share")))
+    _note(experiment, "create", by, reason, before={})
+    return experiment
+
+
+def start(experiment: Experiment, *, by: str = "", reason: str = "") -> Experiment:
+    """Let subjects fall to the arms from their next events on.
+
+    Raises :class:`Conflict` where the control is not live any more, or another one of that app and kind is not ended.
+    """
+
+    def begin(experiment: Experiment) -> None:
+        _check_live(experiment)
+        experiment.state, experiment.started_at = State.RUNNING, clock.now()
+        try:
+            with transaction.atomic():
+                experiment.save(update_fields=["state", "started_at"])
+        except IntegrityError:
+            other = Experiment.objects.filter(app=experiment.app, kind=experiment.kind, state__in=_OPEN).first()
+            raise Conflict(f"The experiment '{other}' goes on with {experiment.kind} prompts: end it first.") from None
+
+    return _do(experiment, "start", (State.DRAFT,), begin, by, reason)
+
+
+def ramp(experiment: Experiment, arm: Arm, share: float, *, by: str = "", reason: str = "") -> Experiment:
+    """Give an arm a share of the subjects, 0 to 1. Nobody who is in and stays in moves.
+
+    Raises :class:`Invalid` for a share that is not left: nobody moves from one candidate to another, so what other
+    arms have, or had and gave back, is theirs.
+    """
+    count = _buckets(share, ("share",))
+
+    def resize(experiment: Experiment) -> None:
+        _resize(experiment, arm, count)
+        _stop_beside(experiment)
+
+    return _do(experiment, "ramp", (State.DRAFT, *_OPEN), resize, by, reason, arm)
+
+
+def pause(experiment: Experiment, arm: Arm | None = None, *, by: str = "", reason: str = "") -> Experiment:
+    """Let the subjects of an arm, or of all, go on with the control from their next events, until it is resumed.
+
+    Raises :class:`Conflict` where it does not run, or the arm is paused.
+    """
+
+    def halt(experiment: Experiment) -> None:
+        if arm is None:
+            _change(experiment, state=State.PAUSED)
+        elif not Arm.objects.filter(pk=arm.pk, paused=False).update(paused=True, paused_because=reason):
+            raise Conflict("This arm is paused already.")
+        _stop_beside(experiment)
+
+    return _do(experiment, "pause", (State.RUNNING,) if arm is None else _OPEN, halt, by, reason, arm)
+
+
+def resume(experiment: Experiment, arm: Arm | None = None, *, by: str = "", reason: str = "") -> Experiment:
+    """Let the subjects of a paused arm, or of a paused experiment, go back to what they fell to.
+
+    Raises :class:`Conflict` where nothing is paused, or the control is not live any more.
+    """
+
+    def go_on(experiment: Experiment) -> None:
+        _check_live(experiment)
+        if arm is None:
+            _change(experiment, state=State.RUNNING)
+        elif not Arm.objects.filter(pk=arm.pk, paused=True).update(paused=False, paused_because=""):
+            raise Conflict("This arm is not paused.")
+
+    return _do(experiment, "resume", (State.PAUSED,) if arm is None else _OPEN, go_on, by, reason, arm)
+
+
+def stop(experiment: Experiment, *, by: str = "", reason: str = "") -> Experiment:
+    """End it for good: its subjects go on with what is live from their next events. What was made stays readable."""
+
+    def end(experiment: Experiment) -> None:
+        _change(experiment, state=State.STOPPED, ended_at=clock.now())
+        _stop_beside(experiment)
+
+    return _do(experiment, "stop", (State.DRAFT, *_OPEN), end, by, reason)
+
+
+def promote(experiment: Experiment, arm: Arm, *, reason: str, by: str = "") -> Experiment:
+    """End it for good and make an arm's version live, for the reason that is given.
+
+    Raises :class:`Invalid` without a reason, and :class:`Conflict` where a version of the site would have to become
+    live for one app alone.
+    """
+
+    def win(experiment: Experiment) -> None:
+        _make_live(experiment, arm.version, reason, by)
+        _change(experiment, state=State.PROMOTED, ended_at=clock.now())
+        _stop_beside(experiment)
+
+    return _do(experiment, "promote", _OPEN, win, by, reason, arm)
+
+
+@transaction.atomic
+def _do(
+    experiment: Experiment,
+    act: str,
+    states: Sequence[str],
+    change: Callable[[Experiment], None],
+    by: str,
+    reason: str,
+    arm: Arm | None = None,
+) -> Experiment:
+    """Change a locked experiment that is in one of these states, note the act, and return it as it is then."""
+    validation.text(reason, ("reason",), most=REASON_LENGTH)
+    locked = Experiment.objects.select_for_update(no_key=True, of=("self",)).select_related("app", "control")
+    experiment = locked.get(pk=experiment.pk)
+    if experiment.state not in states:
+        raise Conflict(f"Its state is {experiment.state}: it cannot be {_DONE[act]}.")
+    if arm is not None and arm.experiment_id != experiment.pk:
+        raise NotFound("Arm not found")
+    before = _shares(experiment)
+    change(experiment)
+    _note(experiment, act, by, reason, before=before, arm=arm)
+    return experiment
+
+
+def _note(
+    experiment: Experiment, act: str, by: str, reason: str, *, before: Mapping[str, float], arm: Arm | None = None
+) -> None:
+    detail = {"shares_before": before, "shares_after": _shares(experiment)}
+    ExperimentAct.objects.create(experiment=experiment, arm=arm, act=act, detail=detail, by=by, reason=reason)
+
+
+def _shares(experiment: Experiment) -> dict[str, float]:
+    return {arm.public_id: arm.share for arm in Arm.objects.filter(experiment=experiment).order_by("pk")}
+
+
+def _change(experiment: Experiment, **values: Any) -> None:
+    for field, value in values.items():
+        setattr(experiment, field, value)
+    experiment.save(update_fields=list(values))
+
+
+def _live(app: App | None, kind: str) -> PromptVersion:
+    if app is not None:
+        return labels.live(app.pk, kind)
+    version = labels.pointed(labels.Name.LIVE, None, kind)
+    if version is None:
+        raise Conflict(f"The site has no live {kind} prompt.")
+    return version
+
+
+def _check_live(experiment: Experiment) -> None:
+    live = _live(experiment.app, experiment.kind)
+    if live != experiment.control:
+        raise Conflict(
+            f"The control is {experiment.control}, and {live} is live by now: what the arms are compared with has "
+            "changed. Make a new experiment."
+        )
+
+
+def _check_candidates(candidates: Sequence[Candidate], control: PromptVersion, app: App | None, kind: str) -> None:
+    if not 1 <= len(candidates) <= MOST_CANDIDATES:
+        raise Invalid(f"Give 1 to {MOST_CANDIDATES} candidates.", ("candidates",))
+    for place, candidate in enumerate(candidates):
+        where, version = ("candidates", place, "version"), candidate.version
+        if version.kind != kind or version.app_id not in (None, app and app.pk):
+            raise Invalid(f"This is no {kind} prompt of {app or 'the site'}.", where)
+        if version == control:
+            raise Invalid("This is the control: it is live.", where)
+        if any(version == other.version for other in candidates[:place]):
+            raise Invalid("This is a candidate already.", where)
+
+
+def _buckets(share: float, where: Sequence[str | int]) -> int:
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise Invalid("Give a share of 0 to 1; 0.1 is ten of a hundred.", where, "share")
+    return round(share * BUCKETS)
+
+
+def _resize(experiment: Experiment, arm: Arm, count: int) -> None:
+    arms = {row.pk: row for row in Arm.objects.filter(experiment=experiment)}
+    own = arms.pop(arm.pk)
+    others = [Holding(row.buckets, row.given_back) for row in arms.values()]
+    left = split.available(others)
+    if count > left:
+        raise Invalid(
+            f"At most {left / BUCKETS:.2%} are left: the others are, or were, another candidate's, and nobody moves "
+            "from one candidate to another.",
+            ("share",),
+            "share",
+        )
+    held = split.resized(Holding(own.buckets, own.given_back), others, count)
+    own.buckets, own.given_back = held.buckets, held.given_back
+    if experiment.state == State.DRAFT:
+        own.given_back = []  # nobody has been in it
+    own.save(update_fields=["buckets", "given_back"])
+
+
+def _stop_beside(experiment: Experiment) -> None:
+    """Let what is made beside for subjects that fall to no arm now be made no more."""
+    beside = Work.objects.filter(follows=True, line__branch=experiment.public_id, kind=experiment.kind)
+    arms = [arm for arm in Arm.objects.filter(experiment=experiment) if not arm.paused]
+    if experiment.state != State.RUNNING:
+        queue.stop_following(beside)
+        return
+    out = []
+    for pk, subject_id in beside.values_list("pk", "line__subject").iterator():
+        bucket = split.bucket_of(experiment.salt, subject_id)
+        if not any(split.holds(arm.buckets, bucket) for arm in arms):
+            out.append(pk)
+    if out:
+        queue.stop_following(Work.objects.filter(pk__in=out))
+
+
+def _make_live(experiment: Experiment, version: PromptVersion, reason: str, by: str) -> None:
+    """Make a version live where the experiment counts: in its app, or for the site."""
+    if version.app_id == experiment.app_id:
+        labels.move(labels.Name.LIVE, version, reason=reason, by=by)
+    elif labels.pointed(labels.Name.LIVE, None, version.kind) != version:
+        raise Conflict(
+            f"{version} is the site's: it would become live in every app. Make it a version of the app's own, or move "
+            "the site's label."
+        )
+    elif experiment.control.app_id is not None:
+        labels.take_off(labels.Name.LIVE, experiment.app, version.kind, reason=reason, by=by)

@@ -1,0 +1,96 @@
+"""Which arm a subject falls to. Pure functions: nothing is drawn and nothing remembered but what an arm has.
+
+A salted hash sorts the subjects into buckets. What an arm has ever had stays its own: ramped down, it gives back what
+it got last; ramped up, it gets that again first, and then what no arm has had. So no change of any share moves a
+subject that is in to another candidate, nor one that stays in anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from reasoning.models.experiments import BUCKETS
+
+Ranges = list[list[int]]
+"""Pairs of a first bucket and the one after the last, in the order in which they were got."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an arm has, and what it has given back, which it gets again first and no other arm ever does."""
+
+    buckets: Ranges
+    given_back: Ranges
+
+
+def bucket_of(salt: str, subject_id: UUID) -> int:
+    """Return the bucket that a subject falls into."""
+    digest = hashlib.sha256(salt.encode() + subject_id.bytes).digest()
+    return int.from_bytes(digest[:8], "big") % BUCKETS
+
+
+def sampled(salt: str, subject_id: UUID, sample: int) -> bool:
+    """Say whether a subject is one of ``sample`` in :data:`BUCKETS`, whichever arm it falls to."""
+    return bucket_of(f"{salt} sample", subject_id) < sample
+
+
+def holds(ranges: Sequence[Sequence[int]], bucket: int) -> bool:
+    """Say whether a bucket is among these."""
+    return any(first <= bucket < end for first, end in ranges)
+
+
+def size(ranges: Sequence[Sequence[int]]) -> int:
+    """Return how many buckets these are."""
+    return sum(end - first for first, end in ranges)
+
+
+def available(others: Iterable[Holding]) -> int:
+    """Return how many buckets an arm can have beside others."""
+    return BUCKETS - sum(size(other.buckets) + size(other.given_back) for other in others)
+
+
+def resized(own: Holding, others: Sequence[Holding], wanted: int) -> Holding:
+    """Return an arm's holding with ``wanted`` buckets, at most those that are :func:`available`."""
+    had = _joined([*own.buckets, *own.given_back])
+    if wanted > size(had):
+        elsewhere = [pair for other in others for pair in (*other.buckets, *other.given_back)]
+        fresh, _ = _cut(_gaps([*had, *elsewhere]), wanted - size(had))
+        had = _joined([*had, *fresh])
+    return Holding(*_cut(had, wanted))
+
+
+def _cut(ranges: Ranges, count: int) -> tuple[Ranges, Ranges]:
+    """Return the first ``count`` buckets, and the others."""
+    head: Ranges = []
+    for place, (first, end) in enumerate(ranges):
+        if count < end - first:
+            middle = first + count
+            return head + ([[first, middle]] if count else []), [[middle, end], *ranges[place + 1 :]]
+        head.append([first, end])
+        count -= end - first
+    return head, []
+
+
+def _joined(ranges: Ranges) -> Ranges:
+    """Return the same buckets in the same order, with what follows upon each other as one pair."""
+    joined: Ranges = []
+    for first, end in ranges:
+        if joined and joined[-1][1] == first:
+            joined[-1] = [joined[-1][0], end]
+        else:
+            joined.append([first, end])
+    return joined
+
+
+def _gaps(taken: Ranges) -> Ranges:
+    """Return the buckets that are in none of these, lowest first."""
+    gaps: Ranges = []
+    place = 0
+    for first, end in sorted(taken):
+        if place < first:
+            gaps.append([place, first])
+        place = end
+    return gaps + ([[place, BUCKETS]] if place < BUCKETS else [])
