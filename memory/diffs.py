@@ -119,6 +119,19 @@ def compare(subject: Subject, start: Which | None = None, end: Which | None = No
     else:
         first = _side(subject, start, now)
         _check_order(first, last)
+    return _compared(subject, first, last, with_kept=with_kept)
+
+
+def between(subject: Subject, first: Representation | None, last: Representation) -> Diff:
+    """Return what ``last`` says otherwise than ``first`` (None: nothing), whichever of them was made before the other.
+
+    For versions of lines that read the same events. At most three statements.
+    """
+    start = Side(first, first.created_at if first else last.created_at, first.number if first else None)
+    return _compared(subject, start, Side(last, last.created_at, last.number), with_kept=False)
+
+
+def _compared(subject: Subject, first: Side, last: Side, *, with_kept: bool) -> Diff:
     before, after = _standing(first, last)
     gone = _gone(first, last, [span.conclusion for pk, span in before.items() if pk not in after])
     new = {pk: span for pk, span in after.items() if pk not in before}

@@ -10,9 +10,10 @@ from django.db import connection
 
 _LOOK_AT = 10_000
 
+# What a run reads again is no backlog: it has a progress of its own.
 _BY_KIND = """
 SELECT kind, state, count(*), sum(waiting_events), min(oldest)
-  FROM reasoning_work WHERE app_id = %(app)s AND state <> 'idle' GROUP BY 1, 2
+  FROM reasoning_work WHERE app_id = %(app)s AND state <> 'idle' AND run_id IS NULL GROUP BY 1, 2
 """
 
 # What no drainer has taken in yet. Bounded: where so much waits, its exact number matters to nobody.

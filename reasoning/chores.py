@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import structlog
 from django.db import DatabaseError, connection
 
+from reasoning.experiments import watch
+from reasoning.reprocessing import advance
+
 log = structlog.get_logger("honcho.reasoning")
 
 
@@ -32,7 +35,7 @@ class Chore:
 
 def everything() -> list[Chore]:
     """Return all chores."""
-    return []
+    return [Chore(advance.advance, every=1.0), Chore(watch.pause_arms_that_breach, every=30.0)]
 
 
 class Chores:

@@ -108,6 +108,16 @@ class ReasoningSettings(Section):
     worker_silence_seconds: float = 60.0
     """``/readyz`` misses the worker when none was seen for so long; workers report every 5 seconds."""
 
+    @property
+    def capacity(self) -> int:
+        """How many calls one drainer keeps in flight."""
+        return self.worker_concurrency * self.calls_per_connection
+
+    @property
+    def bulk_capacity(self) -> int:
+        """How many of them may be bulk work."""
+        return max(int(self.capacity * self.bulk_share), 1)
+
     def problems(self) -> list[tuple[str, str]]:
         """Return (key, what to do) for each value that cannot be used."""
         found = []

@@ -83,8 +83,7 @@ class Drainer:
         self.settings = ReasoningSettings.load()
         self.chain = chain or providers.configured(self.settings)
         self.name = worker_name()
-        self.capacity = self.settings.worker_concurrency * self.settings.calls_per_connection
-        self.bulk_capacity = max(int(self.capacity * self.settings.bulk_share), 1)
+        self.capacity, self.bulk_capacity = self.settings.capacity, self.settings.bulk_capacity
         self.in_flight: dict[asyncio.Task[None], tuple[Claim, int]] = {}
         self.stop_word = stop_word
         self.stopping = False

@@ -76,7 +76,7 @@ class DatabaseCollector(Collector):
             by_state = cursor.fetchall()
             cursor.execute(
                 "SELECT extract(epoch FROM now() - least("
-                " (SELECT min(oldest) FROM reasoning_work WHERE state IN ('waiting', 'leased')),"
+                " (SELECT min(oldest) FROM reasoning_work WHERE state IN ('waiting', 'leased') AND NOT bulk),"
                 " (SELECT min(event.recorded_at) FROM (SELECT event_id FROM memory_feedentry"
                 "    WHERE position IS NULL ORDER BY event_id LIMIT 1000) entry"
                 "  JOIN memory_event event ON event.id = entry.event_id)))"
@@ -101,7 +101,7 @@ class DatabaseCollector(Collector):
         )
         yield GaugeMetricFamily(
             "honcho_reasoning_oldest_waiting_seconds",
-            "Age of the oldest event that waits (and is neither held nor parked).",
+            "Age of the oldest event that waits (and is neither held, parked nor read again in bulk).",
             value=float(oldest or 0),
         )
         paused = GaugeMetricFamily(

@@ -512,20 +512,25 @@ def skip(row: Work, *, by: str) -> None:
     look_again(line.pk)
 
 
-_FOLLOW_BESIDE = """
-INSERT INTO reasoning_work (line_id, app_id, kind, state, waiting_events, waiting_tokens, oldest, newest, due_at,
-                            leased_by, attempts, last_failure, last_error, follows, bulk, run_id)
+# Rows for lines that have none, with what those have to read; it is due now.
+_NEW_ROWS = """
+INSERT INTO reasoning_work AS work (line_id, app_id, kind, state, waiting_events, waiting_tokens, oldest, newest,
+                                    due_at, leased_by, attempts, last_failure, last_error, bulk, follows, run_id)
 SELECT line.id, subject.app_id, subject.kind, CASE WHEN waiting.events > 0 THEN 'waiting' ELSE 'idle' END,
        waiting.events, waiting.tokens, waiting.oldest, waiting.newest, CASE WHEN waiting.events > 0 THEN now() END,
-       '', 0, '', '', true, true, %(run)s
-  FROM memory_line line JOIN memory_subject subject ON subject.id = line.subject_id
+       '', 0, '', '', {bulk}, {follows}, {run}::uuid
+  FROM memory_subject subject JOIN memory_line line ON {line}
  CROSS JOIN LATERAL (
        SELECT count(*) AS events, coalesce(sum(event.tokens), 0) AS tokens, min(event.recorded_at) AS oldest,
               max(event.recorded_at) AS newest
          FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
         WHERE entry.subject_id = subject.id AND entry.position > line.cursor) waiting
- WHERE line.id = ANY(%(lines)s)
+ WHERE {which} ORDER BY line.id
 """
+
+_FOLLOW_BESIDE = _NEW_ROWS.format(
+    line="line.subject_id = subject.id", which="line.id = ANY(%(lines)s)", bulk="true", follows="true", run="%(run)s"
+)
 
 
 def follow_beside(lines: Collection[UUID], run: Reprocess) -> None:
@@ -551,25 +556,19 @@ UPDATE reasoning_work work
 """
 
 # Work under way keeps its lease, and will find that the line has moved on; what is parked waits for an operator.
-_SERVE = """
-INSERT INTO reasoning_work AS work (line_id, app_id, kind, state, waiting_events, waiting_tokens, oldest, newest,
-                                    due_at, leased_by, attempts, last_failure, last_error, bulk)
-SELECT subject.line_id, subject.app_id, subject.kind, CASE WHEN waiting.events > 0 THEN 'waiting' ELSE 'idle' END,
-       waiting.events, waiting.tokens, waiting.oldest, waiting.newest, CASE WHEN waiting.events > 0 THEN now() END,
-       '', 0, '', '', %(bulk)s AND waiting.events > 0
-  FROM memory_subject subject JOIN memory_line line ON line.id = subject.line_id
- CROSS JOIN LATERAL (
-       SELECT count(*) AS events, coalesce(sum(event.tokens), 0) AS tokens, min(event.recorded_at) AS oldest,
-              max(event.recorded_at) AS newest
-         FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
-        WHERE entry.subject_id = subject.id AND entry.position > line.cursor) waiting
- WHERE subject.id = ANY(%(subjects)s) ORDER BY subject.line_id
+_SERVE = (
+    _NEW_ROWS.format(
+        line="line.id = subject.line_id", which="subject.id = ANY(%(subjects)s)",
+        bulk="%(bulk)s AND waiting.events > 0", follows="false", run="NULL",
+    )
+    + """
     ON CONFLICT (line_id) DO UPDATE
    SET state = excluded.state, waiting_events = excluded.waiting_events, waiting_tokens = excluded.waiting_tokens,
        oldest = excluded.oldest, newest = excluded.newest, due_at = excluded.due_at, attempts = 0, step = 0,
        last_failure = '', last_error = '', run_id = NULL, follows = false, bulk = excluded.bulk
  WHERE work.state NOT IN ('leased', 'parked')
 """
+)  # fmt: skip
 
 _ORDINARY = """
 UPDATE reasoning_work work SET run_id = NULL, follows = false, bulk = false
@@ -584,7 +583,7 @@ def realign(subjects: Collection[UUID], *, again: bool = False) -> None:
     Lines that serve no more are left, unless they follow beside. What is to be read is due now. Where many read
     ``again`` what they had read, that yields to other work, and the prompts that the subjects fall to read it.
     """
-    values = {"subjects": list(subjects), "bulk": again and len(subjects) > 1}
+    values: dict[str, list[UUID] | bool] = {"subjects": list(subjects), "bulk": again and len(subjects) > 1}
     if again:
         behind = list(Subject.objects.filter(pk__in=subjects).select_related("line"))
         recipes = assignment.recipes(behind)

@@ -32,12 +32,17 @@ def shrunk(request: Request, answer: Answer, settings: ReasoningSettings) -> Ite
     if any(by_human(event) and carried_out(event) is None for event in request.events):
         return
     stood, lost = measure_loss(request, answer)
-    if stood >= ENOUGH_TOKENS and lost * 100 > settings.gate_shrink_percent * stood:
+    if too_much_lost(stood, lost, settings):
         yield Problem(
             Gate.SHRUNK,
             f"It would take away {lost:,} of the {stood:,} tokens that stood;"
             f" at most {settings.gate_shrink_percent:g} per cent may go.",
         )
+
+
+def too_much_lost(stood: int, lost: int, settings: ReasoningSettings) -> bool:
+    """Say whether more of what stood is lost, in tokens, than may be."""
+    return stood >= ENOUGH_TOKENS and lost * 100 > settings.gate_shrink_percent * stood
 
 
 def measure_loss(request: Request, answer: Answer) -> tuple[int, int]:

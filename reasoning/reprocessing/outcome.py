@@ -1,0 +1,131 @@
+"""What a run has made, beside what is served: a sample to look at, and where it is worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from django.db.models import F, QuerySet, TextField, Value
+from django.db.models.functions import MD5, Cast, Concat
+
+from memory import diffs
+from memory.models import Representation, Subject
+from reasoning.conf import ReasoningSettings
+from reasoning.gates import language, size
+from reasoning.models import Pass, Reprocess, ReprocessItem
+
+CHUNK = 1_000
+
+LOOKED_AT = 1_000
+"""So many characters of a text tell its language."""
+
+Item = ReprocessItem.State
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One subject of a run: what it would say otherwise (None where nothing was made), and where that is worse."""
+
+    item: ReprocessItem
+    diff: diffs.Diff | None
+    regressions: Sequence[str]
+
+
+def sample(run: Reprocess, limit: int) -> list[Compared]:
+    """Return some of the subjects of which a run has made something: always the same ones, drawn by chance."""
+    made = _items(run).filter(line__head__line=F("line"))
+    chance = MD5(Concat(Cast("subject_id", TextField()), Value(run.public_id)))
+    found = list(made.order_by(chance)[:limit])
+    worse = regressions(found)
+    return [Compared(item, _diff(item), worse[item.subject_id]) for item in found]
+
+
+def _diff(item: ReprocessItem) -> diffs.Diff | None:
+    """Compare what readers get of a subject with what the run has made of it, as humans let that be promoted."""
+    line = item.line
+    if line is None or line.head is None:
+        return None
+    subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=item.subject_id)
+    found = diffs.between(subject, item.subject.current, line.head)
+    return replace(
+        found,
+        added=[each for each in found.added if not each.conclusion.retracted],
+        retired=[each for each in found.retired if not each.conclusion.pinned],
+    )
+
+
+def without_regressions(run: Reprocess) -> set[UUID]:
+    """Return the subjects of a run that it made nothing worse of."""
+    fine: set[UUID] = set()
+    for items in _chunks(_items(run).filter(line__head__line=F("line"))):
+        fine |= {subject for subject, found in regressions(items).items() if not found}
+    return fine
+
+
+def _items(run: Reprocess) -> QuerySet[ReprocessItem]:
+    found = ReprocessItem.objects.filter(run=run).order_by("subject")
+    return found.select_related("line__head", "subject__current")
+
+
+def _chunks(items: QuerySet[ReprocessItem]) -> Iterator[list[ReprocessItem]]:
+    last: UUID | None = None
+    while chunk := list((items if last is None else items.filter(subject__gt=last))[:CHUNK]):
+        yield chunk
+        last = chunk[-1].subject_id
+
+
+def regressions(items: Sequence[ReprocessItem]) -> dict[UUID, list[str]]:
+    """Return by subject, in sentences, where what a run has made of it is worse than what is served.
+
+    A subject that was promoted, or left, has none any more. Two statements.
+    """
+    settings = ReasoningSettings.load()
+    stopped = _stopped([item.line_id for item in items if item.line_id])
+    found: dict[UUID, list[str]] = {}
+    for item in items:
+        open_still = item.state not in (Item.PROMOTED, Item.LEFT)
+        found[item.subject_id] = list(_regressions(item, stopped, settings)) if open_still else []
+    return found
+
+
+def _stopped(lines: Sequence[UUID]) -> dict[UUID, Pass]:
+    """Return by line its last pass that ended with an answer, where a gate stopped that."""
+    answered = Pass.objects.filter(
+        line__in=lines, outcome__in=[Pass.Outcome.PUBLISHED, Pass.Outcome.QUARANTINED]
+    ).select_related("representation")
+    newest = answered.order_by("line", "-started_at", "-pk").distinct("line").defer("raw")
+    return {item.line_id: item for item in newest if item.outcome == Pass.Outcome.QUARANTINED}
+
+
+def _regressions(item: ReprocessItem, stopped: dict[UUID, Pass], settings: ReasoningSettings) -> Iterable[str]:
+    served, line = item.subject.current, item.line
+    if item.state == Item.FAILED:
+        yield f"It failed: {item.error}"
+    if line is None or line.head is None:
+        yield "Nothing was made of it yet."
+        return
+    must_have = served.covers_to if served else item.target
+    if line.cursor < must_have:
+        yield f"It has read the feed up to event {line.cursor:,}; what is served has read up to {must_have:,}."
+    last = stopped.get(line.pk)
+    if last is not None and last.representation is not None and last.representation.number > line.head.number:
+        yield f"A gate stopped its last answer: {last.error}"
+    if served is not None:
+        yield from _poorer(served, line.head, settings)
+
+
+def _poorer(served: Representation, made: Representation, settings: ReasoningSettings) -> Iterable[str]:
+    """Yield in what the text of a version falls behind that of the one that is served."""
+    stood, stands = sum(served.line_tokens), sum(made.line_tokens)
+    if served.text and not made.text:
+        yield "It says nothing; what is served says something."
+    elif size.too_much_lost(stood, stood - stands, settings):
+        yield (
+            f"It has {stands:,} tokens where what is served has {stood:,}; at most"
+            f" {settings.gate_shrink_percent:g} per cent may go."
+        )
+    for what, told in (("letters", language.script_of), ("language", language.language_of)):
+        before, after = told(served.text[:LOOKED_AT]), told(made.text[:LOOKED_AT])
+        if before and after and before != after:
+            yield f"It is written in {after}{' letters' if what == 'letters' else ''}; what is served is in {before}."

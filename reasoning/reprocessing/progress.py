@@ -1,0 +1,110 @@
+"""How far a run has come, at what rate, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Count
+
+from reasoning.models import Pass, Reprocess, ReprocessItem, Work
+
+RATE_MINUTES = 5
+"""The rate is that of so many last minutes."""
+
+_READ = """
+SELECT coalesce(sum(least(line.cursor, item.target) - coalesce(base.covers_to, 0)), 0)
+  FROM reasoning_reprocessitem item JOIN memory_line line ON line.id = item.line_id
+  LEFT JOIN memory_representation base ON base.id = item.base_id
+ WHERE item.run_id = %(run)s
+"""
+
+_LATELY = """
+SELECT coalesce(sum(covers_to - covers_from), 0),
+       least(extract(epoch FROM now() - %(started)s) / 60, %(minutes)s)
+  FROM reasoning_pass
+ WHERE run_id = %(run)s AND outcome = 'published' AND ended_at > now() - make_interval(mins => %(minutes)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Numbers of a run. ``rate`` is events a minute, None while it does not run; ``eta_seconds`` None where unknown.
+
+    ``items`` and ``passes`` count by state and outcome, ``work`` the lines that wait, are leased, held or parked.
+    """
+
+    items: dict[str, int]
+    events: int
+    events_read: int
+    passes: dict[str, int]
+    work: dict[str, int]
+    tokens: int
+    cost: Decimal
+    rate: float | None
+    eta_seconds: int | None
+
+    @property
+    def events_left(self) -> int:
+        """How many events are still to be read."""
+        return max(self.events - self.events_read, 0)
+
+    @property
+    def share(self) -> float:
+        """How much is read, 0 to 1."""
+        return self.events_read / self.events if self.events else 0.0
+
+    @property
+    def failures(self) -> int:
+        """How many passes gave no version."""
+        return sum(self.passes.get(outcome, 0) for outcome in (Pass.Outcome.FAILED, Pass.Outcome.QUARANTINED))
+
+
+def progress(run: Reprocess) -> Progress:
+    """Return how far a run has come. Five statements."""
+    events, read, rate = int(run.estimate.get("events", 0)), 0, None
+    if run.started_at is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(_READ, {"run": run.pk})
+            read = int(cursor.fetchone()[0])
+            cursor.execute(_LATELY, {"run": run.pk, "started": run.started_at, "minutes": RATE_MINUTES})
+            lately, minutes = cursor.fetchone()
+        if run.state == Reprocess.State.RUNNING:
+            rate = float(lately) / float(minutes) if minutes else 0.0
+    left = max(events - read, 0)
+    return Progress(
+        items=_counts(ReprocessItem.objects.filter(run=run).values_list("state").annotate(Count("subject"))),
+        events=events,
+        events_read=min(read, events),
+        passes=_counts(Pass.objects.filter(run=run).values_list("outcome").annotate(Count("pk"))),
+        work=_counts(
+            Work.objects.filter(run=run).exclude(state=Work.State.IDLE).values_list("state").annotate(Count("pk"))
+        ),
+        tokens=run.tokens,
+        cost=run.cost,
+        rate=rate,
+        eta_seconds=round(left / rate * 60) if rate else None,
+    )
+
+
+def _counts(rows: object) -> dict[str, int]:
+    return {str(key): int(count) for key, count in rows}  # type: ignore[attr-defined]
+
+
+def items(
+    run: Reprocess, *, state: str | None = None, after: UUID | None = None, limit: int = 50
+) -> Sequence[ReprocessItem]:
+    """Return up to ``limit`` subjects of a run, of one state where one is given, that come after subject ``after``."""
+    found = ReprocessItem.objects.filter(run=run)
+    if state is not None:
+        found = found.filter(state=state)
+    if after is not None:
+        found = found.filter(subject__gt=after)
+    whole = found.select_related(
+        "line__head", "line__work", "base", "made", "subject__current",
+        "subject__user", "subject__observer", "subject__session", "subject__project",
+    )  # fmt: skip
+    return list(whole.order_by("subject")[:limit])
