@@ -6,7 +6,7 @@ the routes and holds what they answer against what is said here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
@@ -28,7 +28,7 @@ from memory.models.tenants import NAME_LENGTH
 F = TypeVar("F", bound=Callable[..., Any])
 Body = serializers.Serializer[Any]
 
-_ACTIONS = {"list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain"}
+_ACTIONS = {"list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain", "dry_run", "feedback"}
 _ID = "22 URL-safe characters"
 _PATH = {
     "app": "The app's id or name.",
@@ -39,6 +39,9 @@ _PATH = {
     "conclusion": "The conclusion's id.",
     "event": "The event's id.",
     "number": "The number of a version.",
+    "prompt": "The prompt version's id, or its name: `user-2` (the app's own) or `site-user-1`.",
+    "kind": "The kind of subject: `user`, `observed`, `session` or `project`.",
+    "label": "The label: `live` or `candidate`.",
 }
 
 
@@ -76,10 +79,11 @@ def describe(
     body: Any = None,
     query: Sequence[OpenApiParameter] = (),
     writes: bool = False,
+    refuses: Mapping[int, str] | None = None,
     example: Any = None,
     sends: Any = None,
 ) -> Callable[[F], F]:
-    """Describe a handler: its verb, what it takes and what it answers."""
+    """Describe a handler: its verb, what it takes and what it answers; ``refuses`` beside what all do."""
     examples = []
     if example is not None:
         examples.append(OpenApiExample(summary, value=example, response_only=True, status_codes=["200"]))
@@ -88,7 +92,7 @@ def describe(
     described = extend_schema(
         summary=summary,
         request=body,
-        responses=answers(answer, writes=writes),
+        responses=answers(answer, writes=writes, also=refuses),
         parameters=list(query),
         examples=examples,
     )
@@ -101,7 +105,7 @@ def describe(
     return decorate
 
 
-def answers(success: Any, *, writes: bool = False) -> dict[int, Any]:
+def answers(success: Any, *, writes: bool = False, also: Mapping[int, str] | None = None) -> dict[int, Any]:
     """Return what an operation answers, by status."""
     refused = {
         401: "No key, a key that is wrong, or one that does not open this.",
@@ -116,6 +120,7 @@ def answers(success: Any, *, writes: bool = False) -> dict[int, Any]:
             413: "The body is larger than the limit.",
             415: "The body is not JSON.",
         }
+    refused |= also or {}
     shown = {status: OpenApiResponse(Error, description=text) for status, text in sorted(refused.items())}
     return {200: success, **shown}
 
@@ -590,6 +595,25 @@ class VersionLine(Body):
     retired = serializers.IntegerField()
     reason = serializers.CharField(allow_blank=True)
     parent = serializers.IntegerField(allow_null=True)  # type: ignore[assignment]
+
+
+class NewFeedback(Body):
+    """How well a version served."""
+
+    version = serializers.IntegerField(min_value=1, help_text="The version that was served, as `context` says it.")
+    score = serializers.FloatField(min_value=-1, max_value=1, help_text="-1 is harmful, 1 is just right.")
+    comment = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=2_000)
+
+
+class Feedback(Body):
+    """How well a version served, as it is kept."""
+
+    id = _id()
+    version = serializers.IntegerField()
+    score = serializers.FloatField()
+    comment = serializers.CharField(allow_blank=True)
+    by = serializers.CharField(allow_blank=True, help_text="Whose key said so.")
+    created_at = serializers.DateTimeField()
 
 
 class RetiredConclusion(Body):

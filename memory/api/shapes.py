@@ -12,7 +12,18 @@ from django.http import HttpResponse
 
 from memory import conclusions, diffs, explaining, history, ids
 from memory.log import LoggedEvent
-from memory.models import App, Conclusion, Correction, Event, Evidence, Representation, Session, Subject, User
+from memory.models import (
+    App,
+    Conclusion,
+    Correction,
+    Event,
+    Evidence,
+    Feedback,
+    Representation,
+    Session,
+    Subject,
+    User,
+)
 from memory.reading import View
 
 Shape = dict[str, Any]
@@ -272,6 +283,18 @@ def version_detail(item: history.VersionDetail, *, with_quarantined: bool) -> Sh
     }
 
 
+def feedback(row: Feedback, number: int) -> Shape:
+    """Return what was said of version ``number``."""
+    return {
+        "id": row.public_id,
+        "version": number,
+        "score": row.score,
+        "comment": row.comment,
+        "by": row.by,
+        "created_at": moment(row.created_at),
+    }
+
+
 def _side(side: diffs.Side) -> Shape:
     row = side.version
     return {
@@ -293,8 +316,9 @@ def _gone(item: diffs.Gone) -> Shape:
     }
 
 
-def _change(change: diffs.Change | None) -> Shape | None:
-    return None if change is None else {"from": change.before, "to": change.after}
+def change(found: diffs.Change | None) -> Shape | None:
+    """Return a text as it was and as it is, None where it is the same."""
+    return None if found is None else {"from": found.before, "to": found.after}
 
 
 def diff(found: diffs.Diff, text: str, *, with_kept: bool) -> Shape:
@@ -318,8 +342,8 @@ def diff(found: diffs.Diff, text: str, *, with_kept: bool) -> Shape:
         ],
         "kept_count": len(found.kept),
         "card": {"added": list(found.card_added), "removed": list(found.card_removed)},
-        "now": _change(found.now),
-        "summary": {"short": _change(found.short_summary), "long": _change(found.long_summary)},
+        "now": change(found.now),
+        "summary": {"short": change(found.short_summary), "long": change(found.long_summary)},
     }
     if with_kept:
         shape["kept"] = [statement(item) for item in found.kept]
