@@ -1,5 +1,5 @@
-"""Where every event is: for each subject's line exactly one of waiting, leased, held, covered, parked; and proof that
-none is in no state or in two.
+"""Where every event is: for each line that must read it exactly one of waiting, leased, held, covered, parked; and
+proof that none is in no state or in two.
 
 One look at the whole store in one snapshot; a command, an admin page and tests ask it, not the read path.
 """
@@ -10,23 +10,33 @@ from dataclasses import dataclass, fields
 
 from django.db import connection
 
+# The lines that serve, and those that follow beside them: of an experiment, or of a run that reads again.
 _STATES = """
 WITH lines AS (
-    SELECT subject.head, coalesce(line.cursor, 0) AS cursor, coalesce(work.state, 'none') AS state,
+    SELECT id AS subject_id, head, line_id, false AS beside FROM memory_subject
+     UNION ALL
+    SELECT subject.id, subject.head, line.id, true
+      FROM reasoning_work work JOIN memory_line line ON line.id = work.line_id
+      JOIN memory_subject subject ON subject.id = line.subject_id
+     WHERE work.follows AND line.id IS DISTINCT FROM subject.line_id
+), states AS (
+    SELECT lines.head, lines.beside, coalesce(line.cursor, 0) AS cursor, coalesce(work.state, 'none') AS state,
            coalesce(pass.covers_to - pass.covers_from, 0) AS leased
-      FROM memory_subject subject
-      LEFT JOIN memory_line line ON line.id = subject.line_id
+      FROM lines
+      LEFT JOIN memory_line line ON line.id = lines.line_id
       LEFT JOIN reasoning_work work ON work.line_id = line.id
       LEFT JOIN reasoning_pass pass ON pass.id = work.lease_token AND work.state = 'leased'
-     WHERE subject.head > 0
+     WHERE lines.head > 0
 )
-SELECT coalesce(sum(cursor), 0) AS covered,
-       coalesce(sum(head - cursor - leased) FILTER (WHERE state IN ('waiting', 'leased')), 0) AS waiting,
-       coalesce(sum(leased), 0) AS leased,
-       coalesce(sum(head - cursor) FILTER (WHERE state = 'held'), 0) AS held,
-       coalesce(sum(head - cursor) FILTER (WHERE state = 'parked'), 0) AS parked,
+SELECT coalesce(sum(cursor) FILTER (WHERE NOT beside), 0) AS covered,
+       coalesce(sum(head - cursor - leased) FILTER (WHERE NOT beside AND state IN ('waiting', 'leased')), 0) AS waiting,
+       coalesce(sum(leased) FILTER (WHERE NOT beside), 0) AS leased,
+       coalesce(sum(head - cursor) FILTER (WHERE NOT beside AND state = 'held'), 0) AS held,
+       coalesce(sum(head - cursor) FILTER (WHERE NOT beside AND state = 'parked'), 0) AS parked,
+       coalesce(sum(cursor) FILTER (WHERE beside), 0) AS beside_covered,
+       coalesce(sum(head - cursor) FILTER (WHERE beside AND state NOT IN ('idle', 'none')), 0) AS beside_left,
        coalesce(sum(abs(head - cursor)) FILTER (WHERE state IN ('idle', 'none')), 0) AS stateless
-  FROM lines
+  FROM states
 """
 
 _NOT_TAKEN_IN = "SELECT count(*) AS not_taken_in FROM memory_feedentry WHERE position IS NULL"
@@ -55,7 +65,8 @@ SELECT coalesce(sum(abs(subject.head - coalesce(entry.numbered, 0))), 0) AS hole
 
 # One statement has one snapshot, whatever transaction it is asked in.
 _ACCOUNT = f"""
-SELECT not_taken_in, waiting, leased, held, covered, parked, stateless, uncovered, doubled, off + holes
+SELECT not_taken_in, waiting, leased, held, covered, parked, beside_covered, beside_left,
+       stateless, uncovered, doubled, off + holes
   FROM ({_NOT_TAKEN_IN}) AS new, ({_STATES}) AS states, ({_CHAIN}) AS chain, ({_HEADS}) AS heads, ({_HOLES}) AS holes
 """  # noqa: S608 - nothing of it comes from outside
 
@@ -64,6 +75,7 @@ SELECT not_taken_in, waiting, leased, held, covered, parked, stateless, uncovere
 class Account:
     """Feed entries (an event counts once for each subject that it concerns) by state, and the faults, which are 0.
 
+    ``beside_covered`` and ``beside_left`` are those that lines which read beside what serves have read, and have not.
     ``stateless`` are in no state, ``uncovered`` were stepped over, ``doubled`` were covered twice, ``misplaced`` is the
     difference between what cursors or heads say and what versions or feeds hold.
     """
@@ -74,6 +86,8 @@ class Account:
     held: int
     covered: int
     parked: int
+    beside_covered: int
+    beside_left: int
     stateless: int
     uncovered: int
     doubled: int

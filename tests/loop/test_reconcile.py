@@ -10,12 +10,13 @@ from django.db import connection
 
 from memory import log
 from memory.log import NewEvent
-from memory.models import Line, Subject
+from memory.models import App, Line, Subject
 from reasoning import queue, reconcile
 from reasoning.drainer import Drainer
-from reasoning.models import Work
+from reasoning.models import PromptVersion, Work
 from reasoning.passes import prepare
 from reasoning.providers.base import Step
+from reasoning.reprocessing import advance, lifecycle
 from tests.loop.helpers import STEP, FakeProvider
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +32,7 @@ def drain() -> None:
 
 def counts(**expected: int) -> dict[str, int]:
     names = (
-        "not_taken_in", "waiting", "leased", "held", "covered", "parked",
+        "not_taken_in", "waiting", "leased", "held", "covered", "parked", "beside_covered", "beside_left",
         "stateless", "uncovered", "doubled", "misplaced",
     )  # fmt: skip
     return dict.fromkeys(names, 0) | expected
@@ -129,3 +130,28 @@ def test_a_line_that_goes_on_for_another_keeps_the_account_even():
 
     fork_line(line, "another recipe")
     assert found() == counts(covered=4)
+
+
+def test_lines_that_read_beside_what_serves_are_accounted_for_as_well():
+    write(2)
+    drain()
+    version = PromptVersion.objects.get(kind="user", app=None)
+    run = lifecycle.start(lifecycle.create(version, app=App.objects.get(), reason="Once more"))
+    advance.advance()
+    assert found() == counts(covered=4, beside_left=2)
+    write(1)
+    queue.take_in()
+    assert found() == counts(covered=4, waiting=2, beside_left=3)
+    work = Work.objects.filter(run=run)
+    for state in ("parked", "held"):
+        work.update(state=state, due_at=None)
+        assert found() == counts(covered=4, waiting=2, beside_left=3)
+    alter("UPDATE reasoning_work SET state = 'idle', due_at = NULL WHERE follows")
+    assert found() == counts(covered=4, waiting=2, stateless=3)
+    work.update(state="waiting", due_at="2020-01-01T00:00:00Z")
+    Work.objects.update(due_at="2020-01-01T00:00:00Z")
+    queue.release(queue.claim(10, "me"))
+    drain()
+    assert found() == counts(covered=6, beside_covered=3)
+    lifecycle.discard(run)
+    assert found() == counts(covered=6)
