@@ -46,7 +46,7 @@ class NamedPrompt(serializers.Serializer[Any]):
     message = serializers.CharField(help_text="What is new in it, and why.")
 
 
-class PromptSchema(_Named):
+class PromptSchema(NamedPrompt):
     """A prompt version."""
 
     of = serializers.ChoiceField(["app", "site"], help_text="Whose it is.")
@@ -136,12 +136,9 @@ class LabelMoveSchema(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Return the fields; one has a name that Python keeps for itself."""
-        origin = NamedPrompt(allow_null=True, help_text="Null: it was not in use.")
-        return {
-            **super().get_fields(),
-            "from": origin,
-            "to": NamedPrompt(allow_null=True, help_text="Null: taken off."),
-        }
+        ends = {"from": "Null: it was not in use.", "to": "Null: it was taken off."}
+        shown = {name: NamedPrompt(allow_null=True, help_text=text) for name, text in ends.items()}
+        return {**super().get_fields(), **shown}
 
 
 class LabelsSchema(serializers.Serializer[Any]):
