@@ -236,7 +236,7 @@ def _make_corrected(
     """Make the version of a subject that humans have corrected since the target: its text is made anew."""
     subject = Subject.objects.get(pk=subject_id)
     line = Line.objects.get(pk=line_id)
-    target = Representation.objects.filter(pk=target_id).first()
+    target = Representation.objects.get(pk=target_id) if target_id else None
     Representation.objects.create(
         pk=made_id,
         subject=subject,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from memory import clock
 from memory.errors import Invalid, TooLarge
 from memory.models.tenants import NAME_LENGTH
 
@@ -19,6 +20,9 @@ Where = Sequence[str | int]
 MOST_LEVELS = 100
 """How deep JSON may be nested: far below where reading it again would exhaust Python's stack."""
 
+_AGE = re.compile(r"([0-9]{1,9})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_OLDEST = timedelta(days=36_500)
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -107,3 +111,25 @@ def moment(value: Any, where: Where) -> datetime:
         return found.astimezone(UTC)
     except (OverflowError, ValueError):
         raise Invalid("This date cannot be stored.", where, "datetime_range") from None
+
+
+def moment_or_age(value: Any, where: Where) -> datetime | timedelta:
+    """Return ``value`` as a moment, or as how long ago it was (``7d``, ``12h``, ``30m``)."""
+    age = _AGE.fullmatch(value) if isinstance(value, str) else None
+    if age is None:
+        try:
+            return moment(value, where)
+        except Invalid as error:
+            raise Invalid(
+                f"{error.message} Or give how long ago it was, such as 7d, 12h or 30m.", where, error.kind
+            ) from None
+    seconds = int(age[1]) * _SECONDS[age[2]]
+    if seconds > _OLDEST.total_seconds():
+        raise Invalid("Give an age of at most 36,500 days.", where, "less_than_equal")
+    return timedelta(seconds=seconds)
+
+
+def since(value: Any, where: Where) -> datetime:
+    """Return ``value``, a moment or how long ago it was, as a moment by the database's clock."""
+    found = moment_or_age(value, where)
+    return clock.now() - found if isinstance(found, timedelta) else found

@@ -19,9 +19,6 @@ from memory.models.idempotency import KEY_LENGTH
 
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 _PLUS_AS_SPACE = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
-_AGE = re.compile(r"([0-9]{1,9})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_OLDEST = timedelta(days=36_500)
 MOST_VERSION = 2**31 - 1
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -88,19 +85,13 @@ def query_moment(request: HttpRequest, field: str) -> datetime | None:
 
 def query_when(request: HttpRequest, field: str) -> datetime | timedelta | None:
     """Return a moment from the query, or how long ago it was (``7d``, ``12h``, ``30m``); None where there is none."""
-    value = request.GET.get(field, "")
-    age = _AGE.fullmatch(value)
-    if age is None:
-        try:
-            return query_moment(request, field)
-        except InvalidParameter as error:
-            raise InvalidParameter(
-                "query", field, f"{error.message} Or give how long ago it was, such as 7d, 12h or 30m.", error.kind
-            ) from None
-    seconds = int(age[1]) * _SECONDS[age[2]]
-    if seconds > _OLDEST.total_seconds():
-        raise InvalidParameter("query", field, "Give an age of at most 36,500 days.", "less_than_equal")
-    return timedelta(seconds=seconds)
+    value = request.GET.get(field)
+    if value is None:
+        return None
+    try:
+        return validation.moment_or_age(_PLUS_AS_SPACE.sub("+", value), (field,))
+    except Invalid as error:
+        raise InvalidParameter("query", field, error.message, error.kind) from None
 
 
 def query_version_or_when(request: HttpRequest, field: str) -> int | datetime | timedelta | None:

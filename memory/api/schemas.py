@@ -28,7 +28,11 @@ from memory.models.tenants import NAME_LENGTH
 F = TypeVar("F", bound=Callable[..., Any])
 Body = serializers.Serializer[Any]
 
-_ACTIONS = {"list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain", "dry_run", "feedback"}
+_ACTIONS = {
+    "list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain",
+    "dry_run", "feedback", "start", "ramp", "pause", "resume", "stop", "promote",
+    "measures", "assignment",
+}  # fmt: skip
 _ID = "22 URL-safe characters"
 _PATH = {
     "app": "The app's id or name.",
@@ -41,6 +45,7 @@ _PATH = {
     "number": "The number of a version.",
     "prompt": "The prompt version's id, or its name: `user-2` (the app's own) or `site-user-1`.",
     "kind": "The kind of subject: `user`, `observed`, `session` or `project`.",
+    "experiment": "The experiment's id or name.",
     "label": "The label: `live` or `candidate`.",
 }
 
@@ -788,11 +793,17 @@ class EventStatements(Body):
     items = RestingConclusion(many=True, help_text="At most 200, the oldest.")
 
 
+THEN = ("stay", "reason_again")
+
+
 class Rollback(Body):
     """Which version shall stand again, and why."""
 
     to = serializers.IntegerField(min_value=1)
     reason = serializers.CharField(min_length=1, max_length=2_000)
+    then = serializers.ChoiceField(
+        THEN, default=THEN[0], help_text="What becomes of the events since: they stay read, or are read again."
+    )
 
 
 def page_of(item: type[Body]) -> type[Body]:

@@ -13,7 +13,7 @@ from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
 from memory.api.parameters import MOST_VERSION
 from memory.api.views.context import MOST_TOKENS, which_version
-from memory.errors import NotFound
+from memory.errors import Invalid, NotFound
 from memory.models import Subject
 
 _REASON_LENGTH = 2_000
@@ -87,15 +87,21 @@ class Rollback(Endpoint):
         sends={"to": 3, "reason": "Version 4 mixed up two people"},
     )
     def post(self, request: Request, **refs: str) -> HttpResponse:
-        """Make a new version that equals version ``to``, and say why; takes an app's or an operator's key."""
+        """Make a new version that equals version ``to``, and say why; takes an app's or an operator's key.
+
+        With `then` the events that were read since stay read (`stay`), or are read again (`reason_again`).
+        """
         auth.admit_beyond_user(self.grant)
         fields = self.fields()
-        parameters.only(fields, ("to", "reason"))
+        parameters.only(fields, ("to", "reason", "then"))
         to = parameters.whole_number(parameters.required(fields, "to"), ("to",), least=1, most=MOST_VERSION)
         reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
+        then = fields.get("then", restoring.Onward.STAY)
+        if then not in schemas.THEN:
+            raise Invalid(f"Use one of {', '.join(schemas.THEN)}.", ("then",), "literal_error")
         subject = named_subject(self, refs)
         by = "" if self.grant.key_id is None else f"key {ids.encode(self.grant.key_id)}"
-        made = restoring.roll_back(subject, to, reason=reason, by=by)
+        made = restoring.roll_back(subject, to, reason=reason, by=by, then=restoring.Onward(then))
         observer = parameters.query_name(self.http, "observer")
         return shapes.json_response(_structured(refs, None, observer=observer, version=made.number))
 

@@ -1,0 +1,226 @@
+"""Taking back what a prompt version made, in all subjects at once: to what it replaced, for good, and undone again."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from memory import clock, corrections, reading, restoring
+from memory.errors import Conflict, Invalid
+from memory.models import Conclusion, Representation, Serving, Subject
+from reasoning import labels, prompt_versions, reconcile, rollbacks
+from reasoning.models import Pass, PromptVersion, Work
+from reasoning.providers.base import Answer, Request, Statement
+from tests.loop.helpers import AT_ONCE, FakeProvider, drain, draining
+from tests.store.helpers import contents, person, say, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def at_once(settings):
+    settings.HONCHO = AT_ONCE
+
+
+def by_prompt(request: Request) -> Answer:
+    """Statements that say which prompt made them."""
+    word = "BAD" if "Bad" in request.instructions else "good"
+    return Answer(
+        add=tuple(Statement(f"{word}: {event.content}", (event.number,)) for event in request.events),
+        now=f"{word} {len(request.events)}",
+    )
+
+
+def reason() -> None:
+    drain(FakeProvider(by_prompt))
+
+
+def bad(live: bool = True) -> PromptVersion:
+    version = prompt_versions.create("user", "Bad. {subject}", message="Bad")
+    if live:
+        labels.move("live", version, reason="Try it")
+    return version
+
+
+def first() -> PromptVersion:
+    return PromptVersion.objects.get(kind="user", app=None, number=1)
+
+
+def subject(name: str) -> Subject:
+    return Subject.objects.select_related("current", "line").get(user__name=name)
+
+
+def known(name: str) -> list[str]:
+    return contents(subject(name).current)
+
+
+@pytest.fixture
+def history(at_once):
+    """Ana has versions of both prompts, Ben of the bad one alone, Cleo of the good one alone."""
+    for name in ("ana", "ben", "cleo"):
+        person(name)
+    say("a1", user="ana")
+    say("c1", user="cleo")
+    reason()
+    version = bad()
+    say("a2", user="ana")
+    say("a3", user="ana")
+    say("b1", user="ben")
+    reason()
+    assert known("ana") == ["BAD: a2", "BAD: a3", "good: a1"]
+    return version
+
+
+def test_the_plan_says_what_would_be_taken_back_and_changes_nothing(history):
+    before = Representation.objects.count(), Serving.objects.count()
+    plan = rollbacks.plan(history)
+    assert {item.subject_id for item in plan.affected} == {subject("ana").pk, subject("ben").pk}
+    assert (plan.versions, plan.nothing_before, plan.events, plan.live) == (2, 1, 3, first())
+    assert (Representation.objects.count(), Serving.objects.count()) == before
+
+
+def test_readers_get_what_it_replaced_and_what_it_made_stays_in_the_history(history):
+    made = subject("ana").current
+    text = Representation.objects.get(subject=subject("ana"), number=1).text
+    rollback = rollbacks.roll_back(history, reason="It lies", by="olga")
+    assert (rollback.subjects, rollback.live) == (2, first())
+    ana = subject("ana")
+    assert reading.context("harbour", "ana").text == text
+    assert (ana.current.restores.number, ana.current.number) == (1, 3)
+    assert ana.line.recipe == first().recipe
+    assert known("ben") == []
+    assert reading.context("harbour", "ben").text == ""
+    assert known("cleo") == ["good: c1"]
+    assert subject("cleo").current.number == 1
+    assert contents(made) == ["BAD: a2", "BAD: a3", "good: a1"]
+    assert labels.pointed("live", None, "user") == first()
+    served = Serving.objects.filter(subject=ana).order_by("-since")[0]
+    assert (served.reason, served.by) == ("It lies", "olga")
+    assert reconcile.account().faults == 0
+
+
+def test_it_sticks_and_the_events_since_stay_read(history):
+    rollbacks.roll_back(history, reason="It lies")
+    reason()
+    assert known("ana") == ["good: a1"]
+    assert not Work.objects.exclude(state="idle").exists()
+    say("a4", user="ana")
+    say("b2", user="ben")
+    reason()
+    assert known("ana") == ["good: a1", "good: a4"]
+    assert known("ben") == ["good: b2"]
+    assert reconcile.account().faults == 0
+
+
+def test_events_since_are_read_again_by_what_is_live_then_where_that_is_asked_for(history):
+    rollbacks.roll_back(history, reason="It lies", then=restoring.Onward.REASON_AGAIN)
+    assert known("ana") == ["good: a1"]
+    assert set(Work.objects.exclude(state="idle").values_list("bulk", flat=True)) == {True}
+    reason()
+    assert known("ana") == ["good: a1", "good: a2", "good: a3"]
+    assert known("ben") == ["good: b1"]
+    assert [subject(name).line.cursor for name in ("ana", "ben")] == [3, 1]
+    assert not Work.objects.filter(bulk=True).exists()
+    assert reconcile.account().faults == 0
+    say("a4", user="ana")
+    reason()
+    assert known("ana")[-1] == "good: a4"
+
+
+def test_since_a_moment_only_what_was_made_from_then_on_is_taken_back(history):
+    moment = clock.now()
+    say("a4", user="ana")
+    reason()
+    assert known("ana") == ["BAD: a2", "BAD: a3", "BAD: a4", "good: a1"]
+    rollbacks.roll_back(history, since=moment, keep_live=True, reason="The provider was ill")
+    assert known("ana") == ["BAD: a2", "BAD: a3", "good: a1"]
+    assert known("ben") == ["BAD: b1"]
+    assert history.is_live
+
+
+def test_what_another_prompt_built_on_it_is_taken_back_too(history):
+    labels.move("live", first(), reason="Back")
+    say("a4", user="ana")
+    reason()
+    assert known("ana") == ["BAD: a2", "BAD: a3", "good: a1", "good: a4"]
+    rollbacks.roll_back(history, reason="It lies")
+    assert known("ana") == ["good: a1"]
+
+
+def test_what_humans_have_said_since_stays(history):
+    ana = subject("ana")
+    corrections.add(ana, "Ana lives in Faro.", by="olga")
+    corrections.retract(ana, Conclusion.objects.get(content="good: a1").pk, by="olga")
+    rollbacks.roll_back(history, reason="It lies")
+    assert known("ana") == ["Ana lives in Faro."]
+    assert "Faro" in reading.context("harbour", "ana").text
+    assert "a1" not in reading.context("harbour", "ana").text
+
+
+def test_undone_readers_get_again_what_they_got_before(history):
+    before = {name: reading.context("harbour", name).text for name in ("ana", "ben", "cleo")}
+    rollback = rollbacks.roll_back(history, reason="It lies")
+    undone = rollbacks.undo(rollback, reason="It did not", by="olga")
+    assert {name: reading.context("harbour", name).text for name in ("ana", "ben", "cleo")} == before
+    assert (undone.undoes, undone.live) == (rollback, history)
+    assert labels.pointed("live", None, "user") == history
+    say("a4", user="ana")
+    reason()
+    assert known("ana") == ["BAD: a2", "BAD: a3", "BAD: a4", "good: a1"]
+    assert reconcile.account().faults == 0
+    with pytest.raises(Conflict, match="undone already"):
+        rollbacks.undo(rollback, reason="Once more")
+    again = rollbacks.roll_back(history, reason="It does lie")
+    assert (again.subjects, known("ana")) == (2, ["good: a1"])
+
+
+def test_a_pass_of_it_that_is_under_way_publishes_nothing(history):
+    say("a4", user="ana")
+    provider = FakeProvider(by_prompt)
+    provider.gate = threading.Event()
+    with draining(provider):
+        until(lambda: provider.in_flight == 1, "the call")
+        rollbacks.roll_back(history, reason="It lies")
+        provider.gate.set()
+        until(lambda: Pass.objects.filter(outcome="abandoned").exists(), "the pass is given up")
+    say("a5", user="ana")
+    reason()
+    assert known("ana") == ["good: a1", "good: a4", "good: a5"]
+    assert Pass.objects.filter(outcome="abandoned").count() == 1
+    assert reconcile.account().faults == 0
+
+
+def test_the_first_version_of_all_needs_to_be_told_what_shall_be_live():
+    person()
+    say("one")
+    reason()
+    before = Representation.objects.count()
+    with pytest.raises(Conflict, match="say which version shall be live"):
+        rollbacks.roll_back(first(), reason="It lies")
+    assert Representation.objects.count() == before
+    other = prompt_versions.create("user", "Other. {subject}", message="Other")
+    rollbacks.roll_back(first(), live=other, reason="It lies")
+    assert labels.pointed("live", None, "user") == other
+
+
+def test_without_a_reason_or_where_nothing_was_made_it_is_refused():
+    person()
+    never = bad(live=False)
+    with pytest.raises(Conflict, match="Readers get nothing"):
+        rollbacks.roll_back(never, reason="It lies")
+    with pytest.raises(Invalid, match="Say why"):
+        rollbacks.roll_back(never, reason=" ")
+
+
+def test_one_subject_can_have_its_events_since_read_again():
+    ana = person()
+    for text in ("one", "two", "three"):
+        say(text)
+        reason()
+    made = restoring.roll_back(ana, 1, reason="Wrong turn", then=restoring.Onward.REASON_AGAIN)
+    assert (contents(made), made.covers_to) == (["good: one"], 1)
+    reason()
+    assert known("ana") == ["good: one", "good: three", "good: two"]
+    assert subject("ana").line.cursor == 3
+    assert reconcile.account().faults == 0
