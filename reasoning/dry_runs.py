@@ -268,10 +268,10 @@ def _warnings(
     if not window.unread and asked is not None and len(window.batch) > asked:
         yield f"The last {len(window.batch)} events were read at once, so that all of them were shown, not {asked}."
     if left := subject.head - window.end:
-        yield f"{left} later events were not shown: they have no room in one pass."
+        yield f"Later events that were not shown, having no room in one pass: {left}."
     coming = FeedEntry.objects.filter(subject=subject, position=None)[:_MOST_COUNTED].count()
     if coming:
-        yield f"{coming} events were not shown: no worker has taken them in yet."
+        yield f"Events that were not shown, since no worker has taken them in yet: {coming}."
 
 
 _MOST_COUNTED = 1_000

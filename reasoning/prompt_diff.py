@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from memory.errors import Invalid
+from reasoning import prompt_versions
 from reasoning.models import PromptVersion
 
 Act = Literal["same", "added", "removed"]
@@ -53,11 +54,10 @@ def compare(start: PromptVersion, end: PromptVersion) -> PromptDiff:
     """
     if start.kind != end.kind:
         raise Invalid(f"One is a prompt of kind {start.kind} and the other of kind {end.kind}: nothing to compare.")
-    before, after = (version.instructions.splitlines(keepends=True) for version in (start, end))
-    names = (f"{start.kind} prompt {start.number}", f"{end.kind} prompt {end.number}")
-    unified = difflib.unified_diff([line.rstrip("\r\n") for line in before],
-                                   [line.rstrip("\r\n") for line in after], *names, lineterm="")  # fmt: skip
-    lines = list(_pieces(before, after))
+    before, after = start.instructions, end.instructions
+    names = [prompt_versions.name_of(version) for version in (start, end)]
+    unified = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    lines = list(_pieces(before.splitlines(keepends=True), after.splitlines(keepends=True)))
     return PromptDiff(start, end, "\n".join(unified), lines, list(_by_word(lines)), _settings(start, end))
 
 

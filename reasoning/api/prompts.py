@@ -105,7 +105,7 @@ class PromptSetting(serializers.Serializer[Any]):
 class PromptDiffSchema(serializers.Serializer[Any]):
     """What changed from one version to another. The texts of all `lines` that are not `added` are the earlier."""
 
-    unified = serializers.CharField(allow_blank=True, help_text="As a unified diff; empty where the text is the same.")
+    unified = serializers.CharField(allow_blank=True, help_text="As a unified diff; empty where no line differs.")
     lines = PromptPiece(many=True)
     words = PromptPiece(many=True)
     settings = PromptSetting(many=True, help_text="Model and parameters that differ.")

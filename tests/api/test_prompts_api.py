@@ -260,7 +260,7 @@ class TestDryRun:
         assert (found["stands"], found["prompt"]["name"], found["provider"]) == (2, "user-1", "openai")
         assert found["verdict"] == {"publishable": True, "refused": [], "withheld": []}
         assert [item["content"] for item in found["kept"]] == ["It was said: I moved to Lisbon."]
-        [new] = [*found["added"], *(item["to"] for item in found["reworded"])]
+        new = (found["added"] + [item["to"] for item in found["reworded"]])[0]
         assert "said on" in new["content"]
         assert "I have a dog." in found["would_be"]["text"]
         assert float(found["cost"]) * 1_000_000 == found["input_tokens"] + found["output_tokens"]

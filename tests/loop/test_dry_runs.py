@@ -190,8 +190,8 @@ def test_more_than_one_pass_can_show_is_said():
     found, request = tried(subject, events=2)
     assert len(request.events) == 2
     assert list(found.warnings) == [
-        "1 later events were not shown: they have no room in one pass.",
-        "1 events were not shown: no worker has taken them in yet.",
+        "Later events that were not shown, having no room in one pass: 1.",
+        "Events that were not shown, since no worker has taken them in yet: 1.",
     ]
 
 
@@ -383,6 +383,6 @@ def test_the_built_in_reasoner_costs_nothing_and_says_that_it_takes_no_notice(se
     subject = person()
     said("I moved to Lisbon.")
     found = dry_runs.run(candidate(), subject)
-    assert (found.provider, found.cost) == ("local", 0)
+    assert (found.provider, found.cost) == ("local", Decimal(0))
     assert not Spend.objects.exists()
     assert list(found.warnings) == ["The built-in reasoner answered: it takes no notice of a prompt's text."]

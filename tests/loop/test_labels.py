@@ -15,7 +15,10 @@ from reasoning.models import Label, LabelMove, PromptVersion
 from tests.loop.helpers import AT_ONCE, one_pass
 from tests.store.helpers import person, refused, say, together
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+in_transactions = pytest.mark.django_db(transaction=True)
+"""For what claims work or needs several connections: inside one transaction, the database's now() stands still."""
 
 
 def new(app: App | None = None, **more: Any) -> PromptVersion:
@@ -29,7 +32,7 @@ def harbour() -> App:
 def told(app: App | None = None) -> list[tuple[str, int | None, int | None, str]]:
     """Name, from, to and reason of the moves of an app's own labels (or the site's), oldest first."""
     moves = LabelMove.objects.filter(app=app, kind="user").order_by("pk")
-    return [(m.name, m.origin and m.origin.number, m.to and m.to.number, m.reason) for m in moves]
+    return list(moves.values_list("name", "origin__number", "to__number", "reason"))
 
 
 def test_what_was_live_is_previous_and_the_history_says_so():
@@ -73,6 +76,7 @@ def test_an_app_without_a_live_prompt_of_its_own_goes_by_the_sites():
     ]
 
 
+@in_transactions
 def test_a_label_taken_off_counts_from_the_next_event_on(settings):
     settings.HONCHO = AT_ONCE
     subject = person()
@@ -142,6 +146,7 @@ def test_the_database_keeps_one_live_prompt_for_each_app_and_kind(whose):
         Label.objects.create(app=app, kind="user", name="live", version=second)
 
 
+@in_transactions
 @pytest.mark.parametrize("round_", range(3))
 def test_two_moves_at_once_leave_a_history_that_holds_together(round_):
     app = harbour()
@@ -156,6 +161,7 @@ def test_two_moves_at_once_leave_a_history_that_holds_together(round_):
     assert labels.pointed("previous", app, "user").number == moves[-1][0]
 
 
+@in_transactions
 def test_two_versions_made_at_once_get_two_numbers():
     app = harbour()
     made = together(*(lambda: new(app) for _ in range(4)))
@@ -174,6 +180,7 @@ def test_a_version_is_found_by_its_id_and_by_its_name():
             prompt_versions.find(ref, where)
 
 
+@in_transactions
 def test_uses_are_counted_to_a_limit(settings, monkeypatch):
     settings.HONCHO = AT_ONCE
     subject = person()

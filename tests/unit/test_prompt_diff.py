@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def version(text: str, number: int = 1, kind: str = "user", **more: object) -> P
     return PromptVersion(kind=kind, number=number, instructions=text, **more)
 
 
-def pieces(found: object) -> list[tuple[str, str]]:
+def pieces(found: Sequence[prompt_diff.Piece]) -> list[tuple[str, str]]:
     return [(piece.act, piece.text) for piece in found]
 
 
@@ -25,7 +27,7 @@ def test_words_that_changed_are_told_apart_from_those_that_did_not():
         version("Know {subject} well.\nBe very brief.\nThe end.", 2),
     )
     assert found.unified == (
-        "--- user prompt 1\n+++ user prompt 2\n@@ -1,3 +1,3 @@\n Know {subject} well.\n-Be brief, please.\n"
+        "--- site-user-1\n+++ site-user-2\n@@ -1,3 +1,3 @@\n Know {subject} well.\n-Be brief, please.\n"
         "+Be very brief.\n The end."
     )
     assert pieces(found.lines) == [

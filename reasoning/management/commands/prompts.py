@@ -197,9 +197,9 @@ def _told(move: LabelMove) -> str:
 def _report(found: dry_runs.DryRun) -> Iterator[str]:
     window, diff, made = found.window, found.would_be.diff, found.would_be.version
     basis = f"version {window.basis.version.number}" if window.basis.version else "nothing"
-    events = "new events" if window.unread else "events, read again"
+    how = "new" if window.unread else "read again"
     name = prompt_versions.name_of(found.prompt_version)
-    yield f"{name} on {found.subject}: {len(window.batch)} {events}, after {basis}"
+    yield f"{name} on {found.subject}: events {window.start + 1} to {window.end}, {how}, after {basis}"
     cost = "an unknown price" if found.cost is None else f"{found.cost.normalize():f}"
     tokens = f"{found.usage.input_tokens:,} tokens in, {found.usage.output_tokens:,} out"
     yield f"{found.provider} {found.model}: {tokens}, for {cost}"
