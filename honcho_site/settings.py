@@ -198,6 +198,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {  # several things have a state
+        "ExperimentState": "reasoning.models.experiments.Experiment.State",
+    },
 }
 
 LOGGING = logs.logging_config(ENVIRONMENT.log_format, debug=DEBUG)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from reasoning import views
-from reasoning.api import prompts
+from reasoning.api import experiments, prompts
 
 _PROMPTS = "v1/apps/<str:app>/prompts"
+_EXPERIMENTS = "v1/apps/<str:app>/experiments"
+_EXPERIMENT = f"{_EXPERIMENTS}/<str:experiment>"
 
 urlpatterns = [
     path("metrics", views.show_metrics, name="metrics"),
@@ -20,4 +22,15 @@ urlpatterns = [
     path(f"{_PROMPTS}/<str:prompt>", prompts.Prompt.as_view()),
     path(f"{_PROMPTS}/<str:prompt>/diff", prompts.PromptDiff.as_view()),
     path(f"{_PROMPTS}/<str:prompt>/dry_run", prompts.DryRun.as_view()),
+    path(_EXPERIMENTS, experiments.Experiments.as_view()),
+    path(_EXPERIMENT, experiments.OneExperiment.as_view()),
+    path(f"{_EXPERIMENT}/measures", experiments.Measures.as_view()),
+    path(f"{_EXPERIMENT}/start", experiments.Start.as_view()),
+    path(f"{_EXPERIMENT}/ramp", experiments.Ramp.as_view()),
+    path(f"{_EXPERIMENT}/pause", experiments.Pause.as_view()),
+    path(f"{_EXPERIMENT}/resume", experiments.Resume.as_view()),
+    path(f"{_EXPERIMENT}/stop", experiments.Stop.as_view()),
+    path(f"{_EXPERIMENT}/promote", experiments.Promote.as_view()),
+    path(f"{_EXPERIMENT}/pairs", experiments.Pairs.as_view()),
+    path(f"{_EXPERIMENT}/assignment", experiments.Assignment.as_view()),
 ]

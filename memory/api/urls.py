@@ -10,6 +10,7 @@ from memory.api.views import (
     context,
     events,
     explanations,
+    feedback,
     messages,
     representations,
     sessions,
@@ -57,4 +58,5 @@ for _place in (_SESSION, _USER, _PROJECT):
         path(f"{_place}/representation/diff", explanations.Diff.as_view()),
         path(f"{_place}/representation/explain", explanations.Explain.as_view()),
         path(f"{_place}/representation/rollback", representations.Rollback.as_view()),
+        path(f"{_place}/representation/feedback", feedback.Feedback.as_view()),
     ]

@@ -10,11 +10,16 @@ import pytest
 from django.urls import URLPattern
 
 from memory.api import urls
+from reasoning import prompt_versions
 from reasoning import urls as reasoning_urls
+from reasoning.experiments import lifecycle
 from tests.api.conftest import Agent, RowCounts, publish, refused
 from tests.factories import ApiKeyFactory, AppFactory, EventFactory, ProjectFactory, SessionFactory, UserFactory
 
-NAMES = {"app": "tenant", "user": "ann", "session": "talk", "project": "work", "number": "1"}
+NAMES = {
+    "app": "tenant", "user": "ann", "session": "talk", "project": "work", "number": "1", "experiment": "tone",
+    "prompt": "user-1", "kind": "user", "label": "candidate",
+}  # fmt: skip
 UNKNOWN = "2JZudj8m3cYqfZLbkJ4Hpf"  # an id that nothing has
 
 Route = tuple[str, str]
@@ -58,6 +63,8 @@ def names(db: None) -> dict[str, str]:
         version = publish(thing, ["Something stands."], now="Something.")
         [stands] = version.subject.conclusions.all()
         conclusions[f"{version.subject.kind}'s conclusion"] = stands.public_id
+    candidate = prompt_versions.create("user", "Know {subject}.", message="Short", app=app)
+    lifecycle.create("user", "tone", [lifecycle.Candidate(candidate)], app=app)
     return {**NAMES, "message": event.public_id, "event": event.public_id, **conclusions}
 
 
@@ -72,6 +79,8 @@ def path(route: Route, names: dict[str, str], **changed: str) -> str:
         filled += f"?{asked}_id={quote({**names, **changed}[asked], safe='%')}"
     if route[1].endswith("/explain"):
         filled += "?conclusion=Something"
+    if route[1].endswith("/prompts/{prompt}/diff"):
+        filled += "?to=site-user-1"
     return filled
 
 
@@ -151,9 +160,11 @@ def test_an_unknown_id(
                 if route[1].endswith("rollback")
                 else {"PUT": {"metadata": {}}, "PATCH": {"pinned": True}}.get(route[0], {})
             )
+            if "/labels/" in route[1]:
+                body = {"reason": "x"} | ({"version": "user-1"} if route[0] == "PUT" else {})
             for unknown in (UNKNOWN, "nobody"):
                 for part in re.findall(r"{(\w+)}", route[1]):
-                    status, code = (422, "invalid") if part == "number" else (404, "not_found")
+                    status, code = (422, "invalid") if part in ("number", "kind", "label") else (404, "not_found")
                     refused(operator.send(route[0], path(route, names, **{part: unknown}), body), status, code)
             assert row_counts() == before
 
@@ -261,6 +272,25 @@ FIELDS: list[tuple[str, str, dict[str, Any], list[Any]]] = [
     ],
     ("POST", "/representation/rollback", {"to": 1, "reason": "?"}, [5, "", " ", "\x00", "x" * 2_001]),
     ("POST", "/representation/rollback", {"to": "?", "reason": "x"}, ["1", 0, -1, 1.5, True, 10**30, None]),
+    *[
+        ("POST", "/prompts", {"from": "user-1", "message": "x"} | {field: "?"}, values)
+        for field, values in [
+            ("kind", [5, "nobody", []]), ("instructions", [5, [], "", "{nobody}", "\x00", "\ud800"]),
+            ("message", [5, [], " ", "\x00", "x" * 501]), ("model", [5, [], "\x00", "x" * 201]),
+            ("parameters", [5, "x", [1], {"messages": []}, {"a": "\x00"}]), ("from", [5, [], "", "user-9", "\x00"]),
+        ]
+    ],
+    ("POST", "/prompts", {"from": "user-1", "message": "x", "?": 1}, ["number", "\x00", "models"]),
+    *[
+        ("POST", "/prompts/{prompt}/dry_run", {"user": "ann"} | {field: "?"}, values)
+        for field, values in [
+            ("user", [5, [], "", "a/b", "\x00", "\ud800"]), ("observer", [5, [], "", "\x00"]),
+            ("session", [5, [], "", "\x00"]), ("events", ["1", 0, -1, 1.5, True, 10**30]),
+        ]
+    ],
+    ("PUT", "/labels/{kind}/{label}", {"version": "?", "reason": "x"}, [5, None, [], "", "user-9", "\x00", "\ud800"]),
+    ("PUT", "/labels/{kind}/{label}", {"version": "user-1", "reason": "?"}, [5, None, [], "", " ", "\x00", "x" * 2_001]),
+    ("DELETE", "/labels/{kind}/{label}", {"reason": "?"}, [5, [], "", " ", "\x00", "x" * 2_001]),
 ]  # fmt: skip
 
 
