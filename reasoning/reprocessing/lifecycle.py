@@ -223,13 +223,16 @@ def _ended(run: Reprocess, state: str, reason: str, by: str) -> Reprocess:
 
 def _checked(limits: dict[str, Any]) -> dict[str, Any]:
     """Return limits that a run can have; raises :class:`Invalid`."""
-    known = {
+    known: dict[str, tuple[int, Decimal | int]] = {
         "passes_per_minute": (1, MOST_PASSES_PER_MINUTE),
         "token_budget": (0, MOST_TOKENS),
         "money_budget": (0, MOST_MONEY),
     }
+    checked = {}
     for name, value in limits.items():
         least, most = known[name]
-        if value is not None and not least <= value <= most:
+        amount = None if value is None else Decimal(value)
+        if amount is not None and not (amount.is_finite() and least <= amount <= most):
             raise Invalid(f"Give a number of {least} to {most:,}, or nothing for no limit.", (name,), "range")
-    return limits
+        checked[name] = round(value, 6) if isinstance(value, Decimal) else value
+    return checked

@@ -10,10 +10,11 @@ from django.db.models import F, QuerySet, TextField, Value
 from django.db.models.functions import MD5, Cast, Concat
 
 from memory import diffs
-from memory.models import Representation, Subject
+from memory.models import Representation
 from reasoning.conf import ReasoningSettings
 from reasoning.gates import language, size
 from reasoning.models import Pass, Reprocess, ReprocessItem
+from reasoning.reprocessing.progress import WITH_ITEM
 
 CHUNK = 1_000
 
@@ -36,7 +37,7 @@ def sample(run: Reprocess, limit: int) -> list[Compared]:
     """Return some of the subjects of which a run has made something: always the same ones, drawn by chance."""
     made = _items(run).filter(line__head__line=F("line"))
     chance = MD5(Concat(Cast("subject_id", TextField()), Value(run.public_id)))
-    found = list(made.order_by(chance)[:limit])
+    found = list(made.select_related(*WITH_ITEM).order_by(chance)[:limit])
     worse = regressions(found)
     return [Compared(item, _diff(item), worse[item.subject_id]) for item in found]
 
@@ -46,8 +47,7 @@ def _diff(item: ReprocessItem) -> diffs.Diff | None:
     line = item.line
     if line is None or line.head is None:
         return None
-    subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=item.subject_id)
-    found = diffs.between(subject, item.subject.current, line.head)
+    found = diffs.between(item.subject, item.subject.current, line.head)
     return replace(
         found,
         added=[each for each in found.added if not each.conclusion.retracted],

@@ -15,6 +15,12 @@ from reasoning.models import Pass, Reprocess, ReprocessItem, Work
 RATE_MINUTES = 5
 """The rate is that of so many last minutes."""
 
+WITH_ITEM = (
+    "line__head", "base", "made", "subject__current",
+    "subject__user", "subject__observer", "subject__session", "subject__project",
+)  # fmt: skip
+"""What is shown, and compared, of an item."""
+
 _READ = """
 SELECT coalesce(sum(least(line.cursor, item.target) - coalesce(base.covers_to, 0)), 0)
   FROM reasoning_reprocessitem item JOIN memory_line line ON line.id = item.line_id
@@ -103,8 +109,4 @@ def items(
         found = found.filter(state=state)
     if after is not None:
         found = found.filter(subject__gt=after)
-    whole = found.select_related(
-        "line__head", "line__work", "base", "made", "subject__current",
-        "subject__user", "subject__observer", "subject__session", "subject__project",
-    )  # fmt: skip
-    return list(whole.order_by("subject")[:limit])
+    return list(found.select_related(*WITH_ITEM).order_by("subject")[:limit])

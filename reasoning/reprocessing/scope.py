@@ -1,8 +1,7 @@
-"""Which subjects a run is about, and by which prompt version."""
+"""Which run is meant, and which subjects it is about."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +9,9 @@ from memory import ids, tenants, validation
 from memory.branching import Scope
 from memory.errors import Invalid, NotFound
 from memory.models import App, Session, Subject
-from reasoning.models import PromptVersion, Reprocess
+from reasoning.models import Reprocess
 
 MOST_SUBJECTS = 10_000
-
-_NUMBERED = re.compile(r"(user|observed|session|project)-([0-9]{1,9})")
 
 
 def scope_of(run: Reprocess) -> Scope:
@@ -32,22 +29,6 @@ def find_run(ref: str, app: App | None = None) -> Reprocess:
     found = None if key is None else runs.filter(pk=key).first()
     if found is None:
         raise NotFound("Reprocess not found")
-    return found
-
-
-def find_prompt(ref: str, app: App | None) -> PromptVersion:
-    """Return a prompt version of an app or of the site by its id or as it is called, such as ``user-3``.
-
-    Of two that are called the same it is the app's own. Raises :class:`NotFound`.
-    """
-    own = PromptVersion.objects.filter(app=app) if app else PromptVersion.objects.none()
-    shared = PromptVersion.objects.filter(app=None)
-    wanted: dict[str, Any] = {"pk": ids.decode(ref)}
-    if called := _NUMBERED.fullmatch(ref):
-        wanted = {"kind": called[1], "number": int(called[2])}
-    found = own.filter(**wanted).first() or shared.filter(**wanted).first()
-    if found is None:
-        raise NotFound("There is no such prompt version in this app or on the site")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +19,7 @@ from reasoning.models import Budget, Pass, Price, PromptVersion, Reprocess, Repr
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Statement
 from reasoning.reprocessing import advance, lifecycle, outcome, progress
 from tests.loop.helpers import AT_ONCE, STEP, FakeProvider, completion, drain, make_due, people, truthful
-from tests.store.helpers import assert_covered_once, contents, events_in_log, person, say
+from tests.store.helpers import assert_covered_once, contents, events_in_log, person, say, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -817,4 +819,61 @@ def test_events_that_a_promoted_line_has_not_read_wait_on_it():
     finished(run)
     ana.refresh_from_db()
     assert contents(ana.current) == [f"Now read as: {word}" for word in ("one", "three", "two")]
+    assert reconcile.account().faults == 0
+
+
+# A process that dies
+
+DRAINER = """
+import asyncio, sys
+import django
+django.setup()
+from django.conf import settings
+from django.db import connections
+connections["default"].settings_dict["NAME"] = sys.argv[1]
+from reasoning.drainer import Drainer
+from reasoning.providers.base import Step
+from reasoning.reprocessing import advance
+from tests.loop.test_reprocessing import SLOW, TwoPrompts
+settings.HONCHO = SLOW
+advance.CHUNK, advance.MOST_OPEN = 2, 4
+asyncio.run(Drainer(Step(TwoPrompts(delay=0.1))).run())
+"""
+SLOW = AT_ONCE | {"PASS_EVENTS": 2, "WORKER_CONCURRENCY": 2, "CALLS_PER_CONNECTION": 2}
+
+
+def killed_when(condition: Any, what: str) -> None:
+    """Let a drainer run in a process of its own, and kill -9 it as soon as ``condition`` holds."""
+    drainer = subprocess.Popen([sys.executable, "-c", DRAINER, connection.settings_dict["NAME"]])
+    try:
+        until(lambda: condition() or drainer.poll() is not None, what)
+        assert drainer.poll() is None
+    finally:
+        drainer.kill()
+        drainer.wait()
+    make_due()  # as its leases will be
+
+
+def test_kill_9_in_the_middle_leaves_nothing_undone_and_nothing_done_twice(settings):
+    settings.HONCHO = SLOW
+    subjects = people(6)
+    for subject in subjects:
+        say(*(f"number {number}" for number in range(4)), user=subject.user.name)
+    drain()
+    before = {subject.pk: served(subject) for subject in subjects}
+    run = started()
+    made = Representation.objects.filter(line__branch=run.public_id)
+    killed_when(lambda: made.count() >= 2 and "pending" in states(run), "lines that are read, and some not yet open")
+    assert {"pending", "reading"} <= set(states(run))
+    say("new", user="user-0")
+    killed_when(lambda: made.count() >= 7 and Work.objects.filter(run=run, state="leased").exists(), "a later middle")
+    assert Work.objects.filter(run=run, state="leased").exists()
+    run = finished(run)
+    assert (run.state, states(run)) == ("done", ["ready"] * 6)
+    assert reconcile.account().faults == 0
+    assert Pass.objects.filter(run=run, outcome="abandoned").exists()
+    for subject in subjects:
+        assert_covered_once(subject, events_in_log(subject), line_of(run, subject))
+        assert subject.user.name == "user-0" or served(subject) == before[subject.pk]
+    assert lifecycle.promote(run, without_regressions=True).promoted == 6
     assert reconcile.account().faults == 0
