@@ -114,7 +114,7 @@ def fork_line(line: Line, recipe: str) -> Line:
     subject, line = _lock(line.pk)
     successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe, branch="")
     if successor.cursor > line.cursor:
-        branch = f"again-{subject.versions + 1}"
+        branch = f"fork-{subject.versions + 1}"
         successor, _ = Line.objects.get_or_create(subject=subject, recipe=recipe, branch=branch)
     newest = Representation.objects.filter(line=successor, number=subject.versions).exists()
     _stand_exactly(

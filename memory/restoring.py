@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from memory import ids, publishing, serving
-from memory.errors import Invalid, NotFound
+from memory.errors import Conflict, Invalid, NotFound
 from memory.models import Line, Representation, Subject
 from memory.signals import lines_moved, representation_published
 
@@ -26,7 +26,7 @@ class Onward(enum.StrEnum):
     """What becomes of the events that a subject has read and the repeated version has not.
 
     ``stay``: they stay read. ``reason_again``: they are read again, on a new branch that begins with that version.
-    ``go_on``: the version's line goes on where it stands; what it has not read still waits.
+    ``go_on``: the version is the last of its line, which goes on where it stands; what it has not read still waits.
     """
 
     STAY = "stay"
@@ -51,7 +51,8 @@ _LOCK = "SELECT id FROM memory_subject WHERE id = ANY(%(subjects)s) ORDER BY id 
 _PLAN = """
 CREATE TEMPORARY TABLE memory_restoring ON COMMIT DROP AS
 SELECT subject.id AS subject_id, asked.made_id, subject.current_id AS before_id, subject.versions + 1 AS number,
-       target.id AS target_id, target.number AS target_number, target.line_id AS target_line_id,
+       asked.target_id AS asked_id, target.id AS target_id, target.number AS target_number,
+       target.line_id AS target_line_id,
        CASE WHEN %(again)s THEN asked.line_id ELSE coalesce(target.line_id, subject.line_id) END AS line_id,
        coalesce(asked.recipe, serves.recipe) AS recipe,
        CASE WHEN %(again)s THEN coalesce(target.covers_to, 0)
@@ -65,8 +66,15 @@ SELECT subject.id AS subject_id, asked.made_id, subject.current_id AS before_id,
        AS asked (subject_id, target_id, made_id, line_id, recipe)
   JOIN memory_subject subject ON subject.id = asked.subject_id
   JOIN memory_line serves ON serves.id = subject.line_id
-  LEFT JOIN memory_representation target ON target.id = asked.target_id AND target.subject_id = subject.id
+  LEFT JOIN memory_representation target
+       ON target.id = asked.target_id AND target.subject_id = subject.id AND target.status = 'published'
   JOIN memory_line own ON own.id = coalesce(target.line_id, subject.line_id)
+"""
+
+_UNFIT = """
+SELECT count(*) FILTER (WHERE target_id IS DISTINCT FROM asked_id),
+       count(*) FILTER (WHERE %(go_on)s AND parent_id IS DISTINCT FROM target_id)
+  FROM memory_restoring
 """
 
 _BRANCH = """
@@ -177,7 +185,8 @@ def restore(
 
     ``made_by`` is noted with each version, and its target's number under ``key``. Where events are read again,
     ``recipes`` says by which recipe, by default that of the line that serves. Subjects that no line serves yet are left
-    out. Locks the subjects until the transaction ends; sends ``lines_moved``.
+    out. Locks the subjects until the transaction ends; sends ``lines_moved``. Raises :class:`NotFound` for a version
+    that is not a published one of its subject, and :class:`Conflict` where a line that shall go on has moved on since.
     """
     wanted = {pk: targets[pk] for pk in sorted(targets)}
     again = onward is Onward.REASON_AGAIN
@@ -198,6 +207,12 @@ def restore(
         cursor.execute("DROP TABLE IF EXISTS memory_restoring, memory_wanted")
         cursor.execute(_LOCK, values)
         cursor.execute(_PLAN, values)
+        cursor.execute(_UNFIT, values)
+        unknown, moved_on = cursor.fetchone()
+        if unknown:
+            raise NotFound(f"{unknown} of the versions are not published ones of their subjects.")
+        if moved_on:
+            raise Conflict(f"{moved_on} of the lines have moved on since these versions.")
         if again:
             cursor.execute(_BRANCH)
         if onward is not Onward.GO_ON:  # what stands in a line that goes on is right already

@@ -320,7 +320,7 @@ def test_a_fork_never_goes_back_to_before_what_a_line_has_covered(ana, line):
     other = publishing.fork_line(line, "other")
     concluded(line, "One.", evidence=[event])
     back = publishing.fork_line(other, "recipe")
-    assert (back.branch, back.cursor, back.head) == ("again-2", other.cursor, None), "it begins a branch"
+    assert (back.branch, back.cursor, back.head) == ("fork-2", other.cursor, None), "it begins a branch"
     line.refresh_from_db()
     assert line.cursor == 1
 
