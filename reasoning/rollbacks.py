@@ -43,16 +43,20 @@ WITH RECURSIVE made AS (
     SELECT id, subject_id FROM made
      UNION
     SELECT later.id, later.subject_id FROM tainted JOIN later ON later.before_id = tainted.id
+), counted AS (
+    SELECT subject_id, count(*) AS versions FROM tainted GROUP BY 1
+), affected AS (
+    SELECT subject.id, subject.current_id FROM memory_subject subject JOIN tainted current
+        ON current.id = subject.current_id
+), targets AS (
+    SELECT DISTINCT ON (serving.subject_id) serving.subject_id, serving.representation_id
+      FROM affected JOIN memory_serving serving ON serving.subject_id = affected.id
+      LEFT JOIN tainted ON tainted.id = serving.representation_id
+     WHERE tainted.id IS NULL ORDER BY serving.subject_id, serving.since DESC
 )
-SELECT subject.id, subject.current_id,
-       (SELECT serving.representation_id FROM memory_serving serving
-         WHERE serving.subject_id = subject.id
-           AND (serving.representation_id IS NULL
-                OR NOT EXISTS (SELECT FROM tainted WHERE tainted.id = serving.representation_id))
-         ORDER BY serving.since DESC LIMIT 1),
-       (SELECT count(*) FROM tainted WHERE tainted.subject_id = subject.id)
-  FROM memory_subject subject JOIN tainted current ON current.id = subject.current_id
- ORDER BY subject.id
+SELECT affected.id, affected.current_id, targets.representation_id, counted.versions
+  FROM affected JOIN counted ON counted.subject_id = affected.id
+  LEFT JOIN targets ON targets.subject_id = affected.id ORDER BY affected.id
 """
 
 _KEEP = """
