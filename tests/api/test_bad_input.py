@@ -289,7 +289,7 @@ FIELDS: list[tuple[str, str, dict[str, Any], list[Any]]] = [
         ]
     ],
     ("PUT", "/labels/{kind}/{label}", {"version": "?", "reason": "x"}, [5, None, [], "", "user-9", "\x00", "\ud800"]),
-    ("PUT", "/labels/{kind}/{label}", {"version": "user-1", "reason": "?"}, [5, None, [], "", " ", "\x00", "x" * 2_001]),
+    ("PUT", "/labels/{kind}/{label}", {"version": "user-1", "reason": "?"}, [5, [], "", " ", "\x00", "x" * 2_001]),
     ("DELETE", "/labels/{kind}/{label}", {"reason": "?"}, [5, [], "", " ", "\x00", "x" * 2_001]),
 ]  # fmt: skip
 
