@@ -2,8 +2,8 @@
 
     python -m benchmarks.restoring [--subjects 10000]
 
-Fills an app of the site's database with subjects that have a history (two prompts' versions, statements, evidence, and a
-reprocess that is done), then rolls the deployment back, undoes that, and promotes the reprocess. Beside it a process
+Fills an app of the site's database with subjects that have a history (two prompts' versions, statements, evidence, and
+a reprocess that is done), then rolls the deployment back, undoes that, and promotes the reprocess. Beside it a process
 reads contexts, one appends events, and one takes the lock of a subject as a pass does that publishes.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 PAUSE_SECONDS = 3.0
 EVENTS, STATEMENTS = 6, 10
 
-_SEED = """
+_SEED = f"""
 CREATE TEMPORARY TABLE seed AS
 SELECT n, gen_random_uuid() AS person, gen_random_uuid() AS subject, gen_random_uuid() AS line1,
        gen_random_uuid() AS line2, gen_random_uuid() AS line3, gen_random_uuid() AS v1, gen_random_uuid() AS v2,
@@ -29,32 +29,34 @@ SELECT n, gen_random_uuid() AS person, gen_random_uuid() AS subject, gen_random_
 INSERT INTO memory_user (id, app_id, name, metadata)
 SELECT person, %(app)s, 'user-' || n, '{{}}' FROM seed;
 INSERT INTO memory_subject (id, app_id, kind, user_id, head, versions)
-SELECT subject, %(app)s, 'user', person, {events}, 3 FROM seed;
+SELECT subject, %(app)s, 'user', person, {EVENTS}, 3 FROM seed;
 INSERT INTO memory_event (id, app_id, user_id, author_id, origin, kind, content, data, metadata, occurred_at,
        recorded_at, tokens)
-SELECT gen_random_uuid(), %(app)s, person, person, 'user', 'message', 'We sail at ' || e, null, '{{}}', now(), now(), 5
-  FROM seed, generate_series(1, {events}) e;
+SELECT gen_random_uuid(), %(app)s, person, person, 'user', 'message', 'We sail at ' || e, null, '{{}}', now(),
+       now(), 5
+  FROM seed, generate_series(1, {EVENTS}) e;
 INSERT INTO memory_feedentry (event_id, subject_id, position)
 SELECT event.id, subject, row_number() OVER (PARTITION BY subject ORDER BY event.id)
   FROM memory_event event JOIN seed ON event.user_id = seed.person;
 INSERT INTO memory_line (id, subject_id, recipe, branch, cursor)
-SELECT line1, subject, %(first)s, '', {events} / 2 FROM seed UNION ALL
-SELECT line2, subject, %(second)s, '', {events} FROM seed UNION ALL
-SELECT line3, subject, %(third)s, %(branch)s, {events} FROM seed;
+SELECT line1, subject, %(first)s, '', {EVENTS} / 2 FROM seed UNION ALL
+SELECT line2, subject, %(second)s, '', {EVENTS} FROM seed UNION ALL
+SELECT line3, subject, %(third)s, %(branch)s, {EVENTS} FROM seed;
 INSERT INTO memory_representation (id, subject_id, line_id, number, parent_id, status, text, line_tokens, card, now,
        short_summary, long_summary, covers_from, covers_to, made_by, reason, gate)
 SELECT v.id, subject, v.line, v.number, v.parent, 'published',
-       (SELECT string_agg('- Statement ' || s || ' of user-' || n || ', who sails at noon and has done so for long.', E'\\n')
-          FROM generate_series(1, {statements} * 2) s),
-       array_fill(18, ARRAY[{statements} * 2]), '{{}}', 'Sails.', '', '', v.a, v.b, '{{}}', '', ''
-  FROM seed CROSS JOIN LATERAL (VALUES (v1, line1, 1, null::uuid, 0, {events} / 2),
-       (v2, line2, 2, v1, {events} / 2, {events}), (v3, line3, 3, null, 0, {events})) v (id, line, number, parent, a, b);
+       (SELECT string_agg('- Statement ' || s || ' of user-' || n || ', who sails at noon and has for long.', E'\\n')
+          FROM generate_series(1, {STATEMENTS} * 2) s),
+       array_fill(18, ARRAY[{STATEMENTS} * 2]), '{{}}', 'Sails.', '', '', v.a, v.b, '{{}}', '', ''
+  FROM seed CROSS JOIN LATERAL (VALUES (v1, line1, 1, null::uuid, 0, {EVENTS} / 2),
+       (v2, line2, 2, v1, {EVENTS} / 2, {EVENTS}), (v3, line3, 3, null, 0, {EVENTS}))
+       v (id, line, number, parent, a, b);
 CREATE TEMPORARY TABLE said AS
-SELECT subject, line1, line2, line3, n, s, gen_random_uuid() AS id FROM seed, generate_series(1, {statements} * 2) s;
+SELECT subject, line1, line2, line3, n, s, gen_random_uuid() AS id FROM seed, generate_series(1, {STATEMENTS} * 2) s;
 INSERT INTO memory_conclusion (id, subject_id, content, fingerprint, level, importance)
 SELECT id, subject, 'Statement ' || s || ' of user-' || n, md5(subject::text || s), 'explicit', 3 FROM said;
 INSERT INTO memory_span (line_id, conclusion_id, since, reason)
-SELECT line1, id, 1, '' FROM said WHERE s <= {statements} UNION ALL SELECT line2, id, 2, '' FROM said UNION ALL
+SELECT line1, id, 1, '' FROM said WHERE s <= {STATEMENTS} UNION ALL SELECT line2, id, 2, '' FROM said UNION ALL
 SELECT line3, id, 3, '' FROM said WHERE s %% 2 = 0;
 INSERT INTO memory_evidence (conclusion_id, event_id, representation_id)
 SELECT DISTINCT ON (said.id) said.id, entry.event_id, seed.v1 FROM said JOIN seed USING (subject)
@@ -69,9 +71,9 @@ INSERT INTO reasoning_work (line_id, app_id, kind, state, waiting_events, waitin
 SELECT line2, %(app)s, 'user', 'idle', 0, 0, '', 0, '', '', false, false, null FROM seed UNION ALL
 SELECT line3, %(app)s, 'user', 'idle', 0, 0, '', 0, '', '', true, true, %(run)s FROM seed;
 INSERT INTO reasoning_reprocessitem (run_id, subject_id, line_id, target, state, error)
-SELECT %(run)s, subject, line3, {events}, 'ready', '' FROM seed;
+SELECT %(run)s, subject, line3, {EVENTS}, 'ready', '' FROM seed;
 DROP TABLE seed; DROP TABLE said;
-""".format(events=EVENTS, statements=STATEMENTS)
+"""
 
 
 def main() -> None:
