@@ -2,9 +2,10 @@
 
 ``events_appended`` is sent inside the transaction of each append, with ``app_id`` (UUID), ``subject_ids`` (tuple of
 UUID: whose feeds the events joined) and ``count`` (new events). ``representation_published`` is sent inside the
-transaction of each publication, with ``representation``. ``lines_moved`` is sent inside the transaction in which other
-hands than a pass have changed what serves subjects, and how far that has read: with ``subject_ids`` (list of UUID, all
-locked) and ``again`` (whether they read events a second time).
+transaction of each publication, with ``representation``; act on it once that is committed, for a preview is rolled
+back. ``lines_moved`` is sent inside the transaction in which other hands than a pass have changed what serves subjects,
+and how far that has read: with ``subject_ids`` (list of UUID, all locked) and ``again`` (whether they read events a
+second time).
 """
 
 from django.dispatch import Signal
