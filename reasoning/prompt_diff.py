@@ -55,8 +55,8 @@ def compare(start: PromptVersion, end: PromptVersion) -> PromptDiff:
     if start.kind != end.kind:
         raise Invalid(f"One is a prompt of kind {start.kind} and the other of kind {end.kind}: nothing to compare.")
     before, after = start.instructions, end.instructions
-    names = [prompt_versions.name_of(version) for version in (start, end)]
-    unified = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    old, new = (prompt_versions.name_of(version) for version in (start, end))
+    unified = difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm="")
     lines = list(_pieces(before.splitlines(keepends=True), after.splitlines(keepends=True)))
     return PromptDiff(start, end, "\n".join(unified), lines, list(_by_word(lines)), _settings(start, end))
 
