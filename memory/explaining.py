@@ -17,14 +17,14 @@ from django.db.models.functions import Length
 
 from memory import diffs, history, ids
 from memory.errors import Invalid, NotFound
-from memory.models import Conclusion, Event, Evidence, Representation, Span, Subject
+from memory.models import Conclusion, Event, Evidence, Premise, Representation, Span, Subject
 from memory.places import Place
 
 MOST_SOURCES = 200
 """The most events under a statement that are told, the first that were found."""
 
 MOST_STATEMENTS = 200
-"""The most statements on one event that are told, the oldest."""
+"""The most statements on one event, or on another statement, that are told, the oldest."""
 
 LONGEST = 2_000
 """The most characters of a sentence that is looked for."""
@@ -62,7 +62,8 @@ class Stand:
 class Explanation:
     """A statement: the version that brought it, what it rests on, and where it stands.
 
-    ``stands`` says whether readers get it now. ``evidence`` are the first of ``resting_on`` events.
+    ``stands`` says whether readers get it now. ``evidence`` are the first of ``resting_on`` events. ``premises`` are
+    the statements that it rests on, ``premise_of`` those that rest on it.
     """
 
     conclusion: Conclusion
@@ -71,6 +72,8 @@ class Explanation:
     evidence: Sequence[Evidence]
     resting_on: int
     spans: Sequence[Stand]
+    premises: Sequence[Premise]
+    premise_of: Sequence[Premise]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def _standing_now(subject: Subject) -> list[Conclusion]:
 
 
 def explain(subject: Subject, conclusion: Conclusion) -> Explanation:
-    """Return why a conclusion of a subject stands or stood. Five statements."""
+    """Return why a conclusion of a subject stands or stood. Seven statements."""
     rests = Evidence.objects.filter(conclusion=conclusion)
     evidence = list(
         rests.select_related("event__author", "event__session", "representation")
@@ -164,7 +167,16 @@ def explain(subject: Subject, conclusion: Conclusion) -> Explanation:
         evidence=evidence,
         resting_on=rests.count(),
         spans=[Stand(span, span.line_id == subject.line_id) for span in spans],
+        premises=_premises("premise", conclusion=conclusion),
+        premise_of=_premises("conclusion", premise=conclusion),
     )
+
+
+def _premises(other: str, **of: Conclusion) -> list[Premise]:
+    """Return what a statement rests on, or what rests on it: ``other`` is the side that is told."""
+    found = Premise.objects.filter(**of).select_related(f"{other}__about", "representation")
+    texts = (f"representation__{name}" for name in _TEXTS)
+    return list(found.defer(*texts).order_by("representation__number", other)[:MOST_STATEMENTS])
 
 
 def find_event(place: Place, ref: str) -> Event:

@@ -8,6 +8,7 @@ line: what they pinned stands, what they retracted does not, whoever makes the v
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -20,16 +21,31 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from memory import feeds, rendering
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid
-from memory.models import Conclusion, Correction, Event, Evidence, FeedEntry, Line, Representation, Span, Subject
+from memory.models import (
+    Conclusion,
+    Correction,
+    Event,
+    Evidence,
+    FeedEntry,
+    Line,
+    Premise,
+    Representation,
+    Span,
+    Subject,
+)
 from memory.signals import representation_published
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewConclusion:
-    """A statement to add. ``evidence`` are ids of events of the subject's feed; ``importance`` is 1 to 5."""
+    """A statement to add. ``evidence`` are ids of events of the subject's feed; ``importance`` is 1 to 5.
+
+    ``premises`` are conclusions of the subject that it rests on: the events under them are its evidence as well.
+    """
 
     content: str
     evidence: Sequence[UUID]
+    premises: Sequence[UUID] = ()
     level: str = Conclusion.Level.EXPLICIT
     about_id: UUID | None = None
     held_from: date | None = None
@@ -181,13 +197,15 @@ def publish(line_id: UUID, draft: Draft) -> Representation:
 
     A statement that a human retracted is not added, and one that a human pinned is not retired; the rest of the draft
     is published. Raises :class:`Conflict` if the line has moved on since the draft was begun, and :class:`Invalid` if a
-    statement rests on an event that lies outside the subject's feed or above what the draft has read.
+    statement rests on an event that lies outside the subject's feed or above what the draft has read, or on a
+    conclusion of another subject.
     """
     subject, line = _lock(line_id)
     if (draft.parent_id, draft.covers_from) != (line.head_id, line.cursor):
         raise Conflict("The line has moved on since this version was begun.")
     if not line.cursor <= draft.covers_to <= subject.head:
         raise Invalid(f"A version cannot cover up to {draft.covers_to}: the feed goes up to {subject.head}.")
+    draft = _grounded(subject, draft)
     _check_evidence(subject, draft)
     return next_version(subject, line, _overruled(subject, draft))
 
@@ -204,6 +222,15 @@ def next_version(subject: Subject, line: Line, draft: Draft) -> Representation:
             Evidence(conclusion=conclusion, event_id=event_id, representation=representation)
             for conclusion, item in zip(conclusions, draft.added, strict=True)
             for event_id in item.evidence
+        ],
+        ignore_conflicts=True,
+    )
+    Premise.objects.bulk_create(
+        [
+            Premise(conclusion=conclusion, premise_id=premise_id, representation=representation)
+            for conclusion, item in zip(conclusions, draft.added, strict=True)
+            for premise_id in item.premises
+            if premise_id != conclusion.pk  # it was said again, for others that it takes the place of
         ],
         ignore_conflicts=True,
     )
@@ -233,6 +260,7 @@ def quarantine(line_id: UUID, draft: Draft, reason: str, gate: str = "") -> Repr
     publish it after all (``memory.quarantine``), and what cannot be published is found out then.
     """
     subject, line = _lock(line_id)
+    draft = _grounded(subject, draft)
     representation = _write(
         subject, line, subject.versions + 1, draft, Representation.Status.QUARANTINED, reason=reason, gate=gate
     )
@@ -257,6 +285,7 @@ def proposed(representation: Representation) -> tuple[list[NewConclusion], list[
         NewConclusion(
             content=item["content"],
             evidence=[UUID(event_id) for event_id in item["evidence"]],
+            premises=tuple(UUID(premise_id) for premise_id in item.get("premises", ())),
             level=item["level"],
             about_id=UUID(item["about"]) if item["about"] else None,
             held_from=date.fromisoformat(item["held_from"]) if item["held_from"] else None,
@@ -290,12 +319,33 @@ def _lock(line_id: UUID) -> tuple[Subject, Line]:
     return subject, Line.objects.select_for_update(no_key=True).get(pk=line_id)
 
 
+def _grounded(subject: Subject, draft: Draft) -> Draft:
+    """Return a draft whose statements rest on the events under their premises too, as far as it has read."""
+    named = {premise_id for item in draft.added for premise_id in item.premises}
+    if not named:
+        return draft
+    read = FeedEntry.objects.filter(subject=subject, position__lte=draft.covers_to).values("event_id")
+    rests = Evidence.objects.filter(conclusion__in=named, conclusion__subject=subject, event__in=read)
+    under: dict[UUID, list[UUID]] = defaultdict(list)
+    for conclusion_id, event_id in rests.order_by("event_id").values_list("conclusion_id", "event_id"):
+        under[conclusion_id].append(event_id)
+
+    def evidence(item: NewConclusion) -> list[UUID]:
+        return list(dict.fromkeys([*item.evidence, *(event for pk in item.premises for event in under[pk])]))
+
+    return replace(draft, added=[replace(item, evidence=evidence(item)) for item in draft.added])
+
+
 def _check_evidence(subject: Subject, draft: Draft) -> None:
     named = {event_id for item in draft.added for event_id in item.evidence}
     read = FeedEntry.objects.filter(subject=subject, event_id__in=named, position__lte=draft.covers_to)
     unknown = len(named) - read.count()
     if unknown:
         raise Invalid(f"{unknown} of the events named as evidence are not among those that this version has read.")
+    premises = {premise_id for item in draft.added for premise_id in item.premises}
+    unknown = len(premises) - Conclusion.objects.filter(subject=subject, pk__in=premises).count() if premises else 0
+    if unknown:
+        raise Invalid(f"{unknown} of the statements named as premises are not the subject's.")
 
 
 def _overruled(subject: Subject, draft: Draft) -> Draft:
@@ -433,6 +483,7 @@ def _proposal(draft: Draft) -> dict[str, Any]:
             {
                 "content": item.content,
                 "evidence": [str(event_id) for event_id in item.evidence],
+                "premises": [str(premise_id) for premise_id in item.premises],
                 "level": str(item.level),
                 "about": str(item.about_id) if item.about_id else None,
                 "held_from": item.held_from.isoformat() if item.held_from else None,

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from memory import feeds, publishing
 from memory.errors import Conflict, Invalid
-from memory.models import FeedEntry, Line, Representation, Ruling, Span, Subject, User
+from memory.models import Conclusion, FeedEntry, Line, Representation, Ruling, Span, Subject, User
 from memory.publishing import Draft, NewConclusion, Retired
 
 
@@ -117,6 +117,9 @@ def _check(subject: Subject, added: Sequence[NewConclusion], retired: Sequence[R
     about = {item.about_id for item in added if item.about_id}
     if User.objects.filter(app=subject.app_id, pk__in=about).count() < len(about):
         raise Invalid("It is about a user who is not there any more.")
+    premises = {premise_id for item in added for premise_id in item.premises}
+    if premises and Conclusion.objects.filter(pk__in=premises, retracted=True).exists():
+        raise Invalid("It rests on a statement that a human has retracted since; it can be discarded.")
     named = {event_id for item in added for event_id in item.evidence}
     places = dict(FeedEntry.objects.filter(subject=subject, event__in=named).values_list("event_id", "position"))
     if gone := len(named - places.keys()):

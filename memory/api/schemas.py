@@ -29,7 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Body = serializers.Serializer[Any]
 
 _ACTIONS = {
-    "list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain",
+    "list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain", "consolidate",
     "dry_run", "feedback", "start", "ramp", "pause", "resume", "stop", "promote",
     "measures", "assignment",
 }  # fmt: skip
@@ -191,8 +191,8 @@ def _id(text: str = _ID, **more: Any) -> serializers.CharField:
 
 MADE_BY = (
     "What made it, as far as the maker said. The loop says `prompt_version`, `prompt_number`, `provider`, `model`, "
-    "`parameters`, `code_version`, `pass`, `events`, `input_tokens`, `output_tokens`, `cached_tokens` and `cost`; a "
-    "rollback says `rolled_back_to`."
+    "`parameters`, `code_version`, `pass`, `task` (`read` or `consolidate`), `events`, `input_tokens`, "
+    "`output_tokens`, `cached_tokens` and `cost`; a rollback says `rolled_back_to`."
 )
 
 _DETAIL = {
@@ -762,6 +762,12 @@ class Introduced(Body):
     reason = serializers.CharField(allow_blank=True)
 
 
+class PremiseConclusion(PlainConclusion):
+    """A statement that another one rests on, or the other way round."""
+
+    version = serializers.IntegerField(help_text="The version that found so.")
+
+
 class Explanation(Body):
     """Why memory says a sentence."""
 
@@ -775,6 +781,8 @@ class Explanation(Body):
     sources = SourceEvent(many=True, help_text="The events under it: those that were found first, up to 200.")
     sources_count = serializers.IntegerField(help_text="How many there are in all.")
     spans = StandingSpan(many=True)
+    premises = PremiseConclusion(many=True, help_text="The statements that it rests on; their events are its own too.")
+    premise_of = PremiseConclusion(many=True, help_text="The statements that rest on it, up to 200.")
 
 
 class RestingConclusion(PlainConclusion):

@@ -400,7 +400,13 @@ def explanation(about: Subject, found: explaining.Explanation, how: explaining.F
         "sources": [_source(row) for row in found.evidence],
         "sources_count": found.resting_on,
         "spans": [_span(item) for item in found.spans],
+        "premises": [_premise(row.premise, row.representation) for row in found.premises],
+        "premise_of": [_premise(row.conclusion, row.representation) for row in found.premise_of],
     }
+
+
+def _premise(row: Conclusion, found_in: Representation) -> Shape:
+    return conclusion(row) | {"version": found_in.number}
 
 
 def resting(item: explaining.Resting) -> Shape:
