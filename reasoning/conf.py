@@ -102,6 +102,23 @@ class ReasoningSettings(Section):
     gate_language: bool = True
     """Whether an answer in a language of neither the events nor what stood is kept from readers."""
 
+    consolidate: bool = True
+    """Whether what is known is gone over by itself: what says the same is merged, patterns and contradictions are
+    named. Each time is a call of the model."""
+
+    consolidate_statements: int = 40
+    """So many statements added since the last time are worth going over what is known at once."""
+
+    consolidate_quiet_statements: int = 8
+    """So many are, once nothing has been read for ``consolidate_quiet_seconds``."""
+
+    consolidate_quiet_seconds: float = 21_600.0
+    consolidate_tokens: int = 4_000
+    """The most tokens of known statements that are gone over at once."""
+
+    gate_merge_percent: float = 80.0
+    """In place of ``gate_shrink_percent`` where what is known is gone over: what stood several times stands once."""
+
     drain_seconds: float = 75.0
     """How long one django-q2 task keeps draining before it hands over to the next."""
 
@@ -126,16 +143,18 @@ class ReasoningSettings(Section):
         if self.provider == "openai" and not self.openai_api_key:
             found.append(("OPENAI_API_KEY", "The provider 'openai' needs a key; any text if the server asks for none."))
         whole = ("worker_concurrency", "calls_per_connection", "pass_events", "pass_tokens", "known_tokens",
-                 "enough_tokens", "max_attempts", "same_failure_limit", "output_tokens")  # fmt: skip
+                 "enough_tokens", "max_attempts", "same_failure_limit", "output_tokens", "consolidate_statements",
+                 "consolidate_quiet_statements", "consolidate_tokens")  # fmt: skip
         for key in whole:
             if not _is_number(getattr(self, key), int) or getattr(self, key) < 1:
                 found.append((key.upper(), "Set it to a whole number of at least 1."))
         for key in ("model_timeout", "poll_interval", "lease_seconds", "drain_seconds", "max_wait_seconds",
-                    "worker_silence_seconds"):  # fmt: skip
+                    "worker_silence_seconds", "consolidate_quiet_seconds"):  # fmt: skip
             if not _is_number(getattr(self, key), int | float) or getattr(self, key) <= 0:
                 found.append((key.upper(), "Set it to a number of seconds above 0."))
-        if not _is_number(self.gate_shrink_percent, int | float) or not 0 <= self.gate_shrink_percent <= 100:
-            found.append(("GATE_SHRINK_PERCENT", "Set it to a number from 0 to 100."))
+        for key in ("gate_shrink_percent", "gate_merge_percent"):
+            if not _is_number(getattr(self, key), int | float) or not 0 <= getattr(self, key) <= 100:
+                found.append((key.upper(), "Set it to a number from 0 to 100."))
         if not _is_number(self.bulk_share, int | float) or not 0 < self.bulk_share <= 1:
             found.append(("BULK_SHARE", "Set it to a number above 0, up to 1."))
         if not _is_number(self.gate_growth_ratio, int | float) or self.gate_growth_ratio < 0:
@@ -144,7 +163,7 @@ class ReasoningSettings(Section):
             found.append(("GATE_GROWTH_TOKENS", "Set it to a whole number, 0 or more."))
         if not _is_number(self.gate_empty_tokens, int) or self.gate_empty_tokens < 0:
             found.append(("GATE_EMPTY_TOKENS", "Set it to a whole number, 0 or more."))
-        for key in ("gate_instructions", "gate_secrets", "gate_language"):
+        for key in ("gate_instructions", "gate_secrets", "gate_language", "consolidate"):
             if not isinstance(getattr(self, key), bool):
                 found.append((key.upper(), "Set it to True or False."))
         if not _is_number(self.fallback_after_seconds, int | float) or self.fallback_after_seconds < 0:

@@ -34,8 +34,10 @@ def withhold(request: Request, answer: Answer, settings: ReasoningSettings) -> t
     kept: dict[int, Statement] = {}
     held: list[Statement] = []
     words = {event.number: event.content for event in request.events if by_human(event)}
+    stood = {statement.number: statement.content for statement in request.known}
     for index, item in enumerate(answer.add):
         said = [words[number] for number in item.events if number in words]
+        said += [stood[number] for number in item.known if number in stood]
         if problem := wrong(item.content, said=said):
             found.append(_problem(f"Statement {index + 1}", problem))
             held.append(item)
@@ -80,7 +82,8 @@ def _card(
 def _wrong(text: str, settings: ReasoningSettings, *, label: bool, said: Sequence[str]) -> tuple[Gate, str] | None:
     """Return the gate that ``text`` does not pass, and what it holds.
 
-    An order in the very words of a human with authority (``said``) passes: operators may instruct their agents.
+    An order in the very words of a human with authority, or of a statement that has passed before (``said``), passes:
+    operators may instruct their agents.
     """
     if settings.gate_instructions and (order := orders(text, label=label)):
         what, fragment = order

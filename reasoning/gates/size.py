@@ -12,7 +12,7 @@ from reasoning.conf import ReasoningSettings
 from reasoning.gates.text import same
 from reasoning.gates.verdict import Gate, Problem
 from reasoning.prompts.acts import carried_out
-from reasoning.providers.base import Answer, Request, ShownEvent
+from reasoning.providers.base import Answer, Request, ShownEvent, Task
 
 ENOUGH_TOKENS = 100
 """Less than so much is a handful of statements: that most of them end at once is everyday, not a loss."""
@@ -27,22 +27,23 @@ def shrunk(request: Request, answer: Answer, settings: ReasoningSettings) -> Ite
     """Yield a problem where too little is left of what stood and was shown (``now`` is made anew each time).
 
     What replaces something counts as what is left of it, up to its size. An operator may have anything taken away, but
-    a correction has been carried out already: it takes no model for that.
+    a correction has been carried out already: it takes no model for that. Merging may take away more than reading: what
+    stood several times stands once.
     """
     if any(by_human(event) and carried_out(event) is None for event in request.events):
         return
+    most = settings.gate_merge_percent if request.task is Task.CONSOLIDATE else settings.gate_shrink_percent
     stood, lost = measure_loss(request, answer)
-    if too_much_lost(stood, lost, settings):
+    if too_much_lost(stood, lost, most):
         yield Problem(
             Gate.SHRUNK,
-            f"It would take away {lost:,} of the {stood:,} tokens that stood;"
-            f" at most {settings.gate_shrink_percent:g} per cent may go.",
+            f"It would take away {lost:,} of the {stood:,} tokens that stood; at most {most:g} per cent may go.",
         )
 
 
-def too_much_lost(stood: int, lost: int, settings: ReasoningSettings) -> bool:
-    """Say whether more of what stood is lost, in tokens, than may be."""
-    return stood >= ENOUGH_TOKENS and lost * 100 > settings.gate_shrink_percent * stood
+def too_much_lost(stood: int, lost: int, most: float) -> bool:
+    """Say whether more than ``most`` per cent of what stood are lost, in tokens."""
+    return stood >= ENOUGH_TOKENS and lost * 100 > most * stood
 
 
 def measure_loss(request: Request, answer: Answer) -> tuple[int, int]:
@@ -64,23 +65,33 @@ def measure_loss(request: Request, answer: Answer) -> tuple[int, int]:
 
 
 def grown(request: Request, answer: Answer, settings: ReasoningSettings) -> Iterator[Problem]:
-    """Yield a problem where much more is added than the new events can carry."""
+    """Yield a problem where much more is added than the new events, or the premises, can carry."""
     evidence, added = measure_growth(request, answer)
-    most = int(settings.gate_growth_tokens + settings.gate_growth_ratio * evidence)
+    if request.task is Task.CONSOLIDATE:  # what sums statements up is no longer than they are
+        carried, most = "the statements that it rests on", evidence + ENOUGH_TOKENS
+    else:
+        carried, most = "new events", int(settings.gate_growth_tokens + settings.gate_growth_ratio * evidence)
     if added > most:
         yield Problem(
-            Gate.GROWN, f"It would add {added:,} tokens; {evidence:,} tokens of new events allow for at most {most:,}."
+            Gate.GROWN, f"It would add {added:,} tokens; {evidence:,} tokens of {carried} allow for at most {most:,}."
         )
 
 
 def measure_growth(request: Request, answer: Answer) -> tuple[int, int]:
-    """Return how many tokens the new events have, and how many ``answer`` adds to what stood (without ``now``)."""
-    fresh = [_said(event) for event in request.events if event.origin != Event.Origin.RECALLED]
+    """Return how many tokens the evidence has, and how many ``answer`` adds to what stood (without ``now``).
+
+    The evidence is the new events or, where there are none, the known statements that something new rests on.
+    """
     standing = {same(statement.content) for statement in request.known}
-    new = {same(statement.content): statement.content for statement in answer.add}
-    added = sum(tokens.count_each([content for key, content in new.items() if key not in standing]))
+    new = {same(statement.content): statement for statement in answer.add if same(statement.content) not in standing}
+    if request.task is Task.CONSOLIDATE:
+        premises = {number for statement in new.values() for number in statement.known}
+        evidence = [statement.content for statement in request.known if statement.number in premises]
+    else:
+        evidence = [_said(event) for event in request.events if event.origin != Event.Origin.RECALLED]
+    added = sum(tokens.count_each([statement.content for statement in new.values()]))
     added += sum(max(0, after - before) for before, after in zip(_whole(request), _whole(answer), strict=True))
-    return sum(tokens.count_each(fresh)), added
+    return sum(tokens.count_each(evidence)), added
 
 
 def _whole(given: Request | Answer) -> list[int]:

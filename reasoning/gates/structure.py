@@ -9,7 +9,7 @@ from memory import tokens
 from memory.models import Event
 from reasoning.conf import ReasoningSettings
 from reasoning.gates.verdict import Gate, Problem
-from reasoning.providers.base import Answer, Request, Statement
+from reasoning.providers.base import Answer, Request, Retirement, Statement, Task
 
 
 def empty(request: Request, answer: Answer) -> Iterator[Problem]:
@@ -45,27 +45,42 @@ def schema(request: Request, answer: Answer) -> Iterator[Problem]:
 def sources(request: Request, answer: Answer) -> Iterator[Problem]:
     """Yield the statements that rest on nothing, or on what was not shown."""
     shown = {event.number for event in request.events}
+    known = {statement.number for statement in request.known}
     for index, statement in enumerate(answer.add):
-        if not statement.events:
+        if request.task is Task.CONSOLIDATE and not statement.known:
+            yield Problem(Gate.SOURCES, f"Statement {index + 1} rests on no known statement.")
+        if request.task is Task.READ and not statement.events:
             yield Problem(Gate.SOURCES, f"Statement {index + 1} rests on no event.")
         if foreign := sorted(set(statement.events) - shown):
             yield Problem(Gate.SOURCES, f"Statement {index + 1} rests on events that were not shown: {foreign}.")
+        if foreign := sorted(set(statement.known) - known):
+            yield Problem(Gate.SOURCES, f"Statement {index + 1} rests on statements that were not shown: {foreign}.")
 
 
 def admissible(request: Request, answer: Answer) -> Answer:
     """Return ``answer`` without what it has no say in.
 
     That is what rests on recalled memory alone (it was known before and proves nothing new), and the retirement of
-    statements that a human has pinned.
+    statements that a human has pinned. Where nothing new was read, it is also the retirement of a statement in whose
+    place nothing comes that rests on it: nothing has happened by which it could have ended.
     """
     recalled = {event.number for event in request.events if event.origin == Event.Origin.RECALLED}
     pinned = {statement.number for statement in request.known if statement.pinned}
     kept: dict[int, Statement] = {}
     for index, item in enumerate(answer.add):
-        if numbers := tuple(number for number in item.events if number not in recalled):
+        numbers = tuple(number for number in item.events if number not in recalled)
+        if numbers or request.task is Task.CONSOLIDATE:
             kept[index] = replace(item, events=numbers)
-    answer = replace(answer, retire=tuple(item for item in answer.retire if item.known not in pinned))
-    return with_statements(answer, kept)
+    retire = tuple(item for item in answer.retire if item.known not in pinned)
+    if request.task is Task.CONSOLIDATE:
+        retire = tuple(item for item in retire if _lives_on(item, answer))
+    return with_statements(replace(answer, retire=retire), kept)
+
+
+def _lives_on(item: Retirement, answer: Answer) -> bool:
+    """Say whether a retired statement is among the premises of what replaces it."""
+    by = item.replaced_by
+    return by is not None and 0 <= by < len(answer.add) and item.known in answer.add[by].known
 
 
 def with_statements(answer: Answer, kept: dict[int, Statement]) -> Answer:

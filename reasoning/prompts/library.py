@@ -1,7 +1,8 @@
 """The prompts that come with the project, and the rules for those that operators write.
 
-A prompt is plain text with placeholders in braces, such as ``{subject}``. It stands in the system message
-after a frame (``frame.md``), which belongs to the code: it explains the form of the input and of the answer.
+A prompt is plain text with placeholders in braces, such as ``{subject}``. It stands in the system message after a
+frame (``frame.md``, or ``consolidate.md`` where nothing new is read), which belongs to the code: it explains the form
+of the input and of the answer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import functools
 import string
 from importlib import resources
 
-from reasoning.providers.base import Kind
+from reasoning.providers.base import Kind, Task
 
 MAX_TEMPLATE = 20_000
 """The longest prompt, in characters, that :func:`check_template` accepts."""
@@ -31,9 +32,9 @@ def _text(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8").strip()
 
 
-def frame() -> str:
+def frame(task: Task = Task.READ) -> str:
     """What every prompt is preceded by: how the input is laid out and what the answer's parts mean."""
-    return _text("frame.md")
+    return _text("consolidate.md" if task is Task.CONSOLIDATE else "frame.md")
 
 
 def default_instructions(kind: Kind) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import calendar
 import json
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NoReturn
 
@@ -21,6 +23,7 @@ from reasoning.providers.base import (
     Request,
     Retirement,
     Statement,
+    Task,
 )
 
 MAX_RAW = 1_000_000
@@ -49,76 +52,101 @@ def _texts(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description}
 
 
-ANSWER_SCHEMA: dict[str, Any] = _object(
-    {
-        "add": {
-            "type": "array",
-            "description": "Statements to add; empty if there is nothing to add.",
-            "items": _object(
-                {
-                    "content": _texts("One self-contained fact in one sentence, in the third person."),
-                    "events": {
-                        "type": "array",
-                        "description": "Numbers of the new events that it rests on; at least one.",
-                        "items": {"type": "integer"},
-                    },
-                    "level": {"type": "string", "enum": [level.value for level in Level]},
-                    "about": {
-                        "type": ["string", "null"],
-                        "description": "The name of whoever the fact is about, or null.",
-                    },
-                    "held_from": {
-                        "type": ["string", "null"],
-                        "description": "First day on which it holds, YYYY-MM-DD, or null.",
-                    },
-                    "held_until": {
-                        "type": ["string", "null"],
-                        "description": "Last day on which it holds, YYYY-MM-DD, or null.",
-                    },
-                    "importance": {"type": "integer", "description": "1 (a detail) to 5 (defining)."},
-                }
-            ),
-        },
-        "retire": {
-            "type": "array",
-            "description": "Known statements that no longer stand; often empty.",
-            "items": _object(
-                {
-                    "known": {"type": "integer", "description": "The number after the K."},
-                    "reason": _texts("Why it no longer stands, in a few words."),
-                    "replaced_by": {
-                        "type": ["integer", "null"],
-                        "description": "Position in add, counted from 1, of what takes its place, or null.",
-                    },
-                }
-            ),
-        },
-        "card": {
-            "type": "array",
-            "description": "The whole new card, one short stable fact to an entry.",
-            "items": {"type": "string"},
-        },
-        "now": _texts("A few sentences on what matters at present."),
-        "short_summary": _texts("For a session: where it stands, in at most two sentences. Otherwise empty."),
-        "long_summary": _texts("For a session: the whole of it. Otherwise empty."),
+_EVENTS = {
+    "events": {
+        "type": "array",
+        "description": "Numbers of the new events that it rests on; at least one.",
+        "items": {"type": "integer"},
     }
-)
-"""JSON schema of an answer, within what strict structured outputs allow."""
+}
+_KNOWN = {
+    "known": {
+        "type": "array",
+        "description": "The numbers after the K of the known statements that it rests on; at least one.",
+        "items": {"type": "integer"},
+    }
+}
 
 
-def describe_schema() -> str:
-    """The schema in words, for servers that cannot be held to one."""
-    return (
-        "# The form of your answer\n\nAnswer with one JSON object and nothing else: no text "
-        "before or after it, no code fence. Every property must be there. The object fits this schema:\n\n"
-        + json.dumps(ANSWER_SCHEMA, separators=(",", ":"))
+def _answer_schema(rests_on: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an answer whose statements say what they rest on by this property."""
+    return _object(
+        {
+            "add": {
+                "type": "array",
+                "description": "Statements to add; empty if there is nothing to add.",
+                "items": _object(
+                    {
+                        "content": _texts("One self-contained fact in one sentence, in the third person."),
+                        **rests_on,
+                        "level": {"type": "string", "enum": [level.value for level in Level]},
+                        "about": {
+                            "type": ["string", "null"],
+                            "description": "The name of whoever the fact is about, or null.",
+                        },
+                        "held_from": {
+                            "type": ["string", "null"],
+                            "description": "First day on which it holds, YYYY-MM-DD, or null.",
+                        },
+                        "held_until": {
+                            "type": ["string", "null"],
+                            "description": "Last day on which it holds, YYYY-MM-DD, or null.",
+                        },
+                        "importance": {"type": "integer", "description": "1 (a detail) to 5 (defining)."},
+                    }
+                ),
+            },
+            "retire": {
+                "type": "array",
+                "description": "Known statements that no longer stand; often empty.",
+                "items": _object(
+                    {
+                        "known": {"type": "integer", "description": "The number after the K."},
+                        "reason": _texts("Why it no longer stands, in a few words."),
+                        "replaced_by": {
+                            "type": ["integer", "null"],
+                            "description": "Position in add, counted from 1, of what takes its place, or null.",
+                        },
+                    }
+                ),
+            },
+            "card": {
+                "type": "array",
+                "description": "The whole new card, one short stable fact to an entry.",
+                "items": {"type": "string"},
+            },
+            "now": _texts("A few sentences on what matters at present."),
+            "short_summary": _texts("For a session: where it stands, in at most two sentences. Otherwise empty."),
+            "long_summary": _texts("For a session: the whole of it. Otherwise empty."),
+        }
     )
 
 
-def fits_schema(raw: str) -> bool:
+ANSWER_SCHEMA = _answer_schema(_EVENTS)
+"""JSON schema of an answer, within what strict structured outputs allow."""
+
+CONSOLIDATION_SCHEMA = _answer_schema(_KNOWN)
+"""The same for a pass that goes over what is known: its statements rest on known ones, there are no events."""
+
+
+def schema_of(request: Request) -> dict[str, Any]:
+    """The schema that the answer to ``request`` must fit."""
+    return CONSOLIDATION_SCHEMA if request.task is Task.CONSOLIDATE else ANSWER_SCHEMA
+
+
+def describe_schema(schema: dict[str, Any] = ANSWER_SCHEMA) -> str:
+    """A schema in words, for servers that cannot be held to one."""
+    return (
+        "# The form of your answer\n\nAnswer with one JSON object and nothing else: no text "
+        "before or after it, no code fence. Every property must be there. The object fits this schema:\n\n"
+        + json.dumps(schema, separators=(",", ":"))
+    )
+
+
+def fits_schema(raw: str, schema: dict[str, Any] = ANSWER_SCHEMA) -> bool:
     """Whether ``raw`` is just a JSON object of the schema's form, as constrained decoding would make it."""
     try:
-        return _fits(_load(raw), ANSWER_SCHEMA)
+        return _fits(_load(raw), schema)
     except ValueError:
         return False
 
@@ -127,7 +155,8 @@ def parse_answer(raw: str, request: Request) -> Answer:
     """Read a model's text as the answer to ``request``.
 
     Tolerates text or a code fence around one JSON object, further properties, importance out of range, and
-    nullable properties left out. The first of several retirements of one statement stays.
+    nullable properties left out. The first of several retirements of one statement stays. Where nothing but known
+    statements was shown, what takes the place of some rests on them, whether the model says so or not.
 
     Raises ``ProviderError`` with ``Failure.NONSENSE`` and ``raw`` for everything else.
     """
@@ -208,7 +237,7 @@ def _objects(text: str, patience: int = 100) -> Iterator[dict[str, Any]]:
 
 
 def _fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether ``value`` fits the part of JSON schema that ``ANSWER_SCHEMA`` uses."""
+    """Whether ``value`` fits the part of JSON schema that is used here."""
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if value is None:
         return "null" in types
@@ -232,16 +261,18 @@ def _fits(value: Any, schema: dict[str, Any]) -> bool:
 
 
 def _answer(found: dict[str, Any], request: Request) -> Answer:
-    shown = {event.number for event in request.events}
     known = {statement.number for statement in request.known}
     items = _list(found, "add", "", MAX_ADD)
     retired = _list(found, "retire", "", None)
-    statements = [_statement(item, f"add[{place}]", shown, request) for place, item in enumerate(items)]
+    statements = [_statement(item, f"add[{place}]", request) for place, item in enumerate(items)]
     retirements = [_retirement(item, f"retire[{place}]", known, len(items)) for place, item in enumerate(retired)]
     first = {item.known: item for item in reversed(retirements)}
+    retirements = [item for item in retirements if first[item.known] is item]
+    if request.task is Task.CONSOLIDATE:
+        statements = _on_what_they_replace(statements, retirements)
     return Answer(
         add=tuple(statements),
-        retire=tuple(item for item in retirements if first[item.known] is item),
+        retire=tuple(retirements),
         card=_card(found),
         now=_text(found, "now", "", MAX_NOW),
         short_summary=_text(found, "short_summary", "", MAX_SUMMARY),
@@ -249,15 +280,31 @@ def _answer(found: dict[str, Any], request: Request) -> Answer:
     )
 
 
-def _statement(item: Any, where: str, shown: Collection[int], request: Request) -> Statement:
+def _on_what_they_replace(statements: list[Statement], retirements: list[Retirement]) -> list[Statement]:
+    replaced: dict[int | None, set[int]] = defaultdict(set)
+    for old in retirements:
+        replaced[old.replaced_by].add(old.known)
+    return [
+        replace(item, known=tuple(sorted({*item.known, *replaced[place]}))) for place, item in enumerate(statements)
+    ]
+
+
+def _statement(item: Any, where: str, request: Request) -> Statement:
     item = _dict(item, where)
     content = _sentence(_text(item, "content", where, MAX_CONTENT))
     if not content:
         _wrong(f"{where}.content", "is empty")
     first, last = _span(item, where)
+    events: tuple[int, ...] = ()
+    known: tuple[int, ...] = ()
+    if request.task is Task.CONSOLIDATE:
+        known = _numbers(item, "known", where, {statement.number for statement in request.known}, "known statements")
+    else:
+        events = _numbers(item, "events", where, {event.number for event in request.events}, "events shown")
     return Statement(
         content=content,
-        events=_events(item, where, shown),
+        events=events,
+        known=known,
         level=_level(item, where),
         about=_about(item, where, request),
         held_from=first,
@@ -266,16 +313,16 @@ def _statement(item: Any, where: str, shown: Collection[int], request: Request) 
     )
 
 
-def _events(item: dict[str, Any], where: str, shown: Collection[int]) -> tuple[int, ...]:
-    """Numbers of shown events, ascending, each once, at least one."""
-    numbers = _list(item, "events", where, None)
+def _numbers(item: dict[str, Any], name: str, where: str, shown: Collection[int], things: str) -> tuple[int, ...]:
+    """Numbers of what was shown, ascending, each once, at least one."""
+    numbers = _list(item, name, where, None)
     if not numbers:
-        _wrong(f"{where}.events", "is empty, so the statement rests on nothing")
+        _wrong(f"{where}.{name}", "is empty, so the statement rests on nothing")
     for place, number in enumerate(numbers):
         if not _is_integer(number):
-            _wrong(f"{where}.events[{place}]", f"is {_type(number)}, not an integer")
+            _wrong(f"{where}.{name}[{place}]", f"is {_type(number)}, not an integer")
         if number not in shown:
-            _wrong(f"{where}.events[{place}]", f"is not one of the {len(shown)} events shown")
+            _wrong(f"{where}.{name}[{place}]", f"is not one of the {len(shown)} {things}")
     return tuple(sorted(set(numbers)))
 
 

@@ -33,6 +33,13 @@ class Kind(enum.StrEnum):
     PROJECT = "project"
 
 
+class Task(enum.StrEnum):
+    """What a pass does; the values equal ``reasoning.models.Work.Task``."""
+
+    READ = "read"
+    CONSOLIDATE = "consolidate"
+
+
 @dataclass(frozen=True)
 class ShownEvent:
     """One new event as the reasoner sees it. ``number`` counts from 1 within the request."""
@@ -71,7 +78,7 @@ class Request:
 
     ``subject`` and ``observer`` are names of users (or of the session or project). ``participants`` are the
     names of everybody who takes part. ``timeout`` is in seconds. ``parameters`` are the prompt version's own
-    (``temperature``, ``max_output_tokens``, ...).
+    (``temperature``, ``max_output_tokens``, ...). A pass that consolidates has no events: it goes over ``known``.
     """
 
     kind: Kind
@@ -88,13 +95,15 @@ class Request:
     model: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     timeout: float = 60.0
+    task: Task = Task.READ
 
 
 @dataclass(frozen=True)
 class Statement:
     """A statement to add: one self-contained sentence in the third person.
 
-    ``events`` are numbers of shown events. ``importance`` is 1 (passing) to 5 (defining).
+    ``events`` are numbers of shown events, ``known`` of known statements that it rests on. ``importance`` is 1
+    (passing) to 5 (defining).
     """
 
     content: str
@@ -104,6 +113,7 @@ class Statement:
     held_from: date | None = None
     held_until: date | None = None
     importance: int = 3
+    known: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 
 from memory import tokens
 from reasoning.prompts.messages import build_messages
-from reasoning.prompts.schema import ANSWER_SCHEMA, describe_schema, fits_schema, parse_answer
+from reasoning.prompts.schema import describe_schema, fits_schema, parse_answer, schema_of
 from reasoning.providers.base import OUTPUT_LIMITS, Completion, Failure, ProviderError, Request, Usage
 
 NO_KEY = "none"
@@ -150,7 +150,7 @@ class OpenAIProvider:
         sent = [message["content"] for message in build_messages(request)]
         limits = [request.parameters.get(name) for name in OUTPUT_LIMITS]
         limit = next((value for value in limits if isinstance(value, int) and value > 0), self.output_tokens)
-        return Usage(sum(tokens.count_each([*sent, json.dumps(ANSWER_SCHEMA)])) + OVERHEAD_TOKENS, limit)
+        return Usage(sum(tokens.count_each([*sent, json.dumps(schema_of(request))])) + OVERHEAD_TOKENS, limit)
 
     async def answer(self, request: Request) -> Completion:
         """Ask the model. Raises ``ProviderError``, or ``ValueError`` for a request that cannot be put."""
@@ -196,13 +196,13 @@ class OpenAIProvider:
             try:
                 answer = parse_answer(reply.text, request)
             except ProviderError as error:
-                lesser = unheeded(manner, self._modes, reply.text)
+                lesser = unheeded(manner, self._modes, reply.text, request)
                 if lesser is None:
                     error.usage = spent
                     raise
                 manner = lesser
                 continue
-            self._remember(request.model, manner, reply.text)
+            self._remember(request, manner, reply.text)
             return Completion(
                 answer=answer,
                 raw=reply.text,
@@ -217,12 +217,12 @@ class OpenAIProvider:
         known = _manners.get((self.base_url, model), Manner(self._modes[0]))
         return known if known.mode in self._modes else replace(known, mode=self._modes[0], proven=False)
 
-    def _remember(self, model: str, manner: Manner, text: str) -> None:
+    def _remember(self, request: Request, manner: Manner, text: str) -> None:
         """Keep a manner that worked, unless a better one has been proven meanwhile."""
-        known = _manners.get((self.base_url, model))
-        proven = manner.mode == "json_schema" and (manner.proven or fits_schema(text))
+        known = _manners.get((self.base_url, request.model))
+        proven = manner.mode == "json_schema" and (manner.proven or fits_schema(text, schema_of(request)))
         if known is None or proven or not known.proven:
-            _manners[self.base_url, model] = replace(manner, proven=proven)
+            _manners[self.base_url, request.model] = replace(manner, proven=proven)
 
     async def _post(self, body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], str]:
         """One HTTP request: status, headers and body. Raises ``ProviderError`` where there is no reply."""
@@ -300,13 +300,13 @@ def payload(request: Request, messages: list[dict[str, str]], manner: Manner) ->
     if "max_output_tokens" in parameters:
         parameters[manner.limit_parameter] = parameters.pop("max_output_tokens")
     if manner.mode != "json_schema":
-        system = f"{messages[0]['content']}\n\n{describe_schema()}"
+        system = f"{messages[0]['content']}\n\n{describe_schema(schema_of(request))}"
         messages = [{"role": "system", "content": system}, *messages[1:]]
     body = {**parameters, "model": request.model, "messages": messages}
     if manner.mode == "json_schema":
         body["response_format"] = {
             "type": "json_schema",
-            "json_schema": {"name": "memory", "strict": True, "schema": ANSWER_SCHEMA},
+            "json_schema": {"name": "memory", "strict": True, "schema": schema_of(request)},
         }
     elif manner.mode == "json_object":
         body["response_format"] = {"type": "json_object"}
@@ -334,9 +334,9 @@ def accommodate(
     return None
 
 
-def unheeded(manner: Manner, modes: tuple[Mode, ...], text: str) -> Manner | None:
+def unheeded(manner: Manner, modes: tuple[Mode, ...], text: str, request: Request) -> Manner | None:
     """The next manner to try where a server, not known to heed the schema, sent what does not fit it."""
-    if manner.mode != "json_schema" or manner.proven or fits_schema(text):
+    if manner.mode != "json_schema" or manner.proven or fits_schema(text, schema_of(request)):
         return None
     return lesser_mode(manner, modes)
 

@@ -120,7 +120,7 @@ def _poorer(served: Representation, made: Representation, settings: ReasoningSet
     stood, stands = sum(served.line_tokens), sum(made.line_tokens)
     if served.text and not made.text:
         yield "It says nothing; what is served says something."
-    elif size.too_much_lost(stood, stood - stands, settings):
+    elif size.too_much_lost(stood, stood - stands, settings.gate_shrink_percent):
         yield (
             f"It has {stands:,} tokens where what is served has {stood:,}; at most"
             f" {settings.gate_shrink_percent:g} per cent may go."

@@ -50,14 +50,15 @@ class SeenPrompt:
 
 
 def read_prompt(messages: list[dict[str, Any]]) -> SeenPrompt:
-    """Read the blocks of the last message. Raises ``ValueError`` where they are not there."""
+    """Read the blocks of the last message. Raises ``ValueError`` where there is no block, or no known memory."""
     text = str(messages[-1]["content"])
     subject = _SUBJECT.search(text)
     if subject is None:
         raise ValueError("the prompt names no subject")
     prompt = SeenPrompt(kind=subject[1], subject=json.loads(subject[2]))
     _read_known(_block(text, "known-memory"), prompt)
-    _read_events(_block(text, "event-log"), prompt)
+    if "The new events" in text:
+        _read_events(_block(text, "event-log"), prompt)
     return prompt
 
 
@@ -108,8 +109,13 @@ def _read_events(lines: list[str], prompt: SeenPrompt) -> None:
 
 
 def derive_answer(messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """An answer of the right form: one statement for each text said, with the events that say it."""
+    """An answer of the right form: one statement for each text said, with the events that say it.
+
+    Where there are no events, it is what was shown: there is nothing to consolidate.
+    """
     prompt = read_prompt(messages)
+    if not prompt.events:
+        return _as_shown(prompt)
     add: dict[str, dict[str, Any]] = {}
     for event in prompt.events:
         if event.origin == "recalled":
@@ -128,16 +134,21 @@ def derive_answer(messages: list[dict[str, Any]]) -> dict[str, Any]:
             },
         )
         statement["events"].append(event.number)
-    last = _statement(prompt.events[-1]) if prompt.events else ""
+    last = _statement(prompt.events[-1])
     session = prompt.kind == "session"
     return {
         "add": list(add.values()),
         "retire": [],
         "card": _card(prompt),
-        "now": f"Last of all, {last}" if last else " ".join(prompt.sections.get("now", [])),
+        "now": f"Last of all, {last}",
         "short_summary": f"{prompt.subject}: {last}"[:MAX_SUMMARY] if session else "",
         "long_summary": _long_summary(prompt) if session else "",
     }
+
+
+def _as_shown(prompt: SeenPrompt) -> dict[str, Any]:
+    texts = {name: "\n".join(prompt.sections.get(name, [])) for name in ("now", "short_summary", "long_summary")}
+    return {"add": [], "retire": [], "card": prompt.sections.get("card", []), **texts}
 
 
 def _statement(event: SeenEvent) -> str:

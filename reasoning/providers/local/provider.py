@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import json
 
-from reasoning.providers.base import Completion, Request, Usage
+from reasoning.providers.base import Completion, Request, Task, Usage
+from reasoning.providers.local.consolidation import consolidate
 from reasoning.providers.local.reasoner import reason
 
 MODEL = "local-1"
@@ -27,6 +28,7 @@ class LocalProvider:
     async def answer(self, request: Request) -> Completion:
         """Answer ``request``."""
         size = sum(len(event.content) for event in request.events) + 40 * len(request.known)
-        answer = reason(request) if size <= SMALL else await asyncio.to_thread(reason, request)
+        think = consolidate if request.task is Task.CONSOLIDATE else reason
+        answer = think(request) if size <= SMALL else await asyncio.to_thread(think, request)
         raw = json.dumps(dataclasses.asdict(answer), ensure_ascii=False, default=str)
         return Completion(answer=answer, raw=raw, provider=self.name, model=MODEL, usage=Usage())
