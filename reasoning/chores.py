@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 from django.db import DatabaseError, connection
 
+from reasoning import consolidation
 from reasoning.experiments import watch
 from reasoning.reprocessing import advance
 
@@ -35,7 +36,11 @@ class Chore:
 
 def everything() -> list[Chore]:
     """Return all chores."""
-    return [Chore(advance.advance, every=1.0), Chore(watch.pause_arms_that_breach, every=30.0)]
+    return [
+        Chore(advance.advance, every=1.0),
+        Chore(watch.pause_arms_that_breach, every=30.0),
+        Chore(consolidation.schedule, every=30.0),
+    ]
 
 
 class Chores:

@@ -216,8 +216,8 @@ class Drainer:
         else:
             note.info(
                 "pass_ended",
-                status=representation.status,
-                version=representation.number,
+                status=representation.status if representation else "unchanged",
+                version=representation.number if representation else None,
                 events=len(prepared.events),
                 seconds=round(time.monotonic() - started, 3),
             )

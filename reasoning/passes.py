@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from memory import clock, feeds, ids, publishing, tokens
 from memory.models import Event, Line, Participant, Representation, Span, Subject, User
 from reasoning import gates, metrics, prompt_versions, queue, spending
 from reasoning.conf import ReasoningSettings
-from reasoning.models import Pass, PromptVersion
+from reasoning.models import Pass, PromptVersion, Work
 from reasoning.providers.base import (
     OUTPUT_LIMITS,
     Answer,
@@ -31,6 +32,7 @@ from reasoning.providers.base import (
     Request,
     ShownEvent,
     Step,
+    Task,
     Usage,
 )
 from reasoning.queue import Claim
@@ -53,6 +55,9 @@ class Prepared:
     own: UUID | None
     """The user that statements are about where they name nobody."""
 
+    left: int = 0
+    """How many statements a consolidation had no room for that none has gone over yet."""
+
     account: spending.Account | None = None
     """To whom the call is charged; nobody where the provider is free."""
 
@@ -72,20 +77,29 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     settings = ReasoningSettings.load()
     subject, work = queue.held(claim)
     line = Line.objects.select_related("head").get(pk=claim.line_id)
+    consolidating = work.task == Work.Task.CONSOLIDATE and not work.waiting_events
     if queue.kills_workers(work):
         error = f"The last {settings.max_attempts} passes ended with the death of their worker."
         Pass.objects.filter(pk=claim.token).update(
             outcome=Pass.Outcome.FAILED, failure=Failure.LOST_LEASE, error=error, ended_at=clock.now()
         )
-        queue.park(work, Failure.LOST_LEASE, error)
+        end = queue.give_up_consolidation if consolidating else queue.park
+        end(work, Failure.LOST_LEASE, error)
         return None
     most = min(settings.pass_events, work.most_events or settings.pass_events)
     batch = within_budget(feeds.read(subject.pk, line.cursor, most), settings.pass_tokens)
-    if not batch:
+    spans, left = _to_consolidate(line, work.unconsolidated, settings) if consolidating and not batch else ([], 0)
+    if not batch and len(spans) < 2:
         Pass.objects.filter(pk=claim.token).delete()
-        queue.finish(work, line)
+        if consolidating:
+            queue.finish_consolidation(work, line, 0)
+        else:
+            queue.finish(work, line)
         return None
-    prepared = _prepared(claim, subject, line, batch, step, settings)
+    if batch:
+        prepared = _prepared(claim, subject, line, batch, step, settings)
+    else:
+        prepared = _consolidating(claim, subject, line, spans, left, step, settings)
     row = Pass.objects.get(pk=claim.token)
     try:
         prepared = _afford(prepared, row, step, settings, work.run_id)
@@ -96,6 +110,7 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     except run_budget.Stopped:
         queue.put_off(claim, 0.0)
         return None
+    row.task = prepared.request.task.value
     row.prompt_version, row.covers_from, row.covers_to = prepared.prompt_version, line.cursor, prepared.covers_to
     row.provider, row.model = step.name, prepared.request.model
     row.charged_tokens, row.charged_cost = prepared.charge.tokens, prepared.charge.cost
@@ -130,6 +145,33 @@ def _prepared(
     )
 
 
+def _consolidating(
+    claim: Claim,
+    subject: Subject,
+    line: Line,
+    spans: Sequence[Span],
+    left: int,
+    step: Step,
+    settings: ReasoningSettings,
+) -> Prepared:
+    """Return what asks to go over these statements: it covers no events."""
+    version = prompt_versions.of_recipe(line.recipe)
+    request, people = ask(subject, version, step, (), spans, parts_of(line.head), settings, Task.CONSOLIDATE)
+    return Prepared(
+        claim=claim,
+        request=request,
+        parent_id=line.head_id,
+        covers_from=line.cursor,
+        covers_to=line.cursor,
+        events={},
+        known={number: span.conclusion_id for number, span in enumerate(spans, start=1)},
+        people=people,
+        prompt_version=version,
+        own=subject.user_id,
+        left=left,
+    )
+
+
 def parts_of(head: Representation | None) -> Mapping[str, Any]:
     """Return what a version (None: none yet) says besides its statements, as ``ask`` takes it."""
     return {name: getattr(head, name) for name in publishing.PARTS} if head else {}
@@ -143,15 +185,18 @@ def ask(
     spans: Sequence[Span],
     parts: Mapping[str, Any],
     settings: ReasoningSettings,
+    task: Task = Task.READ,
 ) -> tuple[Request, dict[str, UUID]]:
     """Return what ``step`` is asked for a prompt version, and by name whom the answer may speak of.
 
     Its numbers are the places of ``events`` and ``spans``, from 1. ``parts`` are those of the version before.
     """
     people = _people(subject, events)
+    if task is Task.CONSOLIDATE:  # whom they are about may have been in sessions of long ago
+        people |= {span.conclusion.about.name: span.conclusion.about.pk for span in spans if span.conclusion.about}
     subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=subject.pk)
     request = _request(subject, parts, version, events, spans, sorted(people), settings)
-    return replace(request, model=step.model or request.model), people
+    return replace(request, model=step.model or request.model, task=task), people
 
 
 def _afford(prepared: Prepared, row: Pass, step: Step, settings: ReasoningSettings, run_id: UUID | None) -> Prepared:
@@ -194,11 +239,12 @@ def _limited(request: Request, settings: ReasoningSettings) -> Request:
     return replace(request, parameters=request.parameters | {"max_output_tokens": settings.output_tokens})
 
 
-def complete(prepared: Prepared, completion: Completion) -> Representation:
+def complete(prepared: Prepared, completion: Completion) -> Representation | None:
     """Judge an answer and publish it, or quarantine it and count the attempt as failed; one transaction.
 
     Where only parts may not be read, the rest is published and those are quarantined beside it: nobody can stop a line
-    by what they write into it. Raises :class:`~reasoning.queue.LostLease`; nothing is kept then.
+    by what they write into it. A consolidation that changes no statement makes no version: None. Raises
+    :class:`~reasoning.queue.LostLease`; nothing is kept then.
     """
     verdict = gates.judge(prepared.request, completion.answer, ReasoningSettings.load(), completion.provider)
     problems = (*verdict.refused, *verdict.withheld)
@@ -211,20 +257,34 @@ def complete(prepared: Prepared, completion: Completion) -> Representation:
             draft = _draft(prepared, replace(completion, answer=_presentable(prepared, answer)), cost)
             return publishing.quarantine(prepared.claim.line_id, draft, reason, gate)
 
+        representation: Representation | None
         if verdict.refused:
             representation = keep(completion.answer, verdict.refused[0].gate)
             _end(prepared, Pass.Outcome.QUARANTINED, completion, cost, representation, reason)
             queue.fail(work, Failure.GATED, reason)
         else:
-            draft = _draft(prepared, replace(completion, answer=verdict.answer), cost)
-            representation = publishing.publish(prepared.claim.line_id, draft)
+            representation = _publish(prepared, replace(completion, answer=verdict.answer), cost)
             if verdict.withheld:
                 keep(replace(completion.answer, add=verdict.held_back.add, retire=()), verdict.withheld[0].gate)
-            _end(prepared, Pass.Outcome.PUBLISHED, completion, cost, representation, reason)
-            queue.finish(work, Line.objects.get(pk=prepared.claim.line_id))
+            outcome = Pass.Outcome.PUBLISHED if representation else Pass.Outcome.UNCHANGED
+            _end(prepared, outcome, completion, cost, representation, reason)
+            line = Line.objects.get(pk=prepared.claim.line_id)
+            if prepared.request.task is Task.CONSOLIDATE:
+                queue.finish_consolidation(work, line, prepared.left)
+            else:
+                added = Span.objects.filter(line=line, since=representation.number).count() if representation else 0
+                queue.finish(work, line, added)
         _settle(prepared, completion.usage, cost)
         transaction.on_commit(lambda: metrics.count_stopped(problems), robust=True)
     return representation
+
+
+def _publish(prepared: Prepared, completion: Completion, cost: Decimal | None) -> Representation | None:
+    """Publish what may be read of an answer; a consolidation only where it adds or retires a statement."""
+    answer = completion.answer
+    if prepared.request.task is Task.CONSOLIDATE and not (answer.add or answer.retire):
+        return None
+    return publishing.publish(prepared.claim.line_id, _draft(prepared, completion, cost))
 
 
 def _presentable(prepared: Prepared, answer: Answer) -> Answer:
@@ -232,7 +292,11 @@ def _presentable(prepared: Prepared, answer: Answer) -> Answer:
     return replace(
         answer,
         add=tuple(
-            replace(item, events=tuple(number for number in item.events if number in prepared.events))
+            replace(
+                item,
+                events=tuple(number for number in item.events if number in prepared.events),
+                known=tuple(number for number in item.known if number in prepared.known),
+            )
             for item in answer.add
         ),
         retire=tuple(item for item in answer.retire if item.known in prepared.known),
@@ -309,6 +373,33 @@ def _known(line: Line, budget: int) -> list[Span]:
         .order_by("-conclusion__pinned", "-conclusion__importance", "-latest")[:budget]
     )
     return fitting(list(spans), budget)
+
+
+def _to_consolidate(line: Line, new: int, settings: ReasoningSettings) -> tuple[list[Span], int]:
+    """Return the statements that a consolidation goes over, and how many of the ``new`` newest had no room.
+
+    Half of the room is for those that none has gone over yet, the oldest first, so that the next one goes on after
+    them; the rest for what matters most, for them to be compared with.
+    """
+    budget = settings.consolidate_tokens
+    standing = Span.objects.filter(line=line, until=None).select_related("conclusion__about")
+    new = min(new, standing.count())
+    oldest = standing.order_by("-since", "-conclusion_id")[max(new - budget, 0) : new]
+    fresh, used = _first(list(oldest)[::-1], budget // 2)
+    matter = standing.order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion_id")
+    others = fitting(list(matter.exclude(pk__in=[span.pk for span in fresh])[:budget]), budget - used)
+    return sorted([*fresh, *others], key=lambda span: span.conclusion_id), new - len(fresh)
+
+
+def _first(spans: Sequence[Span], budget: int) -> tuple[list[Span], int]:
+    """Return the first statements that have ``budget`` tokens together (always one), and how many they have."""
+    sizes = tokens.count_each([span.conclusion.content for span in spans]) if spans else []
+    taken, used = 0, 0
+    for size in sizes:
+        if taken and used + size > budget:
+            break
+        taken, used = taken + 1, used + size
+    return list(spans[:taken]), used
 
 
 def fitting(standing: Sequence[Span], budget: int) -> list[Span]:
@@ -395,7 +486,7 @@ def _draft(prepared: Prepared, completion: Completion, cost: Decimal | None) -> 
         parent_id=prepared.parent_id,
         covers_from=prepared.covers_from,
         covers_to=prepared.covers_to,
-        added=added(answer, prepared.events, prepared.people, prepared.own),
+        added=added(answer, prepared.events, prepared.people, prepared.own, prepared.known),
         retired=retired(answer, prepared.known),
         card=answer.card,
         now=answer.now,
@@ -406,13 +497,21 @@ def _draft(prepared: Prepared, completion: Completion, cost: Decimal | None) -> 
 
 
 def added(
-    answer: Answer, events: Mapping[int, UUID], people: Mapping[str, UUID], own: UUID | None
+    answer: Answer,
+    events: Mapping[int, UUID],
+    people: Mapping[str, UUID],
+    own: UUID | None,
+    known: Mapping[int, UUID] = MappingProxyType({}),
 ) -> list[publishing.NewConclusion]:
-    """Return what an answer adds; ``events`` are what its numbers stand for, ``own`` is whom it is about by itself."""
+    """Return what an answer adds; ``own`` is whom it is about by itself.
+
+    ``events`` and ``known`` are what its numbers stand for.
+    """
     return [
         publishing.NewConclusion(
             content=item.content,
             evidence=[events[number] for number in dict.fromkeys(item.events)],
+            premises=tuple(known[number] for number in dict.fromkeys(item.known)),
             level=item.level,
             about_id=people.get(item.about) if item.about else own,
             held_from=item.held_from,
@@ -443,6 +542,7 @@ def _made_by(prepared: Prepared, completion: Completion, cost: Decimal | None) -
         "model": completion.model,
         "parameters": version.parameters,
         "code_version": __version__,
+        "task": prepared.request.task.value,
         "events": len(prepared.events),
         "input_tokens": completion.usage.input_tokens,
         "output_tokens": completion.usage.output_tokens,
@@ -456,7 +556,7 @@ def _end(
     outcome: Pass.Outcome,
     completion: Completion,
     cost: Decimal | None,
-    representation: Representation,
+    representation: Representation | None,
     problems: str,
 ) -> None:
     failure = Failure.GATED if outcome == Pass.Outcome.QUARANTINED else ""

@@ -148,7 +148,7 @@ def take_in() -> int:
 
 _MARKED = [
     "state", "waiting_events", "waiting_tokens", "oldest", "newest", "due_at", "lease_token", "leased_by", "attempts",
-    "follows", "bulk",
+    "follows", "bulk", "step", "last_failure", "last_error", "task", "unconsolidated",
 ]  # fmt: skip
 
 
@@ -200,7 +200,7 @@ def _leave(rows: Sequence[Work], why: str) -> None:
         outcome=Pass.Outcome.ABANDONED, ended_at=clock.now(), error=why
     )
     for work in rows:
-        work.state, work.due_at, work.attempts = Work.State.IDLE, None, 0
+        work.state, work.task, work.due_at, work.attempts = Work.State.IDLE, Work.Task.READ, None, 0
         work.lease_token, work.leased_by = None, ""
         work.waiting_events, work.waiting_tokens, work.oldest, work.newest = 0, 0, None, None
 
@@ -224,6 +224,9 @@ def _mark(
     work: Work, line: Line, arrival: feeds.Arrival, head: int, settings: ReasoningSettings, now: datetime
 ) -> None:
     """Count what has arrived, up to position ``head`` of the feed."""
+    if _waits_to_consolidate(work):
+        _let_reading_go_first(work)
+        work.state = Work.State.IDLE
     if work.state == Work.State.IDLE:
         if line.cursor == head - arrival.events:
             waiting = feeds.Waiting(arrival.events, arrival.tokens, arrival.oldest, arrival.newest)
@@ -239,13 +242,31 @@ def _mark(
         work.due_at = _due(work, settings, now)
 
 
+def _waits_to_consolidate(work: Work) -> bool:
+    """Say whether a row waits, or is held, for a consolidation alone."""
+    idle_or_leased = work.state in (Work.State.IDLE, Work.State.LEASED)
+    return work.task == Work.Task.CONSOLIDATE and not work.waiting_events and not idle_or_leased
+
+
+def _let_reading_go_first(work: Work) -> None:
+    """Put events before a consolidation. One that has failed by its own fault is not tried again after them."""
+    if work.attempts and work.last_failure not in OUTAGES:
+        work.task, work.unconsolidated = Work.Task.READ, 0
+    work.attempts, work.step = 0, 0
+    work.bulk = work.follows or work.run_id is not None
+
+
 def _wait_for(work: Work, waiting: feeds.Waiting, settings: ReasoningSettings, now: datetime) -> None:
-    """Set a row that nobody holds to what its line still has to read."""
+    """Set a row that nobody holds to what its line has to do: read what waits, and after that consolidate."""
     work.lease_token, work.leased_by = None, ""
     work.waiting_events, work.waiting_tokens = waiting.events, waiting.tokens
     work.oldest, work.newest = waiting.oldest, waiting.newest
-    work.state = Work.State.WAITING if waiting.events else Work.State.IDLE
-    work.due_at = _due(work, settings, now) if waiting.events else None
+    if waiting.events:
+        work.state, work.due_at = Work.State.WAITING, _due(work, settings, now)
+    elif work.task == Work.Task.CONSOLIDATE:
+        work.state, work.due_at, work.bulk = Work.State.WAITING, now, True
+    else:
+        work.state, work.due_at = Work.State.IDLE, None
 
 
 def _due(work: Work, settings: ReasoningSettings, now: datetime) -> datetime:
@@ -359,18 +380,34 @@ def held(claim: Claim) -> tuple[Subject, Work]:
     return subject, work
 
 
-def finish(work: Work, line: Line) -> None:
-    """End a lease whose pass was published: what has come meanwhile waits for the next."""
-    work.attempts, work.step, work.last_failure, work.last_error = 0, 0, "", ""
+def finish(work: Work, line: Line, added: int = 0) -> None:
+    """End a lease whose pass was published, with so many statements: what has come meanwhile waits for the next."""
     if work.most_events is not None:
         grown = work.most_events * 2
         work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
-    work.last_pass_at = now = clock.now()
+    work.last_pass_at = clock.now()
+    work.unconsolidated += added
+    _go_on(work, line)
+
+
+def finish_consolidation(work: Work, line: Line, left: int) -> None:
+    """End a lease whose pass went over what is known, but for ``left`` statements; it delays no reading."""
+    work.task, work.unconsolidated = Work.Task.READ, left
+    work.bulk = work.follows or work.run_id is not None
+    _go_on(work, line)
+
+
+def _go_on(work: Work, line: Line) -> None:
+    """Set a row whose pass has succeeded to what its line has to do next."""
+    work.attempts, work.step, work.last_failure, work.last_error = 0, 0, "", ""
     follows = work.follows or Subject.objects.filter(pk=line.subject_id, line=line).exists()
-    waiting = feeds.waiting_after(line.subject_id, line.cursor) if follows else feeds.Waiting(0, 0, None, None)
-    _wait_for(work, waiting, ReasoningSettings.load(), now)
+    if follows:
+        waiting = feeds.waiting_after(line.subject_id, line.cursor)
+    else:
+        waiting, work.task = feeds.Waiting(0, 0, None, None), Work.Task.READ
     if not waiting.events and work.run_id is None and not work.follows:
         work.bulk = False
+    _wait_for(work, waiting, ReasoningSettings.load(), clock.now())
     work.save()
 
 
@@ -382,8 +419,14 @@ def fail(work: Work, failure: Failure, error: str, retry_after: float | None = N
     """
     settings = ReasoningSettings.load()
     tried = _tried(work)
+    consolidating = bool(tried) and tried[0].task == Work.Task.CONSOLIDATE
+    if consolidating and work.waiting_events:
+        work.last_failure, work.last_error = failure, error
+        _let_reading_go_first(work)
+        _resume(work)
+        return
     its_own_fault = failure not in OUTAGES or _only_this_input(work, tried, settings.same_failure_limit)
-    if its_own_fault:
+    if its_own_fault and not consolidating:
         work.most_events = max(_size(tried[0]) // 2 if tried else 0, 1)
     work.lease_token, work.leased_by = None, ""
     work.last_failure, work.last_error = failure, error
@@ -393,9 +436,31 @@ def fail(work: Work, failure: Failure, error: str, retry_after: float | None = N
     if its_own_fault and _hopeless(tried, settings):
         if failure in OF_THE_MODEL and work.step < len(settings.fallbacks):
             work.step, work.attempts = work.step + 1, 0
+        elif consolidating:
+            give_up_consolidation(work, failure, error)
+            return
         else:
             work.state = Work.State.PARKED
     work.due_at = None if work.state == Work.State.PARKED else clock.now() + timedelta(seconds=wait)
+    work.save()
+
+
+def give_up_consolidation(work: Work, failure: Failure, error: str) -> None:
+    """End a lease whose consolidation will not succeed. No operator need act: what is known stands as it did.
+
+    The next is due when as many statements have been added again.
+    """
+    work.task, work.unconsolidated = Work.Task.READ, 0
+    work.attempts, work.step = 0, 0
+    work.last_failure, work.last_error = failure, error
+    work.bulk = work.follows or work.run_id is not None
+    _resume(work)
+
+
+def _resume(work: Work) -> None:
+    """Let a row that nobody holds any more go on with what its line has to do."""
+    line = Line.objects.get(pk=work.line_id)
+    _wait_for(work, feeds.waiting_after(line.subject_id, line.cursor), ReasoningSettings.load(), clock.now())
     work.save()
 
 
@@ -565,7 +630,7 @@ _SERVE = (
     ON CONFLICT (line_id) DO UPDATE
    SET state = excluded.state, waiting_events = excluded.waiting_events, waiting_tokens = excluded.waiting_tokens,
        oldest = excluded.oldest, newest = excluded.newest, due_at = excluded.due_at, attempts = 0, step = 0,
-       last_failure = '', last_error = '', run_id = NULL, follows = false, bulk = excluded.bulk
+       last_failure = '', last_error = '', run_id = NULL, follows = false, bulk = excluded.bulk, task = 'read'
  WHERE work.state NOT IN ('leased', 'parked')
 """
 )  # fmt: skip
@@ -609,6 +674,20 @@ def look_again(line_id: UUID) -> None:
     waiting = feeds.waiting_after(line.subject_id, line.cursor)
     _wait_for(work, waiting, ReasoningSettings.load(), clock.now())
     work.save()
+
+
+def consolidate(wanted: QuerySet[Work], limit: int) -> int:
+    """Let the lines of up to so many of these rows go over what they know, and return how many there were.
+
+    That is due now where nothing waits to be read, and after the reading otherwise. It yields to other work.
+    """
+    with transaction.atomic():
+        locked = list(wanted.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)[:limit])
+        rows = Work.objects.filter(pk__in=locked)
+        rows.filter(state=Work.State.IDLE).update(
+            state=Work.State.WAITING, due_at=clock.now(), bulk=True, attempts=0, step=0
+        )
+        return rows.update(task=Work.Task.CONSOLIDATE)
 
 
 def backoff(attempts: int, retry_after: float | None) -> float:

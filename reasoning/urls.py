@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from reasoning import views
-from reasoning.api import experiments, prompts
+from reasoning.api import consolidation, experiments, prompts
 
 _PROMPTS = "v1/apps/<str:app>/prompts"
 _EXPERIMENTS = "v1/apps/<str:app>/experiments"
@@ -34,3 +34,9 @@ urlpatterns = [
     path(f"{_EXPERIMENT}/pairs", experiments.Pairs.as_view()),
     path(f"{_EXPERIMENT}/assignment", experiments.Assignment.as_view()),
 ]
+
+_USER = "users/<str:user>"
+for _place in (_USER, f"{_USER}/sessions/<str:session>", "projects/<str:project>"):
+    urlpatterns.append(
+        path(f"v1/apps/<str:app>/{_place}/representation/consolidate", consolidation.Consolidate.as_view())
+    )

@@ -92,6 +92,11 @@ class Work(models.Model):
             models.Index(fields=["run", "due_at"], name="work_bulk_due", condition=Q(due_at__isnull=False, bulk=True)),
             models.Index(fields=["run"], name="work_of_run", condition=Q(run__isnull=False)),
             models.Index(fields=["state"], name="work_not_idle", condition=~Q(state="idle")),
+            models.Index(
+                fields=["unconsolidated", "last_pass_at"],
+                name="work_to_consolidate",
+                condition=Q(state="idle", unconsolidated__gt=0),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -110,6 +115,7 @@ class Pass(models.Model):
 
         RUNNING = "running"
         PUBLISHED = "published"
+        UNCHANGED = "unchanged", "unchanged: there was nothing to consolidate"
         QUARANTINED = "quarantined"
         FAILED = "failed"
         ABANDONED = "abandoned", "abandoned: its worker died or lost the lease"

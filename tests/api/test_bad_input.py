@@ -42,7 +42,7 @@ WITH_BODY = [route for route in ROUTES if route[0] in ("POST", "PUT", "PATCH")]
 MAKES = [
     route
     for route in ROUTES
-    if "get_or_create" in route[1] or (route[0] == "POST" and not re.search(r"/(list|rollback)$", route[1]))
+    if "get_or_create" in route[1] or (route[0] == "POST" and not re.search(r"/(list|rollback|consolidate)$", route[1]))
 ]
 
 
