@@ -604,12 +604,17 @@ def follow_beside(lines: Collection[UUID], run: Reprocess) -> None:
         cursor.execute(_FOLLOW_BESIDE, {"lines": list(lines), "run": run.pk})
 
 
+# In the order in which everybody locks rows: whoever renews leases holds many at once.
+_LOCK = """
+SELECT work.id FROM reasoning_work work JOIN memory_line line ON line.id = work.line_id
+ WHERE line.subject_id = ANY(%(subjects)s) ORDER BY work.id FOR UPDATE OF work
+"""
+
 _LEAVE_OTHERS = """
 WITH others AS (
     SELECT work.id, work.lease_token FROM reasoning_work work
       JOIN memory_line line ON line.id = work.line_id JOIN memory_subject subject ON subject.id = line.subject_id
      WHERE subject.id = ANY(%(subjects)s) AND line.id <> subject.line_id AND NOT work.follows AND work.state <> 'idle'
-     ORDER BY work.id FOR UPDATE OF work
 ), ended AS (
     UPDATE reasoning_pass SET outcome = 'abandoned', ended_at = now(), error = 'Another line serves its subject now'
      WHERE id IN (SELECT lease_token FROM others) AND outcome = 'running'
@@ -656,7 +661,7 @@ def realign(subjects: Collection[UUID], *, again: bool = False) -> None:
             if subject.line is not None and subject.line.recipe != recipes[subject.pk]:
                 publishing.fork_line(subject.line, recipes[subject.pk])
     with transaction.atomic(), connection.cursor() as cursor:
-        for statement in (_LEAVE_OTHERS, _SERVE, _ORDINARY):
+        for statement in (_LOCK, _LEAVE_OTHERS, _SERVE, _ORDINARY):
             cursor.execute(statement, values)
 
 
