@@ -80,6 +80,9 @@ class MemorySettings(Section):
     idempotency_hours: float = 24.0
     """How long the answer to a write with an ``Idempotency-Key`` is kept."""
 
+    history_days: float | None = None
+    """For how long versions are kept whole; of older ones only the statements stay. None: for ever."""
+
     def problems(self) -> list[tuple[str, str]]:
         """Return (key, what to do) for each value that cannot be used."""
         found = []
@@ -94,6 +97,9 @@ class MemorySettings(Section):
             value = given[key]
             if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
                 found.append((key.upper(), "Set it to a number of seconds, 0 or more."))
+        days = given["history_days"]
+        if days is not None and (not isinstance(days, int | float) or isinstance(days, bool) or days < 1):
+            found.append(("HISTORY_DAYS", "Set it to a number of days, at least 1, or to None."))
         hours = given["idempotency_hours"]
         if not isinstance(hours, int | float) or isinstance(hours, bool) or not 0 < hours <= _HOURS_OF_A_YEAR:
             found.append(("IDEMPOTENCY_HOURS", f"Set it to a number of hours above 0, at most {_HOURS_OF_A_YEAR:,}."))

@@ -278,6 +278,14 @@ def spans_at(representation: Representation) -> list[Span]:
     )
 
 
+def text_of(representation: Representation) -> rendering.Rendered:
+    """Return a version's text; of one that was thinned, a text made anew of the statements that stood in it."""
+    if not representation.thinned:
+        return rendering.Rendered(representation.text, representation.line_tokens)
+    standing = [_standing(span.conclusion, span.latest) for span in spans_at(representation)]
+    return _rendered(representation.subject, standing, _NOTHING)
+
+
 def proposed(representation: Representation) -> tuple[list[NewConclusion], list[Retired]]:
     """Return what a quarantined version would have added and retired; nothing where that was not kept."""
     kept = representation.draft or {"added": [], "retired": []}
@@ -509,7 +517,7 @@ def shown_again(subject: Subject, line: Line, target: Representation | None) -> 
     shown: dict[str, Any] = {name: getattr(target, name) for name in PARTS} if target else dict(_NOTHING)
     since = Correction.objects.filter(subject=subject, representation__number__gt=target.number if target else 0)
     said = list(since.select_related("conclusion", "replaced_by").order_by("representation__number"))
-    if target is not None and not said:
+    if target is not None and not said and not target.thinned:
         return {"text": target.text, "line_tokens": target.line_tokens, **shown}
     for item in said:
         if item.conclusion.retracted:

@@ -13,15 +13,15 @@ from uuid import UUID
 
 from django.db import connection
 
-from memory import ids, rendering
+from memory import ids, publishing, rendering
 from memory.errors import NotFound
-from memory.models import Subject
+from memory.models import Representation, Subject
 
 # What is read of one subject. The version is the current one, or the one asked for; behind is what is not in it:
 # entries above what it covers, and entries that have no position yet.
 _VIEW = """
 LATERAL (
-    SELECT subject.id AS subject_id, version.number, version.text, version.line_tokens, version.as_of,
+    SELECT subject.id AS subject_id, version.number, version.thinned, version.text, version.line_tokens, version.as_of,
            version.created_at, version.card, version.now, version.short_summary, version.long_summary,
            {moment} AS at,
            coalesce(version.covers_to, 0) AS covers_to,
@@ -91,8 +91,8 @@ WHERE a.id = coalesce(
 """
 
 _FIELDS = (
-    "subject_id, number, text, line_tokens, as_of, created_at, card, now, short_summary, long_summary, at, covers_to,"
-    " behind, behind_seconds"
+    "subject_id, number, thinned, text, line_tokens, as_of, created_at, card, now, short_summary, long_summary, at,"
+    " covers_to, behind, behind_seconds"
 )
 _WIDTH = len(_FIELDS.split(", "))
 
@@ -269,7 +269,12 @@ def _fetch(statement: str, **asked: Any) -> tuple[Any, ...] | None:
 def _view(row: tuple[Any, ...]) -> View | None:
     if row[0] is None:
         return None
-    subject_id, number, text, sizes, as_of, created_at, card, now, short, long, at, covers_to, behind, seconds = row
+    (subject_id, number, thinned, text, sizes, as_of, created_at, card, now, short, long, at, covers_to, behind,
+     seconds) = row  # fmt: skip
+    if thinned:  # never what is served now
+        version = Representation.objects.select_related("subject").get(subject=subject_id, number=number)
+        again = publishing.text_of(version)
+        text, sizes = again.text, again.line_tokens
     return View(
         subject_id, number, text or "", sizes or [], as_of, created_at, card or [], now or "", short or "",
         long or "", at, covers_to, max(behind, 0), max(seconds or 0.0, 0.0) if behind > 0 else 0.0,

@@ -61,7 +61,8 @@ SELECT subject.id AS subject_id, asked.made_id, subject.current_id AS before_id,
             WHEN %(go_on)s OR own.cursor > serves.cursor THEN own.head_id ELSE serves.head_id END AS parent_id,
        EXISTS (SELECT FROM memory_correction correction JOIN memory_representation said
                    ON said.id = correction.representation_id
-                WHERE correction.subject_id = subject.id AND said.number > coalesce(target.number, 0)) AS corrected
+                WHERE correction.subject_id = subject.id AND said.number > coalesce(target.number, 0))
+           OR coalesce(target.thinned, false) AS made_anew
   FROM unnest(%(subjects)s::uuid[], %(targets)s::uuid[], %(made)s::uuid[], %(lines)s::uuid[], %(recipes)s::text[])
        AS asked (subject_id, target_id, made_id, line_id, recipe)
   JOIN memory_subject subject ON subject.id = asked.subject_id
@@ -139,7 +140,7 @@ SELECT plan.made_id, plan.subject_id, plan.line_id, plan.number, plan.parent_id,
        plan.cursor, plan.cursor, target.as_of,
        %(made_by)s::jsonb || jsonb_build_object(%(key)s::text, plan.target_number), %(reason)s, '', clock_timestamp()
   FROM memory_restoring plan LEFT JOIN memory_representation target ON target.id = plan.target_id
- WHERE NOT plan.corrected
+ WHERE NOT plan.made_anew
 """
 
 _HEADS = """
@@ -221,10 +222,10 @@ def restore(
         cursor.execute(_MAKE, values)
         cursor.execute(
             "SELECT subject_id, made_id, line_id, number, parent_id, target_id, cursor FROM memory_restoring"
-            " WHERE corrected"
+            " WHERE made_anew"
         )
         for row in cursor.fetchall():
-            _make_corrected(*row, note=note, key=key, reason=reason)
+            _make_anew(*row, note=note, key=key, reason=reason)
         cursor.execute(_HEADS)
         with serving.because(reason, by):
             cursor.execute(_SERVE)
@@ -235,7 +236,7 @@ def restore(
     return restored
 
 
-def _make_corrected(
+def _make_anew(
     subject_id: UUID,
     made_id: UUID,
     line_id: UUID,
@@ -248,7 +249,7 @@ def _make_corrected(
     key: str,
     reason: str,
 ) -> None:
-    """Make the version of a subject that humans have corrected since the target: its text is made anew."""
+    """Make the version of a subject that humans have corrected since the target, or whose target was thinned."""
     subject = Subject.objects.get(pk=subject_id)
     line = Line.objects.get(pk=line_id)
     target = Representation.objects.get(pk=target_id) if target_id else None

@@ -5,7 +5,7 @@ UUID: whose feeds the events joined) and ``count`` (new events). ``representatio
 transaction of each publication, with ``representation``; act on it once that is committed, for a preview is rolled
 back. ``lines_moved`` is sent inside the transaction in which other hands than a pass have changed what serves subjects,
 and how far that has read: with ``subject_ids`` (list of UUID, all locked) and ``again`` (whether they read events a
-second time).
+second time). ``history_needed`` asks from which moment on versions must be kept whole; receivers return one, or None.
 """
 
 from django.dispatch import Signal
@@ -13,3 +13,4 @@ from django.dispatch import Signal
 events_appended = Signal()
 representation_published = Signal()
 lines_moved = Signal()
+history_needed = Signal()

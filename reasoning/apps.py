@@ -17,11 +17,12 @@ class ReasoningConfig(AppConfig):
 
     def ready(self) -> None:
         """Register settings and checks, and listen to the store."""
-        from memory.signals import events_appended, lines_moved
+        from memory.signals import events_appended, history_needed, lines_moved
         from reasoning import checks, conf, signals  # noqa: F401
         from reasoning.models import Budget, Price
 
         events_appended.connect(signals.on_events_appended, dispatch_uid="reasoning.events_appended")
+        history_needed.connect(signals.on_history_needed, dispatch_uid="reasoning.history_needed")
         lines_moved.connect(signals.on_lines_moved, dispatch_uid="reasoning.lines_moved")
         for model in (Budget, Price):
             for change in (post_save, post_delete):

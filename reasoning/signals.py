@@ -7,6 +7,7 @@ It comes after the commit. A wake-up that is lost (a process killed between the 
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from reasoning import metrics, queue
-from reasoning.models import Budget, Price
+from reasoning.models import Budget, Experiment, Price, Reprocess
 
 WAKE_CHANNEL = "honcho_wake"
 
@@ -46,6 +47,18 @@ def on_lines_moved(*, subject_ids: list[UUID], again: bool, **kwargs: Any) -> No
     """Let the loop go on from where other hands have put lines, and wake a drainer once that is committed."""
     queue.realign(subject_ids, again=again)
     transaction.on_commit(wake, robust=True)
+
+
+def on_history_needed(**kwargs: Any) -> datetime | None:
+    """Return since when what was served is part of an experiment, or of a run, that is not over."""
+    over = [Experiment.State.STOPPED, Experiment.State.PROMOTED]
+    ended = [Reprocess.State.CANCELLED, Reprocess.State.PROMOTED, Reprocess.State.DISCARDED]
+    begun = [
+        *Experiment.objects.exclude(state__in=over).values_list("started_at", flat=True),
+        *Reprocess.objects.exclude(state__in=ended).values_list("started_at", flat=True),
+        *Reprocess.objects.exclude(state__in=ended).values_list("since", flat=True),
+    ]
+    return min((moment for moment in begun if moment is not None), default=None)
 
 
 def _announce(count: int) -> None:

@@ -30,8 +30,8 @@ Body = serializers.Serializer[Any]
 
 _ACTIONS = {
     "list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain", "consolidate",
-    "dry_run", "feedback", "start", "ramp", "pause", "resume", "stop", "promote",
-    "measures", "assignment",
+    "dry_run", "feedback", "kept", "start", "ramp", "pause", "resume", "stop", "promote",
+    "measures", "assignment", "sample", "cancel", "discard",
 }  # fmt: skip
 _ID = "22 URL-safe characters"
 _PATH = {
@@ -47,6 +47,7 @@ _PATH = {
     "kind": "The kind of subject: `user`, `observed`, `session` or `project`.",
     "experiment": "The experiment's id or name.",
     "label": "The label: `live` or `candidate`.",
+    "reprocess": "The run's id.",
 }
 
 
@@ -600,6 +601,9 @@ class VersionLine(Body):
     retired = serializers.IntegerField()
     reason = serializers.CharField(allow_blank=True)
     parent = serializers.IntegerField(allow_null=True)  # type: ignore[assignment]
+    thinned = serializers.BooleanField(
+        help_text="Whether it is so old that only its statements are kept; its text is made anew of them."
+    )
 
 
 class NewFeedback(Body):
@@ -799,6 +803,12 @@ class EventStatements(Body):
 
     event = ReadEvent()
     items = RestingConclusion(many=True, help_text="At most 200, the oldest.")
+
+
+class KeepVersion(Body):
+    """Why the version shall be kept."""
+
+    reason = serializers.CharField(min_length=1, max_length=2_000)
 
 
 THEN = ("stay", "reason_again")

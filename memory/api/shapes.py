@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
-from memory import conclusions, diffs, explaining, history, ids
+from memory import conclusions, diffs, explaining, history, ids, publishing
 from memory.log import LoggedEvent
 from memory.models import (
     App,
@@ -251,6 +251,7 @@ def version(item: history.Version) -> Shape:
         "retired": item.retired,
         "reason": row.reason,
         "parent": row.parent.number if row.parent else None,
+        "thinned": row.thinned,
     }
 
 
@@ -263,7 +264,7 @@ def version_detail(item: history.VersionDetail, *, with_quarantined: bool) -> Sh
     counted = history.Version(row, len(item.added), len(item.retired))
     readable = with_quarantined or row.status == Representation.Status.PUBLISHED
     return version(counted) | {
-        "text": row.text if readable else "",
+        "text": publishing.text_of(row).text if readable else "",
         "card": row.card if readable else [],
         "now": row.now if readable else "",
         "summary": {

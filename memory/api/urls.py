@@ -55,6 +55,7 @@ for _place in (_SESSION, _USER, _PROJECT):
         path(f"{_place}/representation", representations.Representation.as_view()),
         path(f"{_place}/representation/versions", representations.Versions.as_view()),
         path(f"{_place}/representation/versions/<str:number>", representations.Version.as_view()),
+        path(f"{_place}/representation/versions/<str:number>/kept", representations.Kept.as_view()),
         path(f"{_place}/representation/diff", explanations.Diff.as_view()),
         path(f"{_place}/representation/explain", explanations.Explain.as_view()),
         path(f"{_place}/representation/rollback", representations.Rollback.as_view()),

@@ -13,7 +13,7 @@ from memory.models.tenants import User
 
 
 class Representation(PublicModel):
-    """One version of a subject. The database refuses to change it (migration 0002).
+    """One version of a subject. The database refuses to change it, but for thinning it (migration 0011).
 
     It covers the feed positions above ``covers_from`` up to and with ``covers_to``. ``text`` is what an agent
     reads: lines in order of importance, ``line_tokens`` the tokens of each, so that a budget is a prefix.
@@ -58,6 +58,11 @@ class Representation(PublicModel):
     draft = models.JSONField(
         null=True, blank=True, help_text="What a quarantined version would have added and retired."
     )
+    thinned = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether only its statements are kept, not its text and other parts (``memory.retention``).",
+    )
 
     class Meta:
         constraints = [
@@ -75,10 +80,22 @@ class Representation(PublicModel):
         ]
         indexes = [
             models.Index(fields=["id"], name="representation_quarantined", condition=Q(status="quarantined")),
+            models.Index(fields=["created_at"], name="representation_whole", condition=Q(thinned=False)),
         ]
 
     def __str__(self) -> str:
         return f"{self.subject} version {self.number}"
+
+
+class KeptVersion(PublicModel):
+    """That somebody wants a version kept whole, however old it gets."""
+
+    representation = models.OneToOneField(Representation, on_delete=models.CASCADE, related_name="kept")
+    reason = models.TextField(blank=True)
+    by = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.representation} is kept"
 
 
 class Ruling(PublicModel):

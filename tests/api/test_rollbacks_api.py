@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from memory import reading, tenants
+from memory import clock, reading, retention, tenants
 from memory.models import Representation
 from reasoning import labels, prompt_versions
 from reasoning.models import PromptVersion, Rollback
@@ -118,3 +118,14 @@ def test_the_command_plans_makes_lists_and_undoes(second: PromptVersion) -> None
         command("undo", made.public_id, "--reason", "Once more")
     with pytest.raises(CommandError, match="no such rollback"):
         command("undo", "nonsense", "--reason", "x")
+
+
+def test_a_version_is_kept_whole_and_released(operator: Agent, second: PromptVersion) -> None:
+    path = "/v1/apps/harbour/users/ana/representation/versions/1/kept"
+    kept = operator.send("PUT", path, {"reason": "Evidence"})
+    check("/v1/apps/{app}/users/{user}/representation/versions/{number}/kept", "put", kept.json())
+    assert retention.thin(clock.now()) == 0
+    operator.send("DELETE", path)
+    assert retention.thin(clock.now()) == 0, "it is the head of the first prompt's line"
+    assert operator.send("PUT", path, {"reason": ""}).status_code == 422
+    assert operator.send("PUT", path.replace("/1/", "/9/"), {"reason": "x"}).status_code == 404

@@ -33,7 +33,7 @@ CHANGES = {
     "memory_representation": (
         "id", "created_at", "subject_id", "line_id", "number", "parent_id", "status", "text", "line_tokens", "card",
         "now", "short_summary", "long_summary", "covers_from", "covers_to", "as_of", "made_by", "reason",
-        "gate", "draft", "restores_id",
+        "gate", "draft", "restores_id", "thinned",
     ),
     "memory_serving": ("subject_id", "since", "representation_id", "reason", "by"),
     "memory_ruling": ("id", "created_at", "representation_id", "decision", "made_id", "by", "reason"),
@@ -58,6 +58,7 @@ OTHER = {
     "smallint": "2",
     "bigint": "77",
     "ARRAY": "'{}'",
+    "boolean": "true",
 }
 
 

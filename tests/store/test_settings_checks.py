@@ -84,6 +84,7 @@ WRONG = {
     "CONSOLIDATE_QUIET_SECONDS": (0, -1, "6h"),
     "CONSOLIDATE_TOKENS": (0, "4000"),
     "GATE_GROWTH_RATIO": (-0.1, "4", True),
+    "HISTORY_DAYS": (0, "30", True),
     "BULK_SHARE": (0, 1.1, "half", True),
     "GATE_EMPTY_TOKENS": (-1, 2.5, "200", True),
     "GATE_GROWTH_TOKENS": (-1, 2.5, "400", True),

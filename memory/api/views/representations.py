@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from memory import history, ids, reading, restoring, validation
+from memory import history, ids, reading, restoring, retention, validation
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
@@ -68,10 +68,44 @@ class Version(Endpoint):
         What a quarantined version says may hold a secret, or instructions to whoever reads it: only an operator's key
         gets it.
         """
-        if not (number.isascii() and number.isdigit() and 1 <= int(number[:12]) <= MOST_VERSION):
-            raise InvalidParameter("path", "number", "Give the number of a version.", "int_parsing")
-        found = history.version_detail(named_subject(self, refs), int(number))
-        return shapes.json_response(shapes.version_detail(found, with_quarantined=auth.is_operator(self.grant)))
+        return _shown(self, _detail(self, number, refs))
+
+
+class Kept(Endpoint):
+    """Whether a version is kept whole, however old it gets."""
+
+    @schemas.describe(
+        "keep",
+        "Keep a version whole, however old it gets",
+        schemas.VersionDetail,
+        body=schemas.KeepVersion,
+        query=[schemas.OBSERVER],
+        writes=True,
+        sends={"reason": "What the customer was told in March"},
+    )
+    def put(self, request: Request, number: str, **refs: str) -> HttpResponse:
+        """Keep a version, and say why; takes an app's or an operator's key."""
+        auth.admit_beyond_user(self.grant)
+        fields = self.fields()
+        parameters.only(fields, ("reason",))
+        reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
+        found = _detail(self, number, refs)
+        retention.keep(found.representation, reason=reason, by=_by(self))
+        return _shown(self, found)
+
+    @schemas.describe(
+        "release",
+        "Let a version be thinned like any other when it is old",
+        schemas.VersionDetail,
+        query=[schemas.OBSERVER],
+        writes=True,
+    )
+    def delete(self, request: Request, number: str, **refs: str) -> HttpResponse:
+        """Keep a version no longer than any other; takes an app's or an operator's key."""
+        auth.admit_beyond_user(self.grant)
+        found = _detail(self, number, refs)
+        retention.release(found.representation)
+        return _shown(self, found)
 
 
 class Rollback(Endpoint):
@@ -100,10 +134,24 @@ class Rollback(Endpoint):
         if then not in schemas.THEN:
             raise Invalid(f"Use one of {', '.join(schemas.THEN)}.", ("then",), "literal_error")
         subject = named_subject(self, refs)
-        by = "" if self.grant.key_id is None else f"key {ids.encode(self.grant.key_id)}"
-        made = restoring.roll_back(subject, to, reason=reason, by=by, then=restoring.Onward(then))
+        made = restoring.roll_back(subject, to, reason=reason, by=_by(self), then=restoring.Onward(then))
         observer = parameters.query_name(self.http, "observer")
         return shapes.json_response(_structured(refs, None, observer=observer, version=made.number))
+
+
+def _by(view: Endpoint) -> str:
+    """Return who acts, as it is kept with what is done."""
+    return "" if view.grant.key_id is None else f"key {ids.encode(view.grant.key_id)}"
+
+
+def _detail(view: Endpoint, number: str, refs: dict[str, str]) -> history.VersionDetail:
+    if not (number.isascii() and number.isdigit() and 1 <= int(number[:12]) <= MOST_VERSION):
+        raise InvalidParameter("path", "number", "Give the number of a version.", "int_parsing")
+    return history.version_detail(named_subject(view, refs), int(number))
+
+
+def _shown(view: Endpoint, found: history.VersionDetail) -> HttpResponse:
+    return shapes.json_response(shapes.version_detail(found, with_quarantined=auth.is_operator(view.grant)))
 
 
 def _no_observer_but_of_users(asked: dict[str, Any], refs: dict[str, str]) -> None:

@@ -6,15 +6,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from memory import idempotency
+from memory import idempotency, retention
 
 
 class Command(BaseCommand):
     """``prune``: nothing depends on when it runs, or how often; what has expired counts no longer anyway."""
 
-    help = "Delete answers that were kept for an Idempotency-Key and have expired (HONCHO['IDEMPOTENCY_HOURS'])."
+    help = (
+        "Delete answers that were kept for an Idempotency-Key and have expired (HONCHO['IDEMPOTENCY_HOURS']), and the"
+        " texts of versions that are older than HONCHO['HISTORY_DAYS']."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete them and say how many they were."""
         pruned = idempotency.prune()
         self.stdout.write(f"{pruned:,} expired answer{'' if pruned == 1 else 's'} deleted.")
+        thinned = retention.prune()
+        self.stdout.write(f"{thinned:,} old version{'' if thinned == 1 else 's'} thinned.")
