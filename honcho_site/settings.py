@@ -200,6 +200,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {  # several things have a state
         "ExperimentState": "reasoning.models.experiments.Experiment.State",
+        "ReprocessState": "reasoning.models.reprocessing.Reprocess.State",
+        "ReprocessItemState": "reasoning.models.reprocessing.ReprocessItem.State",
     },
 }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.urls import path
 
 from reasoning import views
-from reasoning.api import consolidation, experiments, prompts
+from reasoning.api import consolidation, experiments, prompts, reprocesses, rollbacks
 
 _PROMPTS = "v1/apps/<str:app>/prompts"
+_ROLLBACKS = "v1/apps/<str:app>/rollbacks"
 _EXPERIMENTS = "v1/apps/<str:app>/experiments"
 _EXPERIMENT = f"{_EXPERIMENTS}/<str:experiment>"
+_REPROCESSES = "v1/apps/<str:app>/reprocesses"
+_REPROCESS = f"{_REPROCESSES}/<str:reprocess>"
 
 urlpatterns = [
     path("metrics", views.show_metrics, name="metrics"),
@@ -22,6 +25,9 @@ urlpatterns = [
     path(f"{_PROMPTS}/<str:prompt>", prompts.Prompt.as_view()),
     path(f"{_PROMPTS}/<str:prompt>/diff", prompts.PromptDiff.as_view()),
     path(f"{_PROMPTS}/<str:prompt>/dry_run", prompts.DryRun.as_view()),
+    path(_ROLLBACKS, rollbacks.Rollbacks.as_view()),
+    path(f"{_ROLLBACKS}/<str:rollback>", rollbacks.OneRollback.as_view()),
+    path(f"{_ROLLBACKS}/<str:rollback>/undo", rollbacks.Undo.as_view()),
     path(_EXPERIMENTS, experiments.Experiments.as_view()),
     path(_EXPERIMENT, experiments.OneExperiment.as_view()),
     path(f"{_EXPERIMENT}/measures", experiments.Measures.as_view()),
@@ -33,6 +39,16 @@ urlpatterns = [
     path(f"{_EXPERIMENT}/promote", experiments.Promote.as_view()),
     path(f"{_EXPERIMENT}/pairs", experiments.Pairs.as_view()),
     path(f"{_EXPERIMENT}/assignment", experiments.Assignment.as_view()),
+    path(_REPROCESSES, reprocesses.Reprocesses.as_view()),
+    path(_REPROCESS, reprocesses.OneReprocess.as_view()),
+    path(f"{_REPROCESS}/items", reprocesses.ReprocessItems.as_view()),
+    path(f"{_REPROCESS}/sample", reprocesses.ReprocessSample.as_view()),
+    path(f"{_REPROCESS}/start", reprocesses.Start.as_view()),
+    path(f"{_REPROCESS}/pause", reprocesses.Pause.as_view()),
+    path(f"{_REPROCESS}/resume", reprocesses.Resume.as_view()),
+    path(f"{_REPROCESS}/cancel", reprocesses.Cancel.as_view()),
+    path(f"{_REPROCESS}/promote", reprocesses.Promote.as_view()),
+    path(f"{_REPROCESS}/discard", reprocesses.Discard.as_view()),
 ]
 
 _USER = "users/<str:user>"

@@ -13,6 +13,8 @@ from memory.api import urls
 from reasoning import prompt_versions
 from reasoning import urls as reasoning_urls
 from reasoning.experiments import lifecycle
+from reasoning.models import Rollback
+from reasoning.reprocessing import lifecycle as reprocessing
 from tests.api.conftest import Agent, RowCounts, publish, refused
 from tests.factories import ApiKeyFactory, AppFactory, EventFactory, ProjectFactory, SessionFactory, UserFactory
 
@@ -65,7 +67,16 @@ def names(db: None) -> dict[str, str]:
         conclusions[f"{version.subject.kind}'s conclusion"] = stands.public_id
     candidate = prompt_versions.create("user", "Know {subject}.", message="Short", app=app)
     lifecycle.create("user", "tone", [lifecycle.Candidate(candidate)], app=app)
-    return {**NAMES, "message": event.public_id, "event": event.public_id, **conclusions}
+    run = reprocessing.create(candidate, app=app, reason="To see")
+    rollback = Rollback.objects.create(app=app, prompt_version=candidate, reason="It was worse")
+    return {
+        **NAMES,
+        "message": event.public_id,
+        "event": event.public_id,
+        "reprocess": run.public_id,
+        "rollback": rollback.public_id,
+        **conclusions,
+    }
 
 
 def path(route: Route, names: dict[str, str], **changed: str) -> str:
