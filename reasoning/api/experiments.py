@@ -21,8 +21,8 @@ from reasoning.experiments import guardrails, lifecycle, measures, pairwise, spl
 from reasoning.experiments.estimates import Estimate
 from reasoning.experiments.lifecycle import MOST_CANDIDATES, NAME_LENGTH, REASON_LENGTH, Candidate
 from reasoning.experiments.measures import COMPARED, MEASURES, ArmFigures, Figures
+from reasoning.experiments.split import BUCKETS
 from reasoning.models import Arm, Experiment, ExperimentAct, PromptVersion
-from reasoning.models.experiments import BUCKETS
 
 _MOST_POSITION = 2**63 - 1
 

@@ -41,7 +41,8 @@ def wilson(successes: float, n: int, z: float = Z95) -> Estimate:
     share = successes / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Estimate(share, max(middle - half, 0.0), min(middle + half, 1.0), n)
+    low, high = middle - half, middle + half
+    return Estimate(share, low if successes else 0.0, high if successes < n else 1.0, n)  # exactly, there
 
 
 @dataclass(slots=True)

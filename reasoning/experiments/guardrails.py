@@ -100,7 +100,5 @@ def _sentence(rail: Guardrail, estimate: Estimate, arm: ArmFigures, control: Arm
         theirs = control.estimate(rail.measure).value or 0.0
         limit = f"{rail.limit:g} times the control's {theirs:.4g}"
     side = "below" if measure.lower_is_worse else "above"
-    return (
-        f"{rail.measure} is {estimate.value:.4g} {measure.unit} ({estimate.low:.4g} to {estimate.high:.4g} with 99.9 % "
-        f"certainty, after {arm.passes:,} passes): {side} {limit}."
-    )
+    certain = f"{estimate.low:.4g} to {estimate.high:.4g} with 99.9 % certainty, after {arm.passes:,} passes"
+    return f"{rail.measure} is {estimate.value:.4g} ({measure.unit}; {certain}): {side} {limit}."

@@ -19,9 +19,8 @@ from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, Subject
 from reasoning import labels, prompt_versions, queue
 from reasoning.experiments import guardrails, split
-from reasoning.experiments.split import Holding
+from reasoning.experiments.split import BUCKETS, Holding
 from reasoning.models import Arm, Experiment, ExperimentAct, PromptVersion, Work
-from reasoning.models.experiments import BUCKETS
 
 Mode, State = Experiment.Mode, Experiment.State
 
@@ -196,7 +195,7 @@ def stop(experiment: Experiment, *, by: str = "", reason: str = "") -> Experimen
         _change(experiment, state=State.STOPPED, ended_at=clock.now())
         _stop_beside(experiment)
 
-    return _do(experiment, "stop", (State.DRAFT, *_OPEN), end, by, reason)
+    return _do(experiment, "stop", _OPEN, end, by, reason)
 
 
 def promote(experiment: Experiment, arm: Arm, *, reason: str, by: str = "") -> Experiment:

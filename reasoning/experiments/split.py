@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from reasoning.models.experiments import BUCKETS
+BUCKETS = 10_000
+"""Into so many buckets a salted hash sorts the subjects; an arm has some of them."""
 
 Ranges = list[list[int]]
 """Pairs of a first bucket and the one after the last, in the order in which they were got."""

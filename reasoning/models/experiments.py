@@ -9,10 +9,8 @@ from django.db.models import Q
 
 from memory.models import App, Representation, Subject
 from memory.models.base import PublicModel
+from reasoning.experiments.split import BUCKETS
 from reasoning.models.prompts import PromptVersion
-
-BUCKETS = 10_000
-"""Into so many buckets a salted hash sorts the subjects; an arm has some of them."""
 
 
 class Experiment(PublicModel):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 from memory import tenants
 from memory.models import Line, Subject
-from reasoning import labels, passes, prompt_versions, queue
+from reasoning import assignment, labels, passes, prompt_versions, queue
 from reasoning.experiments import lifecycle, split
 from reasoning.experiments.lifecycle import Candidate
 from reasoning.models import Arm, Experiment, PromptVersion
@@ -64,15 +65,19 @@ def arm(found: Experiment, place: int = 0) -> Arm:
     return found.arms.order_by("pk").select_related("version", "experiment")[place]
 
 
-def someone(found: Experiment, falls_to: Arm | None, app: str = APP, name: str = "user") -> Subject:
+def someone(found: Experiment, falls_to: Arm | None, app: str = APP) -> Subject:
     """Somebody new who falls to an arm, or to the control."""
     arms = list(found.arms.all())
+    return newcomer(lambda pk: assignment.arm_of(arms, split.bucket_of(found.salt, pk)) == falls_to, app)
+
+
+def newcomer(fits: Callable[[UUID], bool], app: str = APP) -> Subject:
+    """Somebody new whose id fits."""
     number = Subject.objects.count()
     while True:
         number += 1
-        subject = person(f"{name}-{number}", app)
-        bucket = split.bucket_of(found.salt, subject.pk)
-        if next((each for each in arms if split.holds(each.buckets, bucket)), None) == falls_to:
+        subject = person(f"user-{number}", app)
+        if fits(subject.pk):
             return subject
 
 

@@ -9,7 +9,7 @@ from memory import corrections, log, restoring
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import Line, Representation, Subject
 from reasoning import assignment, labels, passes, queue, reconcile
-from reasoning.experiments import lifecycle
+from reasoning.experiments import lifecycle, split
 from reasoning.experiments.lifecycle import Candidate
 from reasoning.models import Arm, Experiment, ExperimentAct, LabelMove, Pass, Work
 from tests.loop.experiments import (
@@ -19,6 +19,7 @@ from tests.loop.experiments import (
     line,
     live,
     marked,
+    newcomer,
     prompt,
     reason,
     serving,
@@ -117,28 +118,28 @@ class TestServe:
         assert serving(subject) == candidate.recipe
 
     def test_ramping_up_lets_subjects_in_and_ramping_down_lets_those_go_that_came_last(self, prompts):
-        _, candidate = prompts
+        control, candidate = prompts
         found = experiment(candidate, share=0.3)
-        early = someone(found, arm(found))
+
+        def between(first: int, end: int) -> Subject:
+            return newcomer(lambda pk: first <= split.bucket_of(found.salt, pk) < end)
+
+        early, later, never = between(0, 3_000), between(3_000, 6_000), between(6_000, 10_000)
+
+        def served(text: str) -> list[str]:
+            for subject in (early, later, never):
+                say(text, user=subject.user.name)
+            reason()
+            return [serving(subject) for subject in (early, later, never)]
+
+        assert served("One.") == [candidate.recipe, control.recipe, control.recipe]
         lifecycle.ramp(found, arm(found), 0.6)
-        others = [person(f"new-{number}") for number in range(12)]
-        for subject in (early, *others):
-            say("One.", user=subject.user.name)
-        reason()
-        served = [serving(subject) for subject in others]
-        assert 0 < served.count(candidate.recipe) < 12
-        assert serving(early) == candidate.recipe
+        assert served("Two.") == [candidate.recipe, candidate.recipe, control.recipe]
         lifecycle.ramp(found, arm(found), 0.3)
-        for subject in (early, *others):
-            say("Two.", user=subject.user.name)
-        reason()
-        assert serving(early) == candidate.recipe
-        assert [serving(subject) for subject in others].count(candidate.recipe) < served.count(candidate.recipe)
+        assert served("Three.") == [candidate.recipe, control.recipe, control.recipe]
         lifecycle.ramp(found, arm(found), 0.6)
-        for subject in others:
-            say("Three.", user=subject.user.name)
-        reason()
-        assert [serving(subject) for subject in others] == served, "who comes back comes back to the same arm"
+        assert served("Four.") == [candidate.recipe, candidate.recipe, control.recipe]
+        assert reconcile.account().faults == 0
 
     def test_a_pass_under_way_on_the_line_that_is_left_publishes_nothing(self, prompts):
         _, candidate = prompts
@@ -174,14 +175,20 @@ class TestSample:
     def test_the_controls_own_subjects_and_those_outside_the_sample_have_nothing_beside(self, prompts):
         _, candidate = prompts
         found = experiment(candidate, share=0.5, sample=0.5)
-        people = [person(f"user-{number}") for number in range(16)]
-        for subject in people:
-            say("One.", user=subject.user.name)
-        reason()
-        beside = set(Line.objects.filter(branch=found.public_id).values_list("subject", flat=True))
-        in_arm = {subject.pk for subject in people if serving(subject) == candidate.recipe}
-        assert beside < in_arm
-        assert beside
+        chosen = {
+            (inside, sampled): newcomer(
+                lambda pk, inside=inside, sampled=sampled: (
+                    (split.bucket_of(found.salt, pk) < 5_000) == inside
+                    and split.sampled(found.salt, pk, found.sample) == sampled
+                )
+            )
+            for inside in (True, False)
+            for sampled in (True, False)
+        }
+        for subject in chosen.values():
+            tell(subject, "One.")
+        beside = Line.objects.filter(branch=found.public_id).values_list("subject", flat=True)
+        assert list(beside) == [chosen[True, True].pk]
 
 
 class TestShadow:
@@ -401,6 +408,17 @@ class TestEnds:
             with pytest.raises(Conflict, match="Its state is stopped: it cannot be"):
                 act()
         assert ExperimentAct.objects.count() == before
+
+    def test_a_draft_has_nothing_to_end(self, prompts):
+        draft = lifecycle.create("user", "tone", [Candidate(prompts[1])], app=person().app)
+        for act in (
+            lambda: lifecycle.stop(draft),
+            lambda: lifecycle.pause(draft),
+            lambda: lifecycle.pause(draft, arm(draft)),
+            lambda: lifecycle.promote(draft, arm(draft), reason="x"),
+        ):
+            with pytest.raises(Conflict, match="Its state is draft: it cannot be"):
+                act()
 
     def test_an_arm_is_paused_once_and_resumed_once(self, prompts):
         found = experiment(prompts[1])

@@ -31,6 +31,12 @@ def test_wilsons_interval_is_the_published_one(successes, n, low, high):
     assert found.n == n
 
 
+def test_of_none_or_all_the_interval_ends_exactly_there():
+    assert wilson(0, 192).low == 0
+    assert wilson(192, 192).high == 1
+    assert 0 < wilson(0, 192).high < 0.02
+
+
 def test_the_interval_of_a_difference_of_shares_is_the_published_one():
     """Newcombe, Statistics in Medicine 17 (1998) 873, table II, method 10: (a) 56/70 - 48/80, (d) 5/56 - 0/29."""
     assert bounds(difference(wilson(56, 70), wilson(48, 80))) == (0.0524, 0.3339)

@@ -6,12 +6,11 @@ import hashlib
 import random
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reasoning.experiments import split
-from reasoning.experiments.split import Holding
-from reasoning.models.experiments import BUCKETS
+from reasoning.experiments.split import BUCKETS, Holding
 
 ARMS = 3
 CHANCE = random.Random(1)
@@ -35,6 +34,7 @@ def owners(arms: list[Holding]) -> dict[int, int]:
     return {bucket: place for place, arm in enumerate(arms) for bucket in buckets(arm)}
 
 
+@settings(deadline=None)
 @given(ramps)
 def test_ramping_in_any_order_moves_nobody_from_one_arm_to_another_and_keeps_who_stays_in(steps):
     arms = [Holding([], [])] * ARMS
@@ -54,6 +54,7 @@ def test_ramping_in_any_order_moves_nobody_from_one_arm_to_another_and_keeps_who
         ever |= now
 
 
+@settings(deadline=None)
 @given(ramps)
 def test_an_arm_has_exactly_the_share_that_is_asked_for_where_so_much_is_left(steps):
     arms = [Holding([], [])] * ARMS
@@ -63,6 +64,7 @@ def test_an_arm_has_exactly_the_share_that_is_asked_for_where_so_much_is_left(st
         assert split.size(arms[which].buckets) == min(wanted, left)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, BUCKETS), min_size=2, max_size=8))
 def test_what_an_arm_got_last_it_gives_back_first_and_gets_again_first(sizes):
     arm, other = Holding([], []), Holding([[0, 1], [4, 6]], [[9, 10]])
