@@ -36,6 +36,8 @@ STATES = (
     ("held", "a budget, or the price of a model, is missing"),
     ("parked", "they failed again and again: an operator must act"),
     ("covered", "a version covers them"),
+    ("beside_covered", "covered by a version that nobody is given yet: of an experiment, or of a run that reads again"),
+    ("beside_left", "such a line has yet to read them"),
 )
 FAULTS = (
     ("stateless", "in no state: nobody will read them"),
