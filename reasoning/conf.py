@@ -114,7 +114,8 @@ class ReasoningSettings(Section):
 
     consolidate_quiet_seconds: float = 21_600.0
     consolidate_tokens: int = 4_000
-    """The most tokens of known statements that are gone over at once."""
+    """The most tokens of known statements that are gone over at once. What is said of each (whom it is about, when it
+    was last said) comes on top, and is as much again or more."""
 
     gate_merge_percent: float = 80.0
     """In place of ``gate_shrink_percent`` where what is known is gone over: what stood several times stands once."""

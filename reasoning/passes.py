@@ -38,6 +38,9 @@ from reasoning.providers.base import (
 from reasoning.queue import Claim
 from reasoning.reprocessing import budget as run_budget
 
+SHORTEST = 5
+"""No statement has fewer tokens: so many more are not even looked at for room in a consolidation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -382,12 +385,13 @@ def _to_consolidate(line: Line, new: int, settings: ReasoningSettings) -> tuple[
     them; the rest for what matters most, for them to be compared with.
     """
     budget = settings.consolidate_tokens
+    most = max(budget // SHORTEST, 1)
     standing = Span.objects.filter(line=line, until=None).select_related("conclusion__about")
     new = min(new, standing.count())
-    oldest = standing.order_by("-since", "-conclusion_id")[max(new - budget, 0) : new]
+    oldest = standing.order_by("-since", "-conclusion_id")[max(new - most, 0) : new]
     fresh, used = _first(list(oldest)[::-1], budget // 2)
     matter = standing.order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion_id")
-    others = fitting(list(matter.exclude(pk__in=[span.pk for span in fresh])[:budget]), budget - used)
+    others = fitting(list(matter.exclude(pk__in=[span.pk for span in fresh])[:most]), budget - used)
     return sorted([*fresh, *others], key=lambda span: span.conclusion_id), new - len(fresh)
 
 
