@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -28,7 +32,7 @@ from tests.loop.experiments import (
     tell,
 )
 from tests.loop.helpers import AT_ONCE, FakeProvider, completion, drain, make_due, prepared
-from tests.store.helpers import contents, person, refused, say, together
+from tests.store.helpers import PATIENCE, contents, person, refused, say, together, until
 
 pytestmark = pytest.mark.django_db
 concurrent = pytest.mark.django_db(transaction=True)
@@ -576,18 +580,34 @@ class TestWhatCannotBe:
 
 
 @concurrent
-def test_taking_in_and_pausing_at_once_leave_nothing_that_follows(prompts):
-    """Whichever is first: what is begun beside while an experiment is paused is ended by that."""
-    _, candidate = prompts
-    people = [person(f"user-{number}") for number in range(8)]
-    for number in range(4):
-        found = experiment(candidate, mode=SHADOW, name=f"try {number}")
-        for subject in people:
-            say("One.", user=subject.user.name)
-        together(queue.take_in, lambda found=found: lifecycle.pause(found))
-        queue.take_in()
-        assert not Work.objects.filter(follows=True).exists()
-        lifecycle.stop(found)
+def test_what_is_begun_beside_while_an_experiment_is_paused_is_ended_by_that(prompts):
+    """Whoever pauses waits for those who take in, and sees what they began."""
+    found = experiment(prompts[1], mode=SHADOW)
+    say("One.", user=person().user.name)
+    begun = threading.Event()
+    pausing: list[int] = []
+
+    def take_in_slowly() -> None:
+        with transaction.atomic():
+            queue.take_in()
+            begun.set()
+            waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = %s)"
+            until(lambda: pausing and asked(waits, pausing), "whoever pauses waits")
+
+    def pause() -> None:
+        pausing.append(asked("SELECT pg_backend_pid()"))
+        assert begun.wait(PATIENCE)
+        lifecycle.pause(found)
+
+    together(take_in_slowly, pause)
+    assert Line.objects.filter(branch=found.public_id).count() == 1
+    assert not Work.objects.filter(follows=True).exists()
+
+
+def asked(sql: str, parameters: Sequence[Any] = ()) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()[0]
 
 
 @concurrent

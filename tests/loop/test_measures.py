@@ -22,7 +22,7 @@ from reasoning.experiments import guardrails, lifecycle, measures, pairwise, wat
 from reasoning.experiments.estimates import Z95, wilson
 from reasoning.experiments.guardrails import Guardrail
 from reasoning.experiments.measures import ArmFigures, Figures
-from reasoning.models import Comparison, Experiment, ExperimentAct, Pass, PromptVersion
+from reasoning.models import Comparison, Experiment, ExperimentAct, Pass, PromptVersion, Reprocess
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Retirement, Statement, Usage
 from tests.loop.experiments import arm, experiment, live, marked, prompt, someone, tell
 from tests.loop.helpers import AT_ONCE, completion, make_due, prepared
@@ -164,6 +164,16 @@ def test_failures_count_but_for_outages_and_for_workers_that_died(prompts):
     Pass.objects.create(id=uuid4(), line=line, outcome="running")
     [figures] = measures.of(found).arms
     assert figures.estimate("failure_rate") == wilson(2, 3)
+
+
+def test_what_was_made_of_known_statements_or_for_a_reprocess_says_nothing_of_an_arm(prompts):
+    found = experiment(prompts[1])
+    for name in ("ana", "bo", "cleo"):
+        ran(person(name), 1)
+    Pass.objects.filter(line__subject=person("ana")).update(task="consolidate")
+    run = Reprocess.objects.create(prompt_version=prompts[1], reason="Better")
+    Pass.objects.filter(line__subject=person("bo")).update(run=run)
+    assert measures.of(found).arms[0].passes == 1
 
 
 def test_answers_that_a_gate_stopped_count_wholly_or_in_part(prompts):
