@@ -180,10 +180,17 @@ def _premises(other: str, **of: Conclusion) -> list[Premise]:
 
 
 def find_event(place: Place, ref: str) -> Event:
-    """Return an event of a session, user or project by its id, or raise :class:`NotFound`."""
+    """Return an event of a session, user or project by its id, or raise :class:`NotFound`.
+
+    A user's are also those of others' sessions that they take part in: what is known of them rests on these too.
+    """
     event_id = ids.decode(ref)
-    rows = history.events_of(place).select_related("author", "session")
-    found = None if event_id is None else rows.filter(pk=event_id).first()
+    here = Q(pk__in=history.events_of(place).filter(pk=event_id))
+    if place.user_id is not None and place.session_id is None:
+        own = Subject.objects.filter(kind=Subject.Kind.USER, user=place.user_id)
+        here |= Q(feed_entries__subject__in=own)
+    rows = Event.objects.select_related("author", "session")
+    found = None if event_id is None else rows.filter(here, pk=event_id).first()
     if found is None:
         raise NotFound("Event not found")
     return found

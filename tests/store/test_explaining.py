@@ -164,6 +164,16 @@ def test_an_event_is_found_in_its_place_alone(ana):
             explaining.find_event(place, wrong)
 
 
+def test_what_was_said_in_anothers_session_is_found_with_whoever_takes_part(ana):
+    app, _ = tenants.make_app("harbour")
+    [row] = log.append(app, [log.NewEvent(content="We sail.", author="ben")], user="ana", session="s1")
+    ref = ids.encode(row.id)
+    assert explaining.find_event(places.find("harbour", "ben"), ref).pk == row.id
+    log.append(app, [log.NewEvent(content="Me too.")], user="cleo")
+    with pytest.raises(NotFound, match="Event not found"):
+        explaining.find_event(places.find("harbour", "cleo"), ref)
+
+
 def test_the_questions_do_not_grow(ana):
     counts = []
     for size in (1, 40):
