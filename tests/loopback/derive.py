@@ -14,7 +14,7 @@ _SUBJECT = re.compile(r'^Subject: (user|session|project) ("(?:[^"\\]|\\.)*")', r
 _EVENT = re.compile(
     r"\[(?P<number>\d+)\] \w+ (?P<day>\d{4}-\d{2}-\d{2}) \d{2}:\d{2}[^;]*; (?P<kind>[^;]+); "
     r'from (?P<origin>[^ ;]+)(?: (?P<author>"(?:[^"\\]|\\.)*"))?'
-    r'(?:; session (?P<session>"(?:[^"\\]|\\.)*"))?\Z'
+    r'(?:; session (?P<session>"(?:[^"\\]|\\.)*"))?(?P<done>; carried out)?\Z'
 )
 _KNOWN = re.compile(r"K(\d+) \(.*\)\Z")
 _TITLE = re.compile(r"(card|now|short_summary|long_summary):(?: \(none yet\))?\Z")
@@ -30,6 +30,7 @@ class SeenEvent:
     origin: str
     author: str | None
     session: str | None
+    carried_out: bool
     lines: list[str] = field(default_factory=list)
     data: Any = None
 
@@ -98,6 +99,7 @@ def _read_events(lines: list[str], prompt: SeenPrompt) -> None:
                     origin=found["origin"],
                     author=json.loads(author) if author else None,
                     session=json.loads(session) if session else None,
+                    carried_out=bool(found["done"]),
                 )
             )
         elif line.startswith("|"):
@@ -111,9 +113,11 @@ def _read_events(lines: list[str], prompt: SeenPrompt) -> None:
 def derive_answer(messages: list[dict[str, Any]]) -> dict[str, Any]:
     """An answer of the right form: one statement for each text said, with the events that say it.
 
-    Where there are no events, it is what was shown: there is nothing to consolidate.
+    Where there are no events, it is what was shown: there is nothing to consolidate. A correction that was carried out
+    is none: what it says holds already.
     """
     prompt = read_prompt(messages)
+    prompt.events = [event for event in prompt.events if not event.carried_out]
     if not prompt.events:
         return _as_shown(prompt)
     add: dict[str, dict[str, Any]] = {}
