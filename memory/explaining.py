@@ -185,12 +185,14 @@ def find_event(place: Place, ref: str) -> Event:
     A user's are also those of others' sessions that they take part in: what is known of them rests on these too.
     """
     event_id = ids.decode(ref)
+    if event_id is None:
+        raise NotFound("Event not found")
     here = Q(pk__in=history.events_of(place).filter(pk=event_id))
     if place.user_id is not None and place.session_id is None:
         own = Subject.objects.filter(kind=Subject.Kind.USER, user=place.user_id)
         here |= Q(feed_entries__subject__in=own)
     rows = Event.objects.select_related("author", "session")
-    found = None if event_id is None else rows.filter(here, pk=event_id).first()
+    found = rows.filter(here, pk=event_id).first()
     if found is None:
         raise NotFound("Event not found")
     return found

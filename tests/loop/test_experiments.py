@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -62,6 +63,16 @@ def statements(found: Line) -> list[str]:
 
 def acts(found: Experiment) -> list[tuple[str, str, str]]:
     return list(ExperimentAct.objects.filter(experiment=found).order_by("pk").values_list("act", "by", "reason"))
+
+
+def falls(found: Experiment, inside: bool, sampled: bool) -> Callable[[UUID], bool]:
+    """Whether an id falls into the first half of the buckets, and into the sample."""
+
+    def fits(pk: UUID) -> bool:
+        inner = split.bucket_of(found.salt, pk) < 5_000
+        return inner == inside and split.sampled(found.salt, pk, found.sample) == sampled
+
+    return fits
 
 
 class TestServe:
@@ -180,12 +191,7 @@ class TestSample:
         _, candidate = prompts
         found = experiment(candidate, share=0.5, sample=0.5)
         chosen = {
-            (inside, sampled): newcomer(
-                lambda pk, inside=inside, sampled=sampled: (
-                    (split.bucket_of(found.salt, pk) < 5_000) == inside
-                    and split.sampled(found.salt, pk, found.sample) == sampled
-                )
-            )
+            (inside, sampled): newcomer(falls(found, inside, sampled))
             for inside in (True, False)
             for sampled in (True, False)
         }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from statistics import fmean, stdev
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db.models import F
@@ -82,7 +82,7 @@ def failed(subject: Subject, failure: str, count: int = 1) -> None:
 
 def ratio(runs: list[Run], above, below) -> tuple[float, float, float]:
     """A ratio of sums with its interval over subjects, by the textbook's residuals."""
-    sums = defaultdict(lambda: [0.0, 0.0])
+    sums: dict[UUID, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for run in runs:
         sums[run.subject.pk][0] += below(run)
         sums[run.subject.pk][1] += float(above(run))
@@ -127,10 +127,10 @@ def test_figures_are_the_sums_of_each_arms_passes(prompts):
         versions = Representation.objects.filter(subject__in=[run.subject.pk for run in done])
         text = sum(sum(version.line_tokens) for version in versions) / len(versions)
         assert one.estimate("text_length").value == pytest.approx(text)
-    more = figures.arms[0].against(figures.control, "input_tokens")
-    a, b = (one.estimate("input_tokens") for one in (figures.arms[0], figures.control))
-    assert more.value == pytest.approx(a.value - b.value)
-    assert more.high - more.value == pytest.approx(math.hypot(a.high - a.value, b.high - b.value))
+    gained = figures.arms[0].against(figures.control, "input_tokens")
+    own, base = (each.estimate("input_tokens") for each in (figures.arms[0], figures.control))
+    assert gained.value == pytest.approx(own.value - base.value)
+    assert gained.high - gained.value == pytest.approx(math.hypot(own.high - own.value, base.high - base.value))
     assert figures.subjects == 8
     assert figures.control.split == wilson(4, 8)
     assert (figures.control.target, figures.arms[0].target) == (0.5, 0.5)

@@ -10,9 +10,6 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from memory import clock, diffs, log, publishing, restoring, tenants, tokens
 from memory.errors import Invalid, NotFound
@@ -20,67 +17,10 @@ from memory.models import Conclusion, Line, Representation, Subject
 from memory.publishing import NewConclusion, Retired
 from tests.store.helpers import concluded, draft_on, person, said, served_ago
 from tests.store.test_rendering import random_text
-from tests.store.test_time_travel import Served
 
 
 def ids(*statements: Any) -> set[UUID]:
     return {item.conclusion.pk for each in statements for item in each}
-
-
-def assert_leads_from_one_to_the_other(diff: diffs.Diff) -> None:
-    standing = [
-        {span.conclusion_id for span in publishing.spans_at(side.version)} if side.version else set()
-        for side in (diff.start, diff.end)
-    ]
-    gone = ids(diff.retired, [item.before for item in diff.reworded])
-    new = ids(diff.added, [item.after for item in diff.reworded])
-    assert (standing[0] - gone) | new == standing[1]
-    assert gone <= standing[0]
-    assert new <= standing[1]
-    assert ids(diff.kept) == standing[0] & standing[1]
-    assert not new & standing[0]
-    assert len(gone) == len(diff.retired) + len(diff.reworded)
-    assert len(new) == len(diff.added) + len(diff.reworded)
-
-
-class Compared(Served):
-    """Compare any two versions, and any two moments, of whatever lines."""
-
-    @precondition(lambda self: any(model.status == "published" for model in self.versions.values()))
-    @rule(data=st.data())
-    def compare_versions(self, data: st.DataObject) -> None:
-        numbers = st.sampled_from([number for number, model in self.versions.items() if model.status == "published"])
-        start, end = sorted((data.draw(numbers), data.draw(numbers)))
-        diff = diffs.compare(self.subject, start, end, with_kept=True)
-        assert (diff.start.number, diff.end.number) == (start, end)
-        assert_leads_from_one_to_the_other(diff)
-        assert_leads_from_one_to_the_other(diffs.compare(self.subject, end=end))
-
-    @precondition(lambda self: len(self.seen) > 1)
-    @rule(data=st.data())
-    def compare_moments(self, data: st.DataObject) -> None:
-        moments = st.sampled_from([moment for moment, *_ in self.seen])
-        start, end = sorted((data.draw(moments), data.draw(moments)))
-        diff = diffs.compare(self.subject, start, end)
-        served = {moment: number for moment, number, *_ in self.seen}
-        assert (diff.start.number, diff.end.number) == (served[start] or 0, served[end] or 0)
-        assert_leads_from_one_to_the_other(diff)
-        assert tokens.count(diffs.tell(diff, 40)) <= 40
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_diff_leads_from_one_version_to_the_other():
-    run_state_machine_as_test(
-        Compared,
-        settings=settings(
-            max_examples=15,
-            stateful_step_count=20,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
 
 
 @pytest.fixture

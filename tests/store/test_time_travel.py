@@ -3,66 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
-from memory import clock, history, publishing, reading, restoring, serving
+from memory import clock, publishing, reading, restoring, serving
 from memory.models import Line, Representation, Serving, Subject
 from tests.store.helpers import concluded, draft_on, person, said, served_ago
-from tests.store.test_versions_machine import Versions
-
-
-class Served(Versions):
-    """The same, and pointers that move without a version; every moment's text is remembered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[tuple[datetime, int | None, str, list[str]]] = []
-
-    @precondition(lambda self: len(self.lines) > 1)
-    @rule(data=st.data())
-    def serve_another_line(self, data: st.DataObject) -> None:
-        recipe = data.draw(st.sampled_from(sorted(self.lines)))
-        line = self.line(recipe)
-        Subject.objects.filter(pk=self.subject.pk).update(line=line, current=line.head_id)
-        self.serving, self.current = recipe, self.lines[recipe].head
-
-    @invariant()
-    def remember_what_is_served(self) -> None:
-        row = Subject.objects.select_related("current").get(pk=self.subject.pk).current
-        standing = [] if row is None else sorted(span.conclusion.content for span in publishing.spans_at(row))
-        self.seen.append((clock.now(), row.number if row else None, row.text if row else "", standing))
-
-    def teardown(self) -> None:
-        for moment, number, text, standing in self.seen:
-            subject, view = reading.representation(self.app, user="ana", at=moment)
-            assert (view.number, view.text, view.at) == (number, text, moment)
-            assert reading.context(self.app, "ana", at=moment).text == text
-            if number is not None:
-                shown = history.statements(history.find_version(subject, number))
-                assert sorted(item.conclusion.content for item in shown) == standing
-
-
-@pytest.mark.django_db(transaction=True)
-def test_at_a_moment_readers_get_exactly_what_they_got_then():
-    run_state_machine_as_test(
-        Served,
-        settings=settings(
-            max_examples=15,
-            stateful_step_count=20,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
 
 
 @pytest.fixture
