@@ -238,6 +238,8 @@ def test_a_sample_made_beside_is_in_no_arms_figures(prompts):
     ran(person(), 3)
     figures = measures.of(found)
     assert (figures.control.passes, figures.arms[0].passes, figures.arms[0].events) == (0, 1, 3)
+    lifecycle.ramp(found, arm(found), 0)
+    assert measures.of(found).control.passes == 0, "nor in the control's, once its subject is the control's again"
 
 
 def test_in_shadow_mode_an_arms_lines_are_those_beside_and_the_control_serves_everybody(prompts):
