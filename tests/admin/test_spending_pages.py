@@ -284,7 +284,8 @@ def test_the_account_shows_every_state_and_that_nothing_is_amiss(operator):  # n
     page = operator.get(reverse(RECONCILE))
     shown = text_of(page)
     assert {name: count for name, _, count in page.context["states"]} == {
-        "not_taken_in": 2, "waiting": 0, "leased": 0, "held": 2, "parked": 0, "covered": 2
+        "not_taken_in": 2, "waiting": 0, "leased": 0, "held": 2, "parked": 0, "covered": 2,
+        "beside_covered": 0, "beside_left": 0,
     }  # fmt: skip
     assert "Every event is in exactly one state." in shown
     assert shown.count(">none<") == 4
