@@ -6,10 +6,10 @@ whoever takes events in holds a share of the experiment's lock before those of w
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -27,6 +27,9 @@ Mode, State = Experiment.Mode, Experiment.State
 MOST_CANDIDATES = 10
 NAME_LENGTH = 200
 REASON_LENGTH = 2_000
+
+_EVEN_FOR = 10_000
+"""Of so many subjects a salt is chosen by how evenly it splits them."""
 
 _OPEN = (State.RUNNING, State.PAUSED)
 _DONE = {
@@ -106,7 +109,7 @@ def create(
         name=name,
         mode=mode,
         control=control,
-        salt=secrets.token_hex(16),
+        salt=split.even_salt(_some_subjects(kind, app)),
         sample=_buckets(sample, ("sample",)),
         guardrails=guardrails.checked(guarded),
     )
@@ -252,6 +255,12 @@ def _change(experiment: Experiment, **values: Any) -> None:
     for field, value in values.items():
         setattr(experiment, field, value)
     experiment.save(update_fields=list(values))
+
+
+def _some_subjects(kind: str, app: App | None) -> list[UUID]:
+    """Return the newest subjects that an experiment may concern, as many as its split is to be even for."""
+    found = Subject.objects.filter(kind=kind) if app is None else Subject.objects.filter(kind=kind, app=app)
+    return list(found.order_by("-pk").values_list("pk", flat=True)[:_EVEN_FOR])
 
 
 def _live(app: App | None, kind: str) -> PromptVersion:

@@ -1,4 +1,4 @@
-"""Which arm a subject falls to. Pure functions: nothing is drawn and nothing remembered but what an arm has.
+"""Which arm a subject falls to. Pure functions but for the salt, which is drawn once for each experiment.
 
 A salted hash sorts the subjects into buckets. What an arm has ever had stays its own: ramped down, it gives back what
 it got last; ramped up, it gets that again first, and then what no arm has had. So no change of any share moves a
@@ -8,12 +8,16 @@ subject that is in to another candidate, nor one that stays in anywhere.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 BUCKETS = 10_000
 """Into so many buckets a salted hash sorts the subjects; an arm has some of them."""
+
+DRAWS = 20
+"""So many salts are drawn for an experiment, and the one that splits the subjects most evenly is kept."""
 
 Ranges = list[list[int]]
 """Pairs of a first bucket and the one after the last, in the order in which they were got."""
@@ -31,6 +35,27 @@ def bucket_of(salt: str, subject_id: UUID) -> int:
     """Return the bucket that a subject falls into."""
     digest = hashlib.sha256(salt.encode() + subject_id.bytes).digest()
     return int.from_bytes(digest[:8], "big") % BUCKETS
+
+
+def even_salt(subjects: Sequence[UUID]) -> str:
+    """Return a random salt that sorts these subjects evenly: the best of :data:`DRAWS`, whatever the shares will be.
+
+    One salt alone puts an arm of half of 10,000 subjects off by more than a point in one experiment of twenty. To draw
+    again keeps the assignment random (K. L. Morgan and D. B. Rubin, Rerandomization to improve covariate balance in
+    experiments, 2012).
+    """
+    salts = [secrets.token_hex(16) for _ in range(DRAWS)]
+    return min(salts, key=lambda salt: unevenness(salt, subjects)) if subjects else salts[0]
+
+
+def unevenness(salt: str, subjects: Sequence[UUID]) -> float:
+    """Return how far the share of subjects below any bucket is from what it should be, at most (Kolmogorov–Smirnov)."""
+    buckets = sorted(bucket_of(salt, subject) for subject in subjects)
+    count = len(buckets)
+    return max(
+        max((place + 1) / count - bucket / BUCKETS, (bucket + 1) / BUCKETS - place / count)
+        for place, bucket in enumerate(buckets)
+    )
 
 
 def sampled(salt: str, subject_id: UUID, sample: int) -> bool:

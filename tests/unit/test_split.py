@@ -6,6 +6,7 @@ import hashlib
 import random
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,3 +110,18 @@ def test_a_subject_falls_evenly_over_the_buckets():
     for subject in SUBJECTS:
         groups[split.bucket_of("evenly", subject) // 100] += 1
     assert sum((count - 100) ** 2 / 100 for count in groups) < 148
+
+
+def test_the_salt_that_is_kept_splits_the_subjects_that_are_there_more_evenly_than_chance_does() -> None:
+    subjects = [UUID(int=number * 2**64 + 7) for number in range(2_000)]
+    kept = split.unevenness(split.even_salt(subjects), subjects)
+    drawn = sorted(split.unevenness(f"salt {number}", subjects) for number in range(40))
+    assert kept < drawn[20], "the best of twenty is worse than the median of others once in a million times"
+    assert split.even_salt([]) != split.even_salt([])
+
+
+def test_unevenness_is_the_largest_error_that_any_share_can_have() -> None:
+    subjects = [UUID(int=number * 2**64 + 7) for number in range(500)]
+    buckets = [split.bucket_of("salt", subject) for subject in subjects]
+    errors = [abs(sum(bucket < end for bucket in buckets) / 500 - end / 10_000) for end in range(10_001)]
+    assert split.unevenness("salt", subjects) == pytest.approx(max(errors), abs=2e-4)
