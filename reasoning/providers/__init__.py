@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reasoning.conf import ReasoningSettings
 from reasoning.providers.base import Provider, Step
+
+if TYPE_CHECKING:
+    from reasoning.providers.openai_batch import OpenAIBatches
 
 
 def configured(settings: ReasoningSettings) -> tuple[Step, ...]:
@@ -22,6 +25,20 @@ def configured(settings: ReasoningSettings) -> tuple[Step, ...]:
             )
             for place, given in enumerate(settings.fallbacks, start=2)
         ),
+    )
+
+
+def batches(settings: ReasoningSettings) -> OpenAIBatches | None:
+    """Return the first provider of the chain as one that takes batches; None where it is the local reasoner."""
+    if settings.provider == "local":
+        return None
+    from reasoning.providers.openai_batch import OpenAIBatches
+
+    return OpenAIBatches(
+        settings.openai_api_key,
+        settings.openai_base_url or None,
+        timeout=settings.model_timeout,
+        output_tokens=settings.output_tokens,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 OUTPUT_LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
@@ -217,12 +218,14 @@ class Provider(Protocol):
 class Step:
     """A provider in the chain. ``model`` is what it is asked for, empty for the prompt version's own.
 
-    ``after_seconds`` is for how long those before it must have ailed.
+    ``after_seconds`` is for how long those before it must have ailed, ``discount`` the share of the price (0 to 1) that
+    it takes off.
     """
 
     provider: Provider
     model: str = ""
     after_seconds: float = 0.0
+    discount: Decimal = Decimal(0)
 
     @property
     def name(self) -> str:

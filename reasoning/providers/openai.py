@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -194,23 +194,31 @@ class OpenAIProvider:
             reply = read_reply(body, request.model, spent)
             spent = reply.usage
             try:
-                answer = parse_answer(reply.text, request)
-            except ProviderError as error:
+                completion = self._completion(request, reply)
+            except ProviderError:
                 lesser = unheeded(manner, self._modes, reply.text, request)
                 if lesser is None:
-                    error.usage = spent
                     raise
                 manner = lesser
                 continue
             self._remember(request, manner, reply.text)
-            return Completion(
-                answer=answer,
-                raw=reply.text,
-                provider=self.name,
-                model=reply.model,
-                usage=reply.usage,
-                finish_reason=reply.finish_reason,
-            )
+            return completion
+
+    def _completion(self, request: Request, reply: Reply) -> Completion:
+        """The answer that a reply holds. Raises ``ProviderError`` with what it took."""
+        try:
+            answer = parse_answer(reply.text, request)
+        except ProviderError as error:
+            error.usage = reply.usage
+            raise
+        return Completion(
+            answer=answer,
+            raw=reply.text,
+            provider=self.name,
+            model=reply.model,
+            usage=reply.usage,
+            finish_reason=reply.finish_reason,
+        )
 
     def _manner(self, model: str) -> Manner:
         """The manner that worked last with ``model``, as far as ``structured`` allows it."""
@@ -227,24 +235,15 @@ class OpenAIProvider:
     async def _post(self, body: dict[str, Any], seconds: float) -> tuple[int, Mapping[str, str], str]:
         """One HTTP request: status, headers and body. Raises ``ProviderError`` where there is no reply."""
         import httpx2
-        import openai
 
-        problem: Exception
-        try:
-            response = await self._client().chat.completions.with_raw_response.create(
+        return await received(
+            self._client().chat.completions.with_raw_response.create(
                 model=body.pop("model"),
                 messages=body.pop("messages"),
                 extra_body=body,
                 timeout=httpx2.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds)),
             )
-            return response.http_response.status_code, response.headers, response.http_response.text
-        except openai.APIStatusError as error:
-            return error.status_code, error.response.headers, error.response.text
-        except openai.APITimeoutError:
-            problem = ProviderError(Failure.TRANSIENT, "The connection to the model timed out.", usage=None)
-        except openai.APIConnectionError as error:
-            problem = connection_failure(error.__cause__)
-        raise problem  # Outside the handlers, so that no traceback carries what the SDK's error says.
+        )
 
     def _client(self) -> Any:
         """The running event loop's SDK client, made when it is first asked for."""
@@ -253,6 +252,23 @@ class OpenAIProvider:
         if client is None:
             client = self._clients[loop] = new_client(self._api_key, self.base_url, self.timeout)
         return client
+
+
+async def received(call: Awaitable[Any]) -> tuple[int, Mapping[str, str], str]:
+    """What comes of a raw call of the SDK: status, headers and body. Raises ``ProviderError`` where nothing does."""
+    import openai
+
+    problem: Exception
+    try:
+        response = await call
+        return response.http_response.status_code, response.headers, response.http_response.text
+    except openai.APIStatusError as error:
+        return error.status_code, error.response.headers, error.response.text
+    except openai.APITimeoutError:
+        problem = ProviderError(Failure.TRANSIENT, "The connection to the model timed out.", usage=None)
+    except openai.APIConnectionError as error:
+        problem = connection_failure(error.__cause__)
+    raise problem  # Outside the handlers, so that no traceback carries what the SDK's error says.
 
 
 def new_client(api_key: str, base_url: str, timeout: float) -> Any:

@@ -9,6 +9,8 @@ In a test::
 For other processes: ``python -m tests.loopback.server --port 8900``, steered by ``POST /control`` with a JSON
 object that may hold ``reset`` (true), ``latency`` (seconds), ``always`` (a behaviour) and ``then`` (a list of
 behaviours). ``GET /control`` gives the counts, ``GET /control/calls`` the bodies of the last calls.
+
+It takes batches too (:mod:`tests.loopback.batches`); what is programmed holds for each of their requests.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tests.loopback.batches import Batches
 from tests.loopback.derive import derive_answer
 
 KINDS: dict[str, str] = {
@@ -119,6 +122,7 @@ class LoopbackModel:
         self._lock = threading.Lock()
         self.in_flight = 0
         self.gather = 0
+        self.batches = Batches(self._answer_of_batch)
         self.reset()
 
     # --- steering
@@ -133,6 +137,7 @@ class LoopbackModel:
             self.billed = 0
             self.peak = self.in_flight
             self._prefixes: set[int] = set()
+            self.batches.reset()
 
     def always(self, kind: str, **options: Any) -> None:
         """Behave like this whenever nothing else is queued."""
@@ -244,8 +249,29 @@ class LoopbackModel:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if (method, path) == ("POST", "/v1/chat/completions"):
             return await self._chat(reader, writer, headers, body)
+        if path.startswith(("/v1/files", "/v1/batches")):
+            return await self._batch(writer, method, path, headers, body)
         await send(writer, self._other(method, path, body))
         return True
+
+    async def _batch(
+        self, writer: asyncio.StreamWriter, method: str, target: str, headers: dict[str, str], raw: bytes
+    ) -> bool:
+        """Serve a request about files and batches."""
+        handled = self.batches.handle(method, target, headers, raw)
+        if handled is None:
+            return False
+        status, body, more = handled
+        await send(writer, Reply(status, body, more) if isinstance(body, bytes) else json_reply(status, body, more))
+        return True
+
+    def _answer_of_batch(self, body: dict[str, Any]) -> tuple[int, Any] | None:
+        """What the model says to one request of a batch, as it was programmed."""
+        call, behaviour = self._arrived({}, json.dumps(body).encode())
+        with self._lock:
+            self.in_flight -= 1
+        reply = self._reply(call, behaviour)
+        return None if reply is None else (reply.status, json.loads(reply.body))
 
     def _other(self, method: str, path: str, body: bytes) -> Reply:
         """Replies to everything but chat completions."""
