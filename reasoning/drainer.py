@@ -21,15 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 import structlog
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    close_old_connections,
-    connection,
-    connections,
-)
+from django.db import DatabaseError, close_old_connections, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -61,9 +53,6 @@ _CLOSE_SECONDS = 10.0
 _THREADS = "honcho-db"
 _SILENT = timedelta(hours=1)
 """Workers that were seen no more for so long were killed: nobody else takes their row away."""
-
-_AWAY = (OperationalError, InterfaceError, InternalError)
-"""What is no pass's fault: no database, or one that has ended the transaction of who stood still in it."""
 
 log = structlog.get_logger("honcho.reasoning")
 
@@ -205,7 +194,7 @@ class Drainer:
         except Conflict as error:
             usage = None if completion is None else completion.usage
             await self._record(claim, ProviderError(Failure.TRANSIENT, error.message, usage=usage), prepared)
-        except _AWAY as error:
+        except passes.AWAY as error:
             note.warning("database_unavailable", error=type(error).__name__)  # the lease runs out, others go on
         except (Refusal, Exception) as error:
             # Not the message: a database's error tells the row, and with it what was said.

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, InternalError, OperationalError, transaction
 
 from memory import clock, feeds, ids, publishing, tokens
 from memory.models import Event, Line, Participant, Representation, Span, Subject, User
@@ -38,29 +38,19 @@ from reasoning.providers.base import (
 from reasoning.queue import Claim
 from reasoning.reprocessing import budget as run_budget
 
+AWAY = (OperationalError, InterfaceError, InternalError)
+"""What is no pass's fault: no database, or one that has ended the transaction of who stood still in it."""
+
 SHORTEST = 5
 """No statement has fewer tokens: so many more are not even looked at for room in a consolidation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request with what its numbers stand for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """A pass, and what is charged for it until it is known what it took."""
 
     claim: Claim
-    request: Request
-    parent_id: UUID | None
-    covers_from: int
-    covers_to: int
-    events: Mapping[int, UUID]
-    known: Mapping[int, UUID]
-    people: Mapping[str, UUID]
     prompt_version: PromptVersion
-    own: UUID | None
-    """The user that statements are about where they name nobody."""
-
-    left: int = 0
-    """How many statements a consolidation had no room for that none has gone over yet."""
-
     account: spending.Account | None = None
     """To whom the call is charged; nobody where the provider is free."""
 
@@ -69,6 +59,24 @@ class Prepared:
     """The run that the call is charged to as well."""
 
     run_charge: spending.Charge = spending.NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared(Charged):
+    """A request with what its numbers stand for."""
+
+    request: Request
+    parent_id: UUID | None
+    covers_from: int
+    covers_to: int
+    events: Mapping[int, UUID]
+    known: Mapping[int, UUID]
+    people: Mapping[str, UUID]
+    own: UUID | None
+    """The user that statements are about where they name nobody."""
+
+    left: int = 0
+    """How many statements a consolidation had no room for that none has gone over yet."""
 
 
 @transaction.atomic
@@ -117,9 +125,51 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     row.prompt_version, row.covers_from, row.covers_to = prepared.prompt_version, line.cursor, prepared.covers_to
     row.provider, row.model = step.name, prepared.request.model
     row.charged_tokens, row.charged_cost = prepared.charge.tokens, prepared.charge.cost
-    row.input_hash = hashlib.sha256(f"{step.name}\n{prepared.request!r}".encode(errors="replace")).hexdigest()
+    row.run_tokens, row.run_cost = prepared.run_charge.tokens, prepared.run_charge.cost
+    row.input_hash = _input_hash(prepared.request, step)
     row.save()
     return prepared
+
+
+def _input_hash(request: Request, step: Step) -> str:
+    return hashlib.sha256(f"{step.name}\n{request!r}".encode(errors="replace")).hexdigest()
+
+
+def charged(row: Pass, version: PromptVersion, claim: Claim, step: Step) -> Charged:
+    """Return what is charged for a prepared pass of a run, from its row, to go on with it in another process."""
+    day = row.started_at.astimezone(UTC).date()
+    return Charged(
+        claim=claim,
+        prompt_version=version,
+        account=spending.Account(claim.app_id, version.pk, row.provider, row.model, day, step.discount),
+        charge=spending.Charge(row.charged_tokens, row.charged_cost),
+        run_id=row.run_id,
+        run_charge=spending.Charge(row.run_tokens, row.run_cost),
+    )
+
+
+@transaction.atomic
+def prepare_again(bill: Charged, step: Step) -> Prepared | None:
+    """Return what a pass of a run was prepared for, to read its answer in another process.
+
+    ``None`` where it would be asked something else by now. Raises :class:`~reasoning.queue.LostLease`.
+    """
+    settings = ReasoningSettings.load()
+    subject, _ = queue.held(bill.claim)
+    line = Line.objects.select_related("head").get(pk=bill.claim.line_id)
+    row = Pass.objects.get(pk=bill.claim.token)
+    size = (row.covers_to or 0) - (row.covers_from or 0)
+    batch = feeds.read(subject.pk, line.cursor, size) if line.cursor == row.covers_from else []
+    if not batch:
+        return None
+    prepared = _prepared(bill.claim, subject, line, batch, step, settings)
+    request = _limited(prepared.request, settings)
+    if _input_hash(request, step) != row.input_hash:
+        return None
+    return replace(
+        prepared, request=request, account=bill.account, charge=bill.charge,
+        run_id=bill.run_id, run_charge=bill.run_charge,
+    )  # fmt: skip
 
 
 def _prepared(
@@ -211,7 +261,7 @@ def _afford(prepared: Prepared, row: Pass, step: Step, settings: ReasoningSettin
         return prepared
     day = row.started_at.astimezone(UTC).date()
     app_id, prompt_id = prepared.claim.app_id, prepared.prompt_version.pk
-    account = spending.Account(app_id, prompt_id, step.name, prepared.request.model, day)
+    account = spending.Account(app_id, prompt_id, step.name, prepared.request.model, day, step.discount)
     request, run_charge = prepared.request, spending.NOTHING
     if run_id is not None:
         request = _limited(request, settings)
@@ -307,7 +357,7 @@ def _presentable(prepared: Prepared, answer: Answer) -> Answer:
 
 
 @transaction.atomic
-def fail(claim: Claim, error: ProviderError, prepared: Prepared | None = None) -> None:
+def fail(claim: Claim, error: ProviderError, prepared: Charged | None = None) -> None:
     """Record a pass that gave no answer and decide when to try again; where the lease is lost, only what it took."""
     try:
         _, work = queue.held(claim)
@@ -329,23 +379,41 @@ def fail(claim: Claim, error: ProviderError, prepared: Prepared | None = None) -
 
 
 @transaction.atomic
-def write_off(prepared: Prepared, usage: Usage | None) -> None:
+def write_off(prepared: Charged, usage: Usage | None) -> None:
     """Count what a call took whose answer came too late, when its lease was another's."""
     cost = None if usage is None else _cost(prepared, usage)
     if usage is not None:
         Pass.objects.filter(pk=prepared.claim.token).update(
             input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
-            cost=cost,
+            cost=cost, run_tokens=0, run_cost=0,
         )  # fmt: skip
     _settle(prepared, usage, cost)
 
 
-def _cost(prepared: Prepared, usage: Usage) -> Decimal | None:
+@transaction.atomic
+def write_off_once(bill: Charged, usage: Usage | None) -> None:
+    """Do as :func:`write_off` for a pass of a run, unless it was done already."""
+    given_up = Pass.objects.filter(pk=bill.claim.token, outcome=Pass.Outcome.ABANDONED, run_tokens__gt=0)
+    if given_up.select_for_update().first():
+        write_off(bill, usage)
+
+
+@transaction.atomic
+def call_off(bill: Charged, seconds: float) -> None:
+    """Take back a pass of a run that was never asked: nothing is charged, and its line is due after ``seconds``."""
+    if not queue.put_off(bill.claim, seconds):
+        write_off_once(bill, Usage())
+    elif bill.account is not None and bill.run_id is not None:
+        run_budget.add(bill.run_id, spending.Charge(-bill.run_charge.tokens, -bill.run_charge.cost))
+        spending.give_back(bill.account, bill.charge)
+
+
+def _cost(prepared: Charged, usage: Usage) -> Decimal | None:
     """Return what a call cost; None where nobody knows the price."""
     return Decimal(0) if prepared.account is None else spending.cost(prepared.account, usage)
 
 
-def _settle(prepared: Prepared, usage: Usage | None, cost: Decimal | None) -> None:
+def _settle(prepared: Charged, usage: Usage | None, cost: Decimal | None) -> None:
     """Let budgets and metrics count what a call took, in place of what it might have taken."""
     account, version = prepared.account, prepared.prompt_version
     if account is None:

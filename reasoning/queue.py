@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Q, QuerySet
 
 from memory import clock, feeds, publishing
@@ -300,10 +302,29 @@ def claim(limit: int, worker: str, bulk: int | None = None) -> list[Claim]:
             found = cursor.fetchall()
             rows += found
             room -= len(found)
-        claims = [Claim(*row) for *row, _ in rows]
-        taken_over = [claim.line_id for claim, (*_, expired) in zip(claims, rows, strict=True) if expired]
-        if taken_over:
-            cursor.execute(_ABANDON, {"lines": taken_over, "tokens": [claim.token for claim in claims]})
+        return _begun(cursor, rows)
+
+
+def claim_of(run: Reprocess, limit: int, worker: str, seconds: float) -> list[Claim]:
+    """Lease up to ``limit`` due rows of one run, as many as may begin now, and begin a pass for each.
+
+    The leases hold for so many seconds.
+    """
+    room = min(limit, _room_of(run))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM_BULK.format(run=_OF_RUN) + _LEASE,
+            {"run": run.pk, "limit": room, "worker": worker, "lease": seconds},
+        )
+        return _begun(cursor, cursor.fetchall())
+
+
+def _begun(cursor: CursorWrapper, rows: Sequence[tuple[Any, ...]]) -> list[Claim]:
+    """Return what was leased; the passes whose leases had run out are given up."""
+    claims = [Claim(*row) for *row, _ in rows]
+    taken_over = [claim.line_id for claim, (*_, expired) in zip(claims, rows, strict=True) if expired]
+    if taken_over:
+        cursor.execute(_ABANDON, {"lines": taken_over, "tokens": [claim.token for claim in claims]})
     return claims
 
 
@@ -313,6 +334,16 @@ def renew(tokens: Iterable[UUID]) -> None:
     with transaction.atomic():
         rows = Work.objects.select_for_update().filter(lease_token__in=list(tokens)).order_by("pk")
         Work.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=clock.now() + term)
+
+
+@transaction.atomic
+def renew_of(run: Reprocess, tokens: Collection[UUID], seconds: float) -> None:
+    """Hold the leases of a run with these tokens for so many seconds, where less than half of that is left."""
+    now = clock.now()
+    soon = now + timedelta(seconds=seconds / 2)
+    ending = Work.objects.filter(run=run, bulk=True, due_at__lt=soon, lease_token__in=tokens)
+    rows = list(ending.select_for_update().order_by("pk").values_list("pk", flat=True))
+    Work.objects.filter(pk__in=rows).update(due_at=now + timedelta(seconds=seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,14 +360,18 @@ _UNLIMITED = 1_000_000
 def _open_runs() -> list[_OpenRun]:
     """Return the runs whose work may be done now, and bulk work of none."""
     found = [_OpenRun(None, _UNLIMITED)]
-    for run in Reprocess.objects.filter(state__in=[Reprocess.State.RUNNING, Reprocess.State.DONE]).order_by("pk"):
-        room = _UNLIMITED
-        if run.passes_per_minute is not None:
-            begun = Pass.objects.filter(run=run, started_at__gt=clock.now() - timedelta(minutes=1)).count()
-            room = max(run.passes_per_minute - begun, 0)
-        if run.carrier == Reprocess.Carrier.CALLS:
-            found.append(_OpenRun(run.pk, room))
-    return found
+    runs = Reprocess.objects.filter(
+        state__in=[Reprocess.State.RUNNING, Reprocess.State.DONE], carrier=Reprocess.Carrier.CALLS
+    )
+    return found + [_OpenRun(run.pk, _room_of(run)) for run in runs.order_by("pk")]
+
+
+def _room_of(run: Reprocess) -> int:
+    """Return how many passes of a run may begin now."""
+    if run.passes_per_minute is None:
+        return _UNLIMITED
+    begun = Pass.objects.filter(run=run, started_at__gt=clock.now() - timedelta(minutes=1)).count()
+    return max(run.passes_per_minute - begun, 0)
 
 
 def next_due() -> float | None:
@@ -502,17 +537,21 @@ def _size(item: Pass) -> int:
     return 0 if item.covers_from is None or item.covers_to is None else item.covers_to - item.covers_from
 
 
-def put_off(claim: Claim, seconds: float) -> None:
-    """Give a lease back that nobody can serve now; it is due again after ``seconds`` and uses up no attempt."""
+def put_off(claim: Claim, seconds: float) -> bool:
+    """Give a lease back that nobody can serve now; it is due again after ``seconds`` and uses up no attempt.
+
+    Return whether the lease was still held.
+    """
     with transaction.atomic():
         work = Work.objects.select_for_update().filter(line=claim.line_id, lease_token=claim.token).first()
         if work is None:
-            return
+            return False
         Pass.objects.filter(pk=claim.token).delete()
         work.state, work.lease_token, work.leased_by = Work.State.WAITING, None, ""
         work.attempts = max(work.attempts - 1, 0)
         work.due_at = clock.now() + timedelta(seconds=seconds)
         work.save()
+    return True
 
 
 def hold(work: Work, failure: Failure, error: str, until: datetime | None) -> None:
@@ -701,8 +740,8 @@ def backoff(attempts: int, retry_after: float | None) -> float:
     return max(wait * random.uniform(0.5, 1.0), retry_after or 0.0)  # noqa: S311 - not a secret
 
 
-def release(claims: Sequence[Claim]) -> None:
-    """Give leases back untouched, at shutdown: others may claim them at once."""
+def release(claims: Sequence[Claim], why: str = "Released at shutdown") -> None:
+    """Give leases back untouched: others may claim them at once."""
     with transaction.atomic():
         tokens = [claim.token for claim in claims]
         now = clock.now()
@@ -712,7 +751,7 @@ def release(claims: Sequence[Claim]) -> None:
             work.due_at = now
             work.save()
         Pass.objects.filter(pk__in=tokens, outcome=Pass.Outcome.RUNNING).update(
-            outcome=Pass.Outcome.ABANDONED, ended_at=now, error="Released at shutdown"
+            outcome=Pass.Outcome.ABANDONED, ended_at=now, error=why
         )
 
 

@@ -34,13 +34,17 @@ VALUES (%(day)s, %(app)s, %(prompt)s, %(provider)s, %(model)s, %(calls)s,
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """To whom a call is charged. ``model`` is the one that is asked for; ``day`` is UTC's."""
+    """To whom a call is charged. ``model`` is the one that is asked for; ``day`` is UTC's.
+
+    ``discount`` is the share of the price, 0 to 1, that is taken off.
+    """
 
     app_id: UUID
     prompt_version_id: UUID
     provider: str
     model: str
     day: date
+    discount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,10 @@ def _reserve(account: Account, projected: Usage) -> Charge:
     )
     if not budgets:
         return NOTHING
-    price = price_on(account.day, account.provider, account.model)
-    tokens = projected.input_tokens + projected.output_tokens
-    charge = Charge(tokens, cost_of(price, projected) if price else Decimal(0))
+    expected = cost(account, projected)
+    charge = Charge(projected.input_tokens + projected.output_tokens, expected or Decimal(0))
     for budget in budgets:
-        if budget.money is not None and price is None:
+        if budget.money is not None and expected is None:
             raise CannotAfford(
                 Failure.NO_PRICE,
                 f"Nobody knows what the model {account.model} of the provider {account.provider} costs, and the budget"
@@ -144,7 +147,7 @@ def _reserve(account: Account, projected: Usage) -> Charge:
 def cost(account: Account, usage: Usage) -> Decimal | None:
     """Return what a call cost; None where nobody knows the model's price on its day."""
     price = price_on(account.day, account.provider, account.model)
-    return None if price is None else cost_of(price, usage)
+    return None if price is None else cost_of(price, usage) * (1 - account.discount)
 
 
 def settle(account: Account, charged: Charge, usage: Usage | None, paid: Decimal | None) -> None:
@@ -158,6 +161,12 @@ def settle(account: Account, charged: Charge, usage: Usage | None, paid: Decimal
     tokens = usage.input_tokens + usage.output_tokens
     difference = Charge(tokens - charged.tokens, (paid or Decimal(0)) - charged.cost)
     _add(account, difference, usage, calls=1, unpriced=tokens if paid is None else 0)
+
+
+def give_back(account: Account, charged: Charge) -> None:
+    """Take back what was charged for a call that was never made."""
+    if charged != NOTHING:
+        _add(account, Charge(-charged.tokens, -charged.cost))
 
 
 def _check(budget: Budget, charge: Charge, day: date) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from memory.models import App, Line, Representation, Subject
 from memory.models.base import PublicModel
@@ -111,6 +112,7 @@ class Batch(PublicModel):
     """Passes of a run that went to the provider's batch interface together.
 
     It is written before it is sent, so that one whose answer was lost is found again by its id in the provider's list.
+    ``asked_at`` is when the provider was last asked after it.
     """
 
     class State(models.TextChoices):
@@ -126,7 +128,14 @@ class Batch(PublicModel):
     remote_id = models.CharField(max_length=200, blank=True)
     passes = models.JSONField(default=list, help_text="The ids of its passes.")
     error = models.TextField(blank=True)
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes = [
+            models.Index(fields=["asked_at"], name="batch_open", condition=Q(state__in=["sending", "sent"])),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run}: {self.remote_id or self.state}"

@@ -107,7 +107,7 @@ class Pass(models.Model):
     """One run of reasoning: what was claimed, asked, answered and published, and what it cost.
 
     ``charged_tokens`` and ``charged_cost`` are what budgets count for it: what it may take until it is known what it
-    took. Passes with the same ``input_hash`` asked the same.
+    took; ``run_tokens`` and ``run_cost`` are what its run counts. Passes with the same ``input_hash`` asked the same.
     """
 
     class Outcome(models.TextChoices):
@@ -152,6 +152,8 @@ class Pass(models.Model):
     )
     charged_tokens = models.IntegerField(default=0, db_default=0)
     charged_cost = models.DecimalField(max_digits=20, decimal_places=9, default=Decimal(0), db_default=Decimal(0))
+    run_tokens = models.IntegerField(default=0, db_default=0)
+    run_cost = models.DecimalField(max_digits=20, decimal_places=9, default=Decimal(0), db_default=Decimal(0))
     input_hash = models.CharField(max_length=64, blank=True, db_default="")
     worker = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from reasoning import spending
-from reasoning.models import Reprocess
+from reasoning.models import Pass, Reprocess
 from reasoning.providers.base import Usage
 from reasoning.spending import Account, Charge
 
@@ -26,17 +26,18 @@ class Stopped(Exception):
 def check(run_id: UUID, account: Account, projected: Usage) -> Charge:
     """Return what a call of a run is to be charged, or pause the run and raise :class:`Stopped`.
 
+    A run is not paused while passes of a batch are out: what they leave over of what they are charged may be enough.
     Locks the run until the transaction ends; the pause holds only if that is committed.
     """
     run = Reprocess.objects.select_for_update().get(pk=run_id)
     if run.state not in OPEN:
         raise Stopped
-    price = spending.price_on(account.day, account.provider, account.model)
-    tokens = projected.input_tokens + projected.output_tokens
-    charge = Charge(tokens, spending.cost_of(price, projected) if price else Decimal(0))
-    if problem := _problem(run, charge, priced=price is not None, account=account):
-        run.state, run.state_reason = Reprocess.State.PAUSED, problem
-        run.save(update_fields=["state", "state_reason"])
+    expected = spending.cost(account, projected)
+    charge = Charge(projected.input_tokens + projected.output_tokens, expected or Decimal(0))
+    if problem := _problem(run, charge, priced=expected is not None, account=account):
+        if not _waits_for_batch(run):
+            run.state, run.state_reason = Reprocess.State.PAUSED, problem
+            run.save(update_fields=["state", "state_reason"])
         raise Stopped
     return charge
 
@@ -58,6 +59,11 @@ def _problem(run: Reprocess, charge: Charge, *, priced: bool, account: Account) 
                 f" next call may take {spending.amount(wanted)}. Raise it and resume."
             )
     return ""
+
+
+def _waits_for_batch(run: Reprocess) -> bool:
+    charged = Pass.objects.filter(run=run, outcome=Pass.Outcome.RUNNING, run_tokens__gt=0)
+    return run.carrier == Reprocess.Carrier.BATCH and charged.exists()
 
 
 _ADD = """
