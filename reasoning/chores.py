@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 
 from reasoning import consolidation
 from reasoning.experiments import watch
-from reasoning.reprocessing import advance
+from reasoning.reprocessing import advance, batches
 
 log = structlog.get_logger("honcho.reasoning")
 
@@ -40,6 +40,7 @@ def everything() -> list[Chore]:
         Chore(advance.advance, every=1.0),
         Chore(watch.pause_arms_that_breach, every=30.0),
         Chore(consolidation.schedule, every=30.0),
+        Chore(batches.carry, every=5.0),
     ]
 
 

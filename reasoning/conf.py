@@ -9,6 +9,8 @@ from memory.conf import Section
 
 PROVIDERS = ("openai", "local")
 KINDS = ("user", "observed", "session", "project")
+LONGEST_BATCH_SECONDS = 900.0
+"""A batch that is asked after less often would lose its leases."""
 
 
 def _intervals() -> dict[str, float]:
@@ -49,6 +51,15 @@ class ReasoningSettings(Section):
     bulk_share: float = 0.5
     """How much of that bulk work (reprocessing, reading again after a rollback) may take: the rest stays free for what
     comes in."""
+
+    batch_discount: float = 0.5
+    """How much the provider takes off the price of what goes by batch: 0.5 is half."""
+
+    batch_passes: int = 1_000
+    """The most passes that go in one batch."""
+
+    batch_seconds: float = 30.0
+    """How often the provider is asked after a batch, and for how long passes are gathered for the next."""
 
     poll_interval: float = 10.0
     """How often a drainer looks for work without being woken: the safety net."""
@@ -145,7 +156,7 @@ class ReasoningSettings(Section):
             found.append(("OPENAI_API_KEY", "The provider 'openai' needs a key; any text if the server asks for none."))
         whole = ("worker_concurrency", "calls_per_connection", "pass_events", "pass_tokens", "known_tokens",
                  "enough_tokens", "max_attempts", "same_failure_limit", "output_tokens", "consolidate_statements",
-                 "consolidate_quiet_statements", "consolidate_tokens")  # fmt: skip
+                 "consolidate_quiet_statements", "consolidate_tokens", "batch_passes")  # fmt: skip
         for key in whole:
             if not _is_number(getattr(self, key), int) or getattr(self, key) < 1:
                 found.append((key.upper(), "Set it to a whole number of at least 1."))
@@ -156,6 +167,10 @@ class ReasoningSettings(Section):
         for key in ("gate_shrink_percent", "gate_merge_percent"):
             if not _is_number(getattr(self, key), int | float) or not 0 <= getattr(self, key) <= 100:
                 found.append((key.upper(), "Set it to a number from 0 to 100."))
+        if not _is_number(self.batch_discount, int | float) or not 0 <= self.batch_discount <= 1:
+            found.append(("BATCH_DISCOUNT", "Set it to a number from 0 to 1."))
+        if not _is_number(self.batch_seconds, int | float) or not 0 <= self.batch_seconds <= LONGEST_BATCH_SECONDS:
+            found.append(("BATCH_SECONDS", f"Set it to a number of seconds, 0 to {LONGEST_BATCH_SECONDS:g}."))
         if not _is_number(self.bulk_share, int | float) or not 0 < self.bulk_share <= 1:
             found.append(("BULK_SHARE", "Set it to a number above 0, up to 1."))
         if not _is_number(self.gate_growth_ratio, int | float) or self.gate_growth_ratio < 0:

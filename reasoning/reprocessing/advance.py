@@ -18,6 +18,9 @@ CHUNK = 1_000
 MOST_OPEN = 3_000
 """So many lines of a run are read at a time: a run over a million subjects does not open them all at once."""
 
+MOST_OPEN_BY_BATCH = 50_000
+"""So many where an answer takes hours."""
+
 State = Reprocess.State
 
 # An item that failed is read again where an operator has its work tried again.
@@ -81,7 +84,8 @@ def _mark(run: Reprocess) -> bool:
 def _open_lines(run: Reprocess) -> bool:
     """Open lines for some of the items that wait for one, unless enough are being read; return whether any were."""
     items = ReprocessItem.objects.filter(run=run)
-    room = min(CHUNK, MOST_OPEN - items.filter(state=ReprocessItem.State.READING).count())
+    most = MOST_OPEN_BY_BATCH if run.carrier == Reprocess.Carrier.BATCH else MOST_OPEN
+    room = min(CHUNK, most - items.filter(state=ReprocessItem.State.READING).count())
     pending = items.filter(state=ReprocessItem.State.PENDING).order_by("subject")
     subjects = list(pending.values_list("subject", flat=True)[: max(room, 0)])
     if not subjects:

@@ -13,8 +13,11 @@ from memory import clock, tokens
 from memory.branching import STARTS, Scope
 from reasoning import spending
 from reasoning.conf import ReasoningSettings
-from reasoning.models import PromptVersion, Worker
+from reasoning.models import PromptVersion, Reprocess, Worker
 from reasoning.providers.base import OUTPUT_LIMITS, Usage
+
+LONGEST_BATCH_SECONDS = 24 * 60 * 60
+"""A provider answers a batch within so long, mostly much sooner."""
 
 # Passes take so many events of a subject as fit, at its events' mean size.
 _TO_READ = f"""
@@ -85,14 +88,21 @@ class _Rates:
     seconds: float | None = None
 
 
-def estimate(version: PromptVersion, scope: Scope, passes_per_minute: int | None = None) -> dict[str, Any]:
+def estimate(
+    version: PromptVersion,
+    scope: Scope,
+    passes_per_minute: int | None = None,
+    carrier: str = Reprocess.Carrier.CALLS,
+) -> dict[str, Any]:
     """Return what it takes to read a scope with a prompt version, as JSON: passes, tokens, money, seconds.
 
-    ``money`` and ``seconds`` are None where nobody can know; ``rests_on`` says what the rest is drawn from.
+    ``money`` and ``seconds`` are None where nobody can know; ``rests_on`` says what the rest is drawn from. By batch,
+    the money is that of its discount, and the seconds are the most that it may take.
     """
     settings = ReasoningSettings.load()
     to_read = _to_read(scope, settings)
     rates = _rates(version, settings)
+    by_batch = carrier == Reprocess.Carrier.BATCH
     usage = Usage(rates.input.of(to_read), rates.output.of(to_read), round(rates.input.of(to_read) * rates.cached))
     return {
         "subjects": to_read.subjects,
@@ -102,9 +112,11 @@ def estimate(version: PromptVersion, scope: Scope, passes_per_minute: int | None
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "tokens": usage.input_tokens + usage.output_tokens,
-        "money": _money(version, usage, settings),
-        "seconds": _seconds(to_read, rates.seconds, passes_per_minute, settings),
-        "rests_on": rates.rests_on,
+        "money": _money(version, usage, settings, Decimal(str(settings.batch_discount)) if by_batch else Decimal(0)),
+        "seconds": _seconds_by_batch(to_read, passes_per_minute)
+        if by_batch
+        else _seconds(to_read, rates.seconds, passes_per_minute, settings),
+        "rests_on": rates.rests_on + (_told_of_batches(to_read) if by_batch else ""),
     }
 
 
@@ -152,22 +164,37 @@ def _share(shown: float, mean: float, intercept: float | None, slope: float | No
     return _Share(intercept, slope)
 
 
-def _money(version: PromptVersion, usage: Usage, settings: ReasoningSettings) -> str | None:
+def _money(version: PromptVersion, usage: Usage, settings: ReasoningSettings, discount: Decimal) -> str | None:
     if settings.provider == "local":
         return "0"
     day = clock.now().astimezone(UTC).date()
     price = spending.price_on(day, settings.provider, version.model or settings.model)
-    return None if price is None else f"{round(spending.cost_of(price, usage), 6).normalize() + Decimal(0):f}"
+    if price is None:
+        return None
+    return f"{round(spending.cost_of(price, usage) * (1 - discount), 6).normalize() + Decimal(0):f}"
 
 
 def _seconds(
     to_read: _ToRead, each: float | None, passes_per_minute: int | None, settings: ReasoningSettings
 ) -> int | None:
     """Return how long it takes the workers that are there, or the one that there will be, with their share for it."""
-    throttled = 0.0 if passes_per_minute is None else to_read.passes * 60 / passes_per_minute
+    throttled = _throttled(to_read, passes_per_minute)
     if each is None:
         return round(throttled) if throttled else None
     silent = timedelta(seconds=settings.worker_silence_seconds)
     workers = max(Worker.objects.filter(beat_at__gt=clock.now() - silent).count(), 1)
     at_once = workers * settings.bulk_capacity
     return round(max(to_read.passes * each / at_once, to_read.longest * each, throttled))
+
+
+def _seconds_by_batch(to_read: _ToRead, passes_per_minute: int | None) -> int:
+    """Return the most that it takes: a subject's passes go in batches one after the other."""
+    return round(to_read.longest * LONGEST_BATCH_SECONDS + _throttled(to_read, passes_per_minute))
+
+
+def _told_of_batches(to_read: _ToRead) -> str:
+    return f"; a batch may take up to 24 hours, and the subject with the most to read needs {to_read.longest:,} in turn"
+
+
+def _throttled(to_read: _ToRead, passes_per_minute: int | None) -> float:
+    return 0.0 if passes_per_minute is None else to_read.passes * 60 / passes_per_minute

@@ -23,7 +23,7 @@ from memory.models import App, Subject
 from memory.restoring import Onward
 from reasoning import signals
 from reasoning.models import PromptVersion, Reprocess, ReprocessItem
-from reasoning.reprocessing import advance, outcome
+from reasoning.reprocessing import advance, batches, outcome
 from reasoning.reprocessing.estimate import estimate
 from reasoning.reprocessing.scope import find_subjects, scope_of
 
@@ -87,7 +87,7 @@ def create(
     )
     if app is not None:
         run.subjects = find_subjects(app, version.kind, subjects)
-    run.estimate = estimate(version, scope_of(run), run.passes_per_minute)
+    run.estimate = estimate(version, scope_of(run), run.passes_per_minute, run.carrier)
     run.save(force_insert=True)
     return run
 
@@ -96,10 +96,12 @@ def create(
 def start(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     """Begin a draft: what is in its feeds now is what it has to read. Return the run.
 
-    Raises :class:`Conflict` for a run that was begun, or that has nothing to read.
+    Raises :class:`Conflict` for a run that was begun, that has nothing to read, or that nobody can carry.
     """
     run = _locked(run, "started", (State.DRAFT,))
-    run.estimate = estimate(run.prompt_version, scope_of(run), run.passes_per_minute)
+    if run.carrier == Reprocess.Carrier.BATCH:
+        batches.check_provider()
+    run.estimate = estimate(run.prompt_version, scope_of(run), run.passes_per_minute, run.carrier)
     with connection.cursor() as cursor:
         cursor.execute(_ADD_ITEMS, scope_of(run).values() | {"run": run.pk})
         run.estimate["subjects"], run.estimate["events"] = (int(value) for value in cursor.fetchone())
