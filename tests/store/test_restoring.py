@@ -254,6 +254,17 @@ class TestTheEventsSince:
         made = only(early)
         assert (made.line, made.parent, made.covers_from, made.covers_to) == (beside, late, 3, 3)
 
+    def test_what_no_version_of_a_line_had_shown_yet_leaves_no_trace(self):
+        [first] = history("ana", "One.")
+        beside = Line.objects.create(subject=first.subject, recipe="beside", branch="shadow")
+        event = first.evidence_added.get().event_id
+        target = concluded(beside, "Beside.", evidence=[event])
+        publishing.go_on_beside([first.line], "beside", "shadow")
+        standing = Span.objects.filter(line=beside, until=None)
+        assert standing.get().conclusion.content == "One.", "its next version would have shown it"
+        assert contents(only(target)) == ["Beside."]
+        assert not Span.objects.filter(line=beside, conclusion__content="One.").exists()
+
     def test_back_and_forth_between_lines_each_reads_on_from_where_readers_were(self):
         first, second = history("ana", "One.", "Two.")
         other = publishing.fork_line(first.line, "other")
