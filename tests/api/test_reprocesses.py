@@ -88,6 +88,15 @@ def test_a_run_over_http_from_its_draft_to_its_promotion(operator, read):
     assert [each["id"] for each in runs["items"]] == [run["id"]]
 
 
+def test_a_run_by_batch_is_drafted_and_refused_where_nobody_can_carry_it(operator, read, settings):
+    run = operator.post(RUNS, new(carrier="batch"))
+    assert (run["carrier"], run["estimate"]["seconds"]) == ("batch", 86_400)
+    settings.HONCHO = BRISK | {"PROVIDER": "local"}
+    said = refused(operator.send("POST", f"{RUNS}/{run['id']}/start", {}), 409, "conflict")
+    assert said.startswith("The site's provider is the built-in local reasoner, which takes no batches")
+    assert operator.get(f"{RUNS}/{run['id']}")["state"] == "draft"
+
+
 def test_a_run_can_be_cancelled_and_discarded(operator, read):
     first, second = (operator.post(RUNS, new())["id"] for _ in range(2))
     for run, steps in ((first, ("cancel",)), (second, ("start", "drain", "discard"))):

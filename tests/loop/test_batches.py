@@ -518,10 +518,15 @@ def test_a_paused_run_sends_nothing_more_and_reads_what_is_out(model):
     finished(run)
 
 
+class Undeletable(dict[str, bytes]):
+    def __delitem__(self, key: str) -> None:
+        pass
+
+
 def test_a_cancelled_run_s_batch_is_cancelled_and_paid_as_far_as_it_was_answered(model):
     said_by(2)
     Budget.objects.create(app=app(), tokens=1_000_000)
-    model.batches.hold = True
+    model.batches.hold, model.batches.files = True, Undeletable()
     run = begun()
     batches.carry()
     lifecycle.cancel(run)
