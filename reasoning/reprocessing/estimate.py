@@ -37,11 +37,13 @@ SELECT count(*), coalesce(sum(events), 0), coalesce(sum(tokens), 0), coalesce(su
   FROM counted
 """  # noqa: S608 - nothing of it comes from outside
 
-# A pass takes something for itself (instructions, what is known) and something for each token of its events.
+# A pass takes something for itself (instructions, what is known) and something for each token of its events; what is
+# answered goes by how many events there are.
 _HISTORY = """
 WITH pass AS (
     SELECT pass.input_tokens, pass.output_tokens, pass.cached_tokens,
            extract(epoch FROM pass.ended_at - pass.started_at)::float AS seconds,
+           (pass.covers_to - pass.covers_from)::float AS events,
            (SELECT coalesce(sum(event.tokens), 0) FROM memory_feedentry entry
               JOIN memory_event event ON event.id = entry.event_id
              WHERE entry.subject_id = line.subject_id
@@ -51,9 +53,9 @@ WITH pass AS (
       JOIN memory_line line ON line.id = pass.line_id
 )
 SELECT count(*), avg(seconds)::float, coalesce(sum(cached_tokens)::float / nullif(sum(input_tokens), 0), 0),
-       avg(shown)::float,
-       avg(input_tokens)::float, regr_intercept(input_tokens, shown), regr_slope(input_tokens, shown),
-       avg(output_tokens)::float, regr_intercept(output_tokens, shown), regr_slope(output_tokens, shown)
+       avg(shown)::float, avg(events)::float, avg(input_tokens)::float, avg(output_tokens)::float,
+       regr_intercept(input_tokens, shown), regr_slope(input_tokens, shown),
+       regr_intercept(output_tokens, events), regr_slope(output_tokens, events)
   FROM pass
 """
 
@@ -70,13 +72,13 @@ class _ToRead:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What a pass takes by itself, and for each token of the events that it shows."""
+    """What a pass takes by itself, and for each event, or token of one, that it shows."""
 
+    itself: float
     each: float
-    per_token: float
 
-    def of(self, to_read: _ToRead) -> int:
-        return round(self.each * to_read.passes + self.per_token * to_read.tokens)
+    def of(self, passes: int, shown: int) -> int:
+        return round(self.itself * passes + self.each * shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def estimate(
     to_read = _to_read(scope, settings)
     rates = _rates(version, settings)
     by_batch = carrier == Reprocess.Carrier.BATCH
-    usage = Usage(rates.input.of(to_read), rates.output.of(to_read), round(rates.input.of(to_read) * rates.cached))
+    asked = rates.input.of(to_read.passes, to_read.tokens)
+    usage = Usage(asked, rates.output.of(to_read.passes, to_read.events), round(asked * rates.cached))
     return {
         "subjects": to_read.subjects,
         "events": to_read.events,
@@ -137,12 +140,13 @@ def _rates(version: PromptVersion, settings: ReasoningSettings) -> _Rates:
     ):
         with connection.cursor() as cursor:
             cursor.execute(_HISTORY, {"versions": list(versions.values_list("pk", flat=True))})
-            count, seconds, cached, shown, *shares = cursor.fetchone()
+            count, seconds, cached, shown, events, asked, answered, *lines = cursor.fetchone()
         if count:
             return _Rates(
                 rests_on=f"{count} pass{'' if count == 1 else 'es'} {whose}",
-                input=_share(shown, *shares[:3]),
-                output=_share(shown, *shares[3:]),
+                # Where no line fits: what is shown is asked with as it is, and each event is answered alike.
+                input=_fitted(*lines[:2]) or _Share(max(asked - shown, 0.0), 1.0),
+                output=_fitted(*lines[2:]) or _Share(0.0, answered / events),
                 cached=cached,
                 seconds=seconds,
             )
@@ -155,13 +159,9 @@ def _rates(version: PromptVersion, settings: ReasoningSettings) -> _Rates:
     )
 
 
-def _share(shown: float, mean: float, intercept: float | None, slope: float | None) -> _Share:
-    """Return a fitted line as far as it makes sense: neither part can be below nothing."""
-    if intercept is None or slope is None or slope < 0:
-        return _Share(mean, 0.0)
-    if intercept < 0:
-        return _Share(0.0, mean / shown)
-    return _Share(intercept, slope)
+def _fitted(itself: float | None, each: float | None) -> _Share | None:
+    """Return a fitted line if it makes sense: neither part can be below nothing."""
+    return None if itself is None or each is None or itself < 0 or each < 0 else _Share(itself, each)
 
 
 def _money(version: PromptVersion, usage: Usage, settings: ReasoningSettings, discount: Decimal) -> str | None:

@@ -629,6 +629,21 @@ def test_the_estimate_rests_on_history_and_comes_true():
     assert draft().estimate["rests_on"] == "3 passes of user prompt 2"
 
 
+def test_an_estimate_from_passes_over_one_event_each_counts_what_larger_ones_will_answer():
+    for subject in people(3):
+        say("We sail at noon.", user=subject.user.name)
+    drain()
+    Pass.objects.update(input_tokens=1_000, output_tokens=100)
+    one = draft().estimate
+    assert (one["input_tokens"], one["output_tokens"]) == (3_000, 300)
+    for user in ("user-0", "user-1", "user-2"):
+        say(*["We sail at noon."] * 9, user=user)
+    queue.take_in()
+    told = draft().estimate
+    assert (told["passes"], told["events"], told["output_tokens"]) == (3, 30, 3_000)
+    assert told["input_tokens"] == 3_000 + told["event_tokens"] - one["event_tokens"]
+
+
 def test_an_estimate_counts_passes_by_what_one_may_show(settings):
     settings.HONCHO = BRISK | {"PASS_EVENTS": 2}
     person()
