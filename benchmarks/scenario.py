@@ -458,6 +458,12 @@ class Story:
             expect(NEWS["run"] in made["text"], f"{user}: the run has not read what came meanwhile.")
         done = self.api.get(f"reprocesses/{run}")
         estimate = draft["estimate"]
+        for what, told, taken in (
+            ("tokens", estimate["tokens"], done["tokens"]),
+            ("money", estimate["money"], done["cost"]),
+        ):
+            ratio = float(taken) / float(told)
+            expect(0.5 < ratio < 2, f"The run has taken {ratio:.1f} times the {what} that were estimated.")
         money = f"{float(estimate['money']):.4f} estimated, {float(done['cost']):.4f} spent"
         return (
             f"{estimate['events']:,} events in {estimate['passes']} passes estimated ({estimate['rests_on']});"
