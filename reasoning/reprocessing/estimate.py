@@ -42,7 +42,8 @@ SELECT count(*), coalesce(sum(events), 0), coalesce(sum(tokens), 0), coalesce(su
 _HISTORY = """
 WITH pass AS (
     SELECT pass.input_tokens, pass.output_tokens, pass.cached_tokens,
-           extract(epoch FROM pass.ended_at - pass.started_at)::float AS seconds,
+           CASE WHEN run.carrier IS DISTINCT FROM 'batch'
+                THEN extract(epoch FROM pass.ended_at - pass.started_at)::float END AS seconds,
            (pass.covers_to - pass.covers_from)::float AS events,
            (SELECT coalesce(sum(event.tokens), 0) FROM memory_feedentry entry
               JOIN memory_event event ON event.id = entry.event_id
@@ -51,6 +52,7 @@ WITH pass AS (
       FROM (SELECT * FROM reasoning_pass WHERE outcome IN ('published', 'quarantined') AND covers_to > covers_from
                AND prompt_version_id = ANY(%(versions)s) ORDER BY started_at DESC LIMIT 500) pass
       JOIN memory_line line ON line.id = pass.line_id
+      LEFT JOIN reasoning_reprocess run ON run.id = pass.run_id
 )
 SELECT count(*), avg(seconds)::float, coalesce(sum(cached_tokens)::float / nullif(sum(input_tokens), 0), 0),
        avg(shown)::float, avg(events)::float, avg(input_tokens)::float, avg(output_tokens)::float,

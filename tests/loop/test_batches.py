@@ -659,6 +659,14 @@ def test_an_estimate_by_batch_takes_the_discount_off_and_says_how_long_a_batch_m
     assert "time    2 days, 0:00:00" in out.getvalue()
 
 
+def test_how_long_a_batch_took_says_nothing_of_how_long_calls_take():
+    said_by(1)
+    run = finished(begun())
+    Pass.objects.filter(run=run).update(started_at=clock.now() - timedelta(hours=5))
+    told = draft().estimate
+    assert (told["rests_on"], told["seconds"]) == ("1 pass of user prompt 2", None)
+
+
 def test_a_site_without_such_runs_asks_nobody(model):
     person()
     assert not batches.carry()
