@@ -118,6 +118,7 @@ def test_versions_newest_first(operator: Agent) -> None:
         "retired": 0,
         "reason": "",
         "parent": None,
+        "thinned": False,
     }
     assert (newest["version"], newest["added"], newest["retired"], newest["parent"]) == (second.number, 1, 1, 1)
     assert newest["covers"] == {"from": 1, "to": 1, "events": 0}
@@ -217,6 +218,7 @@ def test_what_a_quarantined_version_says_is_for_no_agent(operator: Agent) -> Non
             "retired": [],
             "reason": "It holds a secret.",
             "parent": 1,
+            "thinned": False,
             "text": "",
             "card": [],
             "now": "",

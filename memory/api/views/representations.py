@@ -86,10 +86,10 @@ class Kept(Endpoint):
     def put(self, request: Request, number: str, **refs: str) -> HttpResponse:
         """Keep a version, and say why; takes an app's or an operator's key."""
         auth.admit_beyond_user(self.grant)
+        found = _detail(self, number, refs)
         fields = self.fields()
         parameters.only(fields, ("reason",))
         reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
-        found = _detail(self, number, refs)
         retention.keep(found.representation, reason=reason, by=_by(self))
         return _shown(self, found)
 
