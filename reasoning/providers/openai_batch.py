@@ -84,14 +84,17 @@ class OpenAIBatches(OpenAIProvider):
     nobody knows whether what was asked for was done.
     """
 
+    _sdk: Any = None
+
     def __enter__(self) -> Self:
         self._runner = asyncio.Runner()
-        self._sdk = new_client(self._api_key, self.base_url, TRANSFER_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._runner:
-            self._runner.run(self._sdk.close())
+            if self._sdk is not None:
+                self._runner.run(self._sdk.close())
+                self._sdk = None
 
     def line(self, custom_id: str, request: Request) -> bytes:
         """Return what asks ``request`` in a batch's file. Raises :class:`ProviderError`."""
@@ -195,6 +198,8 @@ class OpenAIBatches(OpenAIProvider):
         """Do something with the SDK's client, within so many seconds."""
 
         async def running() -> T:
+            if self._sdk is None:  # it costs a tenth of a second
+                self._sdk = new_client(self._api_key, self.base_url, TRANSFER_SECONDS)
             async with asyncio.timeout(seconds):
                 return await act(self._sdk)
 
