@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from memory import idempotency, keys, log
 from memory.api import errors
-from memory.api.views.messages import Messages
+from memory.api.apps_era.messages import Messages
 from memory.models import Event, KeptAnswer
 from memory.signals import events_appended
 from tests.api.conftest import Agent, RowCounts, path_of, publish, refused, succeeded

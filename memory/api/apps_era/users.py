@@ -8,8 +8,8 @@ from rest_framework.request import Request
 
 from memory import places, tenants
 from memory.api import auth, pagination, parameters, schemas, shapes
+from memory.api.apps_era.apps import MAKING_FIELDS
 from memory.api.endpoint import Endpoint, Making, Reading
-from memory.api.views.apps import MAKING_FIELDS
 from memory.models import App, User
 
 

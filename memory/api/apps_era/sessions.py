@@ -8,8 +8,8 @@ from rest_framework.request import Request
 
 from memory import places, tenants
 from memory.api import auth, pagination, parameters, schemas, shapes
+from memory.api.apps_era import users
 from memory.api.endpoint import Endpoint, Making, Reading
-from memory.api.views import users
 from memory.models import App, User
 
 _MAKING_FIELDS = ("name", "metadata")
