@@ -1,8 +1,10 @@
 """The store's models, one family a module."""
 
+from memory.models.collections import Collection, Document
 from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey
 from memory.models.log import Event
+from memory.models.metamessages import Metamessage
 from memory.models.representations import (
     Conclusion,
     Correction,
@@ -21,8 +23,10 @@ from memory.models.tenants import App, Participant, Project, Session, User
 __all__ = [
     "ApiKey",
     "App",
+    "Collection",
     "Conclusion",
     "Correction",
+    "Document",
     "Event",
     "Evidence",
     "FeedEntry",
@@ -30,6 +34,7 @@ __all__ = [
     "KeptAnswer",
     "KeptVersion",
     "Line",
+    "Metamessage",
     "Participant",
     "Premise",
     "Project",
