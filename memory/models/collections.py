@@ -17,7 +17,7 @@ DOCUMENT_LENGTH = 100_000
 
 
 class Collection(PublicModel):
-    """Documents that belong together, a user's. The database holds it to the user's app (migration 0013)."""
+    """Documents that belong together, a user's. The database holds it to the user's app (migration 0014)."""
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="collections", db_index=False)

@@ -15,7 +15,7 @@ LABEL_LENGTH = 50
 class Metamessage(PublicModel):
     """A note under a label. It is no part of the log: it can change, and nothing is concluded from it.
 
-    The database holds user and session to the same app (migration 0013).
+    The database holds user and session to the same app (migration 0014).
     """
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="+", db_index=False)

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     """The answer to a write whose client counts how often it sends it is found by the request."""
 
     atomic = False
-    dependencies = [("memory", "0013_collections")]
+    dependencies = [("memory", "0014_collections_same_app")]
 
     operations = [
         AddIndexConcurrently(
