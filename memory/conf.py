@@ -74,6 +74,10 @@ class MemorySettings(Section):
     data_bytes: int = 256 * 1024
     """The most bytes that an event's data, or any metadata, may have as JSON."""
 
+    waiting_requests: int = 8
+    """How many requests of one process may wait at a time, for reasoning to catch up or for a model's answer. Keep it
+    below the threads of a web process: the others stay free for those that only read."""
+
     clock_skew_seconds: float = 86_400.0
     """How far in the future ``occurred_at`` may lie."""
 
@@ -89,7 +93,7 @@ class MemorySettings(Section):
         given: dict[str, Any] = vars(self)
         if not isinstance(given["auth"], bool):
             found.append(("AUTH", "Set it to True or False."))
-        for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes"):
+        for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes", "waiting_requests"):
             value = given[key]
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 found.append((key.upper(), "Set it to a whole number of at least 1."))

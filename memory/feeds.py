@@ -12,6 +12,7 @@ the future. ``benchmarks/ordering.py`` measures all three.)
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -88,6 +89,11 @@ def number(limit: int = 10_000) -> list[Arrival]:
         # A statement of its own: its snapshot must be younger than the locks.
         cursor.execute(_NUMBER, {"subjects": subjects})
         return [Arrival(*row) for row in cursor.fetchall()]
+
+
+def has_new(subject_ids: Collection[UUID]) -> bool:
+    """Say whether any of these subjects has entries that nobody has numbered yet."""
+    return FeedEntry.objects.filter(subject__in=subject_ids, position=None).exists()
 
 
 def waiting_after(subject_id: UUID, position: int) -> Waiting:

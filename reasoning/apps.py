@@ -17,13 +17,14 @@ class ReasoningConfig(AppConfig):
 
     def ready(self) -> None:
         """Register settings and checks, and listen to the store."""
-        from memory.signals import events_appended, history_needed, lines_moved
+        from memory.signals import events_appended, history_needed, lines_moved, reading_awaited
         from reasoning import checks, conf, signals  # noqa: F401
         from reasoning.models import Budget, Price
 
         events_appended.connect(signals.on_events_appended, dispatch_uid="reasoning.events_appended")
         history_needed.connect(signals.on_history_needed, dispatch_uid="reasoning.history_needed")
         lines_moved.connect(signals.on_lines_moved, dispatch_uid="reasoning.lines_moved")
+        reading_awaited.connect(signals.on_reading_awaited, dispatch_uid="reasoning.reading_awaited")
         for model in (Budget, Price):
             for change in (post_save, post_delete):
                 change.connect(signals.on_terms_changed, sender=model, dispatch_uid="reasoning.terms_changed")

@@ -85,6 +85,9 @@ class ReasoningSettings(Section):
     max_wait_seconds: float = 900.0
     """No event waits longer than this for its pass to begin, however few tokens there are."""
 
+    awaited_seconds: float = 5.0
+    """How soon after a pass the next may begin because a reader waits for it. Budgets hold all the same."""
+
     lease_seconds: float = 120.0
     """How long a claim holds without being renewed; drainers renew every third of it."""
 
@@ -186,8 +189,9 @@ class ReasoningSettings(Section):
             found.append(("FALLBACK_AFTER_SECONDS", "Set it to a number of seconds, 0 or more."))
         if problem := _fallback_problem(self.provider, self.fallbacks):
             found.append(("FALLBACKS", problem))
-        if not _is_number(self.settle_seconds, int | float) or self.settle_seconds < 0:
-            found.append(("SETTLE_SECONDS", "Set it to a number of seconds, 0 or more."))
+        for key in ("settle_seconds", "awaited_seconds"):
+            if not _is_number(getattr(self, key), int | float) or getattr(self, key) < 0:
+                found.append((key.upper(), "Set it to a number of seconds, 0 or more."))
         intervals = self.interval_seconds
         if not isinstance(intervals, dict) or set(intervals) != set(KINDS):
             found.append(("INTERVAL_SECONDS", f"Give a dict with seconds for each of {', '.join(KINDS)}."))

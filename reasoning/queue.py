@@ -281,6 +281,28 @@ def _due(work: Work, settings: ReasoningSettings, now: datetime) -> datetime:
     )
 
 
+# Rows that somebody is at are left to them: who waits asks again.
+_HASTEN = """
+UPDATE reasoning_work SET due_at = greatest(now(), last_pass_at + make_interval(secs => %(apart)s))
+ WHERE id IN (
+    SELECT work.id FROM reasoning_work work JOIN memory_subject subject ON subject.line_id = work.line_id
+     WHERE subject.id = ANY(%(subjects)s) AND work.state = 'waiting' AND work.waiting_events > 0 AND work.attempts = 0
+       AND work.due_at > greatest(now(), work.last_pass_at + make_interval(secs => %(apart)s))
+     ORDER BY work.id FOR UPDATE OF work SKIP LOCKED)
+"""
+
+
+def hasten(subject_ids: Collection[UUID]) -> bool:
+    """Let the lines that serve these subjects read what waits for them now; return whether any was to wait longer.
+
+    Between two passes of a line lie ``AWAITED_SECONDS`` nevertheless. What has failed keeps its distance, and what is
+    held for a budget stays held.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HASTEN, {"subjects": list(subject_ids), "apart": ReasoningSettings.load().awaited_seconds})
+        return bool(cursor.rowcount)
+
+
 def claim(limit: int, worker: str, bulk: int | None = None) -> list[Claim]:
     """Lease up to ``limit`` due rows, apps in turn and oldest first, and begin a pass for each.
 

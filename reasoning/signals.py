@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Model
 
+from memory import feeds
 from reasoning import metrics, queue
 from reasoning.models import Budget, Experiment, Price, Reprocess
 
@@ -47,6 +48,12 @@ def on_lines_moved(*, subject_ids: list[UUID], again: bool, **kwargs: Any) -> No
     """Let the loop go on from where other hands have put lines, and wake a drainer once that is committed."""
     queue.realign(subject_ids, again=again)
     transaction.on_commit(wake, robust=True)
+
+
+def on_reading_awaited(*, subject_ids: list[UUID], **kwargs: Any) -> None:
+    """Let what a reader waits for be read now, not when its cadence says; what has just come is taken in first."""
+    if queue.hasten(subject_ids) or feeds.has_new(subject_ids):
+        wake()
 
 
 def on_history_needed(**kwargs: Any) -> datetime | None:

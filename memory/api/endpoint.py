@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
@@ -41,11 +42,12 @@ class Endpoint(APIView):
     grant: Grant
     refs: dict[str, str]
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: str) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: str) -> HttpResponseBase:
         """Answer a request; whatever is raised becomes an answer too."""
         self.http = request
         self.headers = {}
         self.request = Request(request, authenticators=self.get_authenticators())
+        response: HttpResponseBase
         try:
             response = self._answer(kwargs)
         except Exception as error:
@@ -54,7 +56,7 @@ class Endpoint(APIView):
             response["X-Request-ID"] = current_request_id()
         return response
 
-    def _answer(self, kwargs: dict[str, str]) -> HttpResponse:
+    def _answer(self, kwargs: dict[str, str]) -> HttpResponseBase:
         method = self.http.method or ""
         handler = getattr(self, method.lower(), None) if method.lower() in self.http_method_names else None
         if handler is None:

@@ -18,6 +18,7 @@ from memory.errors import Invalid, TooLarge
 from memory.models.idempotency import KEY_LENGTH
 
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _PLUS_AS_SPACE = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
 MOST_VERSION = 2**31 - 1
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -60,6 +61,18 @@ def query_integer(request: HttpRequest, field: str, *, least: int, most: int) ->
         kind = "greater_than_equal" if number < least else "less_than_equal"
         raise InvalidParameter("query", field, f"Give a number of {least} to {most:,}.", kind)
     return number
+
+
+def query_seconds(request: HttpRequest, field: str, *, most: float) -> float:
+    """Return a number of seconds, 0 to ``most``, from the query; absent means 0."""
+    value = request.GET.get(field)
+    if value is None:
+        return 0.0
+    if not _SECONDS.fullmatch(value):
+        raise InvalidParameter("query", field, "Give a number of seconds.", "float_parsing")
+    if float(value) > most:
+        raise InvalidParameter("query", field, f"Give a number of 0 to {most:g} seconds.", "less_than_equal")
+    return float(value)
 
 
 def query_boolean(request: HttpRequest, field: str) -> bool:

@@ -20,6 +20,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from memory import waiting
 from memory.models import Conclusion, Correction, Event, Representation, Subject
 from memory.models.idempotency import KEY_LENGTH
 from memory.models.log import CONTENT_LENGTH
@@ -180,6 +181,14 @@ IDEMPOTENCY = (
     ),
 )
 TOKENS = parameter("tokens", _whole(1, 100_000), "The most tokens that the whole text may have.")
+
+WAIT = parameter(
+    "wait",
+    {"type": "number", "minimum": 0, "maximum": waiting.LONGEST},
+    "Wait up to so many seconds until all that the log holds now has been reasoned over. `behind` tells whether it was:"
+    " it is not waited for longer, nor where too many wait already.",
+    default=0,
+)
 
 
 def _metadata(**more: Any) -> serializers.DictField:

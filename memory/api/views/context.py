@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.http import parse_etags
 from rest_framework.request import Request
 
-from memory import feeds, history, ids, reading
-from memory.api import auth, parameters, schemas, shapes
+from memory import feeds, history, ids, reading, waiting
+from memory.api import auth, etags, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
 from memory.models import Representation
@@ -22,6 +20,7 @@ MOST_TOKENS = 100_000
 _QUERY = (
     schemas.TOKENS,
     *schemas.WHICH,
+    schemas.WAIT,
     schemas.parameter("include", str, "Comma-separated: conclusions, summary, card, pending."),
 )
 _EXAMPLE = {
@@ -45,11 +44,15 @@ class Context(Endpoint):
         asked = which_version(self)
         tokens = parameters.query_integer(self.http, "tokens", least=1, most=MOST_TOKENS)
         parts = parameters.query_words(self.http, "include", _PARTS)
+        seconds = wait_seconds(self, asked)
         found = reading.context(app, user, session, tokens=tokens, **asked)
+        if seconds and found.behind_events:
+            waiting.until_read([view.subject_id for view in (found.user, found.session) if view], seconds)
+            found = reading.context(app, user, session, tokens=tokens, **asked)
         pending = _pending(found) if "pending" in parts else None
-        tag = _tag(found, pending, self.http.META.get("QUERY_STRING", ""))
-        if _has(self.http.headers.get("If-None-Match"), tag):
-            return HttpResponse(status=304, headers={"ETag": tag})
+        tag = etags.of(found.tag, found.user.subject_id, self.http, pending)
+        if (same := etags.unchanged(self.http, tag)) is not None:
+            return same
         body = _shape(found) | _extra(found, parts)
         if pending is not None:
             body["pending"] = pending
@@ -66,6 +69,14 @@ def which_version(view: Endpoint) -> dict[str, Any]:
     if at is not None and version is not None:
         raise InvalidParameter("query", "version", "Give at or version, not both.")
     return {"observer": observer, "at": at, "version": version}
+
+
+def wait_seconds(view: Endpoint, asked: dict[str, Any]) -> float:
+    """Return how long the query asks to wait for reasoning; nobody waits for what was served once (``asked``)."""
+    seconds = parameters.query_seconds(view.http, "wait", most=waiting.LONGEST)
+    if seconds and (asked["at"] is not None or asked["version"] is not None):
+        raise InvalidParameter("query", "wait", "Only what is served now can be waited for: leave out at and version.")
+    return seconds
 
 
 def _shape(found: reading.Context) -> shapes.Shape:
@@ -107,17 +118,3 @@ def _standing(view: reading.View) -> list[history.Statement]:
 def _pending(found: reading.Context) -> list[shapes.Shape]:
     view = found.session or found.user
     return [shapes.pending(event) for event in feeds.tail(view.subject_id, view.covers_to, _PENDING, by=view.at)]
-
-
-def _tag(found: reading.Context, pending: list[shapes.Shape] | None, query: str) -> str:
-    """Return what changes when the answer does, but for how far behind it is: a weak validator."""
-    newest = "" if not pending else pending[-1]["id"]
-    distinct = hashlib.sha256(f"{found.user.subject_id} {query} {newest}".encode()).hexdigest()[:12]
-    return f'W/"{found.tag}-{distinct}"'
-
-
-def _has(if_none_match: str | None, tag: str) -> bool:
-    if not if_none_match:
-        return False
-    tags = parse_etags(if_none_match)
-    return "*" in tags or tag.removeprefix("W/") in {item.removeprefix("W/") for item in tags}

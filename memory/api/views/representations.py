@@ -7,12 +7,12 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from memory import history, ids, reading, restoring, retention, validation
-from memory.api import auth, pagination, parameters, schemas, shapes
+from memory import history, ids, reading, restoring, retention, validation, waiting
+from memory.api import auth, etags, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
 from memory.api.parameters import MOST_VERSION
-from memory.api.views.context import MOST_TOKENS, which_version
+from memory.api.views.context import MOST_TOKENS, wait_seconds, which_version
 from memory.errors import Invalid, NotFound
 from memory.models import Subject
 
@@ -32,14 +32,22 @@ class Representation(Endpoint):
         "get",
         "The structured form of what is concluded",
         schemas.StructuredRepresentation,
-        query=(*schemas.WHICH, schemas.TOKENS),
+        query=(*schemas.WHICH, schemas.TOKENS, schemas.WAIT),
     )
-    def get(self, request: Request, **refs: str) -> HttpResponse:
+    def get(self, request: Request, **refs: Any) -> HttpResponse:
         """Return the current version, or the one asked for, with its conclusions and their sources."""
         asked = which_version(self)
         tokens = parameters.query_integer(self.http, "tokens", least=1, most=MOST_TOKENS)
         _no_observer_but_of_users(asked, refs)
-        return shapes.json_response(_structured(refs, tokens, **asked))
+        seconds = wait_seconds(self, asked)
+        subject, view = reading.representation(**refs, **asked)
+        if seconds and view.behind_events:
+            waiting.until_read([subject.pk], seconds)
+            subject, view = reading.representation(**refs, **asked)
+        tag = etags.of(f"v{view.number or 0}", subject.pk, self.http)
+        if (same := etags.unchanged(self.http, tag)) is not None:
+            return same
+        return shapes.json_response(_structured(subject, view, tokens), headers={"ETag": tag})
 
 
 class Versions(Endpoint):
@@ -120,7 +128,7 @@ class Rollback(Endpoint):
         writes=True,
         sends={"to": 3, "reason": "Version 4 mixed up two people"},
     )
-    def post(self, request: Request, **refs: str) -> HttpResponse:
+    def post(self, request: Request, **refs: Any) -> HttpResponse:
         """Make a new version that equals version ``to``, and say why; takes an app's or an operator's key.
 
         With `then` the events that were read since stay read (`stay`), or are read again (`reason_again`).
@@ -136,7 +144,8 @@ class Rollback(Endpoint):
         subject = named_subject(self, refs)
         made = restoring.roll_back(subject, to, reason=reason, by=_by(self), then=restoring.Onward(then))
         observer = parameters.query_name(self.http, "observer")
-        return shapes.json_response(_structured(refs, None, observer=observer, version=made.number))
+        subject, view = reading.representation(**refs, observer=observer, version=made.number)
+        return shapes.json_response(_structured(subject, view, None))
 
 
 def _by(view: Endpoint) -> str:
@@ -159,8 +168,7 @@ def _no_observer_but_of_users(asked: dict[str, Any], refs: dict[str, str]) -> No
         raise InvalidParameter("query", "observer", "Only a user is seen by an observer.")
 
 
-def _structured(refs: dict[str, Any], tokens: int | None, **asked: Any) -> shapes.Shape:
-    subject, view = reading.representation(**refs, **asked)
+def _structured(subject: Subject, view: reading.View, tokens: int | None) -> shapes.Shape:
     row = None if view.number is None else history.find_version(subject, view.number)
     text = view.text if tokens is None else view.within(tokens).text
     return shapes.representation(subject, view, text, row, history.statements(row) if row else [])
