@@ -62,6 +62,9 @@ class MemorySettings(Section):
     key_cache_seconds: float = 5.0
     """How long a process trusts a key that it has verified: a revoked key works at most this long."""
 
+    rate_per_minute: int | None = None
+    """How many requests a key may make a minute that says nothing of it itself. None: as many as it likes."""
+
     representation_tokens: int = 2_000
     """The most tokens that a stored representation's text may have."""
 
@@ -97,6 +100,9 @@ class MemorySettings(Section):
             value = given[key]
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 found.append((key.upper(), "Set it to a whole number of at least 1."))
+        rate = given["rate_per_minute"]
+        if rate is not None and (not isinstance(rate, int) or isinstance(rate, bool) or rate < 1):
+            found.append(("RATE_PER_MINUTE", "Set it to a whole number of at least 1, or to None."))
         for key in ("key_cache_seconds", "clock_skew_seconds"):
             value = given[key]
             if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:

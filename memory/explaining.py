@@ -198,12 +198,15 @@ def find_event(place: Place, ref: str) -> Event:
     return found
 
 
-def statements_on(event: Event, *, of_user: UUID | None = None) -> list[Resting]:
+def statements_on(event: Event, *, of_user: UUID | None = None, of_project: UUID | None = None) -> list[Resting]:
     """Return the statements that rest on an event, of every subject, with where each stands. Two statements of SQL.
 
-    With ``of_user``, only those of the user's own representation and of the event's session.
+    With ``of_user``, only those of the user's own representation and of the event's session; with ``of_project``, only
+    those of the project's.
     """
     rests = Evidence.objects.filter(event=event)
+    if of_project is not None:
+        rests = rests.filter(conclusion__subject__project=of_project)
     if of_user is not None:
         own = Q(conclusion__subject__kind=Subject.Kind.USER, conclusion__subject__user=of_user)
         if event.session_id is not None:

@@ -8,20 +8,38 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from memory import ids, validation
 from memory.conf import MemorySettings
-from memory.errors import Invalid
-from memory.models import ApiKey, App, Session, User
+from memory.errors import Invalid, NotFound
+from memory.models import ApiKey, App, Collection, Project, Session, User
+
+MOST_A_MINUTE = 1_000_000
+NAME_LENGTH = 200
 
 _PREFIX = "hk_"
+
+NAMED: dict[str, tuple[str, ...]] = {
+    ApiKey.Scope.OPERATOR: (),
+    ApiKey.Scope.APP: ("app",),
+    ApiKey.Scope.USER: ("app", "user"),
+    ApiKey.Scope.SESSION: ("app", "session"),
+    ApiKey.Scope.PROJECT: ("app", "project"),
+    ApiKey.Scope.COLLECTION: ("app", "collection"),
+}
+"""What a key of each scope names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a verified key opens. The user of a session's key is the session's owner."""
+    """What a verified key opens. The user of a session's or collection's key is who owns that."""
 
     key_id: UUID | None
     scope: str
@@ -33,6 +51,11 @@ class Grant:
     read_only: bool
     expires_at: datetime | None = None
     session_name: str | None = None
+    project_id: UUID | None = None
+    project_name: str | None = None
+    collection_id: UUID | None = None
+    collection_name: str | None = None
+    rate_per_minute: int | None = None
 
 
 EVERYTHING = Grant(None, ApiKey.Scope.OPERATOR, None, None, None, None, None, read_only=False)
@@ -46,50 +69,83 @@ def create(
     app: App | None = None,
     user: User | None = None,
     session: Session | None = None,
+    project: Project | None = None,
+    collection: Collection | None = None,
     read_only: bool = False,
     expires_at: datetime | None = None,
+    rate_per_minute: int | None = None,
+    created_by: str = "",
 ) -> tuple[ApiKey, str]:
     """Make a key and return its row and the key itself, which is shown this once.
 
-    Raises :class:`Invalid` where the scope and what it names do not fit together.
+    What the scope does not name is left out. Raises :class:`Invalid` where the scope and what it names do not fit
+    together, or another value cannot be one.
     """
-    needs = {
-        ApiKey.Scope.OPERATOR: (None, None, None),
-        ApiKey.Scope.APP: (app, None, None),
-        ApiKey.Scope.USER: (app, user, None),
-        ApiKey.Scope.SESSION: (app, None, session),
-    }
-    if scope not in needs:
-        raise Invalid(f"Use one of {', '.join(ApiKey.Scope.values)}.", ("scope",))
-    wanted = {
-        ApiKey.Scope.OPERATOR: (),
-        ApiKey.Scope.APP: ("app",),
-        ApiKey.Scope.USER: ("app", "user"),
-        ApiKey.Scope.SESSION: ("app", "session"),
-    }[ApiKey.Scope(scope)]
-    for part, value in {"app": app, "user": user, "session": session}.items():
-        if part in wanted and value is None:
-            raise Invalid(f"A key of scope {scope} needs the {part}.", (part,))
-    kept_app, kept_user, kept_session = needs[ApiKey.Scope(scope)]
+    if scope not in NAMED:
+        raise Invalid(f"Use one of {', '.join(ApiKey.Scope.values)}.", ("scope",), "enum")
+    validation.text(name, ("name",), most=NAME_LENGTH, least=1)
+    given = {"app": app, "user": user, "session": session, "project": project, "collection": collection}
+    named: dict[str, Any] = {part: given[part] for part in NAMED[scope]}
+    for part, thing in named.items():
+        if thing is None:
+            raise Invalid(f"A key of scope {scope} needs the {part}.", (part,), "missing")
+    if rate_per_minute is not None and not 1 <= rate_per_minute <= MOST_A_MINUTE:
+        raise Invalid(f"Give a number of 1 to {MOST_A_MINUTE:,}.", ("rate_per_minute",), "int_range")
     key = _PREFIX + secrets.token_urlsafe(32)
     row = ApiKey.objects.create(
         name=name,
         prefix=key[:10],
         digest=_digest(key),
         scope=scope,
-        app=kept_app,
-        user=kept_user,
-        session=kept_session,
+        **named,
         read_only=read_only,
         expires_at=expires_at,
+        rate_per_minute=rate_per_minute,
+        created_by=created_by,
     )
     return row, key
 
 
+def within(
+    maker: Grant, expires_at: datetime | None, rate_per_minute: int | None
+) -> tuple[datetime | None, int | None]:
+    """Return until when a key made by ``maker`` holds, and its rate: what was asked for, or else the maker's own.
+
+    Raises :class:`Invalid` where it would outlive its maker, or be allowed more requests: else a key could shed its
+    own limits by making another.
+    """
+    if maker.expires_at is not None:
+        if expires_at is not None and expires_at > maker.expires_at:
+            raise Invalid("It cannot hold longer than the key that makes it.", ("expires_at",), "datetime_range")
+        expires_at = expires_at or maker.expires_at
+    if maker.rate_per_minute is not None:
+        if rate_per_minute is not None and rate_per_minute > maker.rate_per_minute:
+            raise Invalid("It cannot be allowed more than the key that makes it.", ("rate_per_minute",), "int_range")
+        rate_per_minute = rate_per_minute or maker.rate_per_minute
+    return expires_at, rate_per_minute
+
+
+def seen_by(grant: Grant) -> QuerySet[ApiKey]:
+    """Return the keys that a grant may know of: an operator all, an app's key those of its app."""
+    rows = ApiKey.objects.all()
+    return rows if grant.scope == ApiKey.Scope.OPERATOR else rows.filter(app=grant.app_id, app__isnull=False)
+
+
+def find(grant: Grant, ref: str) -> ApiKey:
+    """Return the key with this id. Raises :class:`NotFound` where there is none that the grant may know of."""
+    pk = ids.decode(ref)
+    row = None if pk is None else seen_by(grant).filter(pk=pk).first()
+    if row is None:
+        raise NotFound("Key not found")
+    return row
+
+
 def revoke(row: ApiKey) -> None:
-    """End a key: every process refuses it within ``HONCHO["KEY_CACHE_SECONDS"]``."""
-    ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now())
+    """End a key: this process refuses it at once, every other within ``HONCHO["KEY_CACHE_SECONDS"]``."""
+    ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=Now())
     forget()
+    # Who verifies it before the commit still finds it, and would remember it.
+    transaction.on_commit(forget)
 
 
 def verify(key: str) -> Grant | None:
@@ -98,6 +154,7 @@ def verify(key: str) -> Grant | None:
     now = time.monotonic()
     with _lock:
         cached = _cache.get(digest)
+        generation = _generation
     if cached is not None and cached[0] > now:
         grant: Grant | None = cached[1]
     else:
@@ -105,23 +162,26 @@ def verify(key: str) -> Grant | None:
         with _lock:
             if len(_cache) >= _CACHE_SIZE:
                 _cache.clear()
-            if grant is not None:
-                _cache[digest] = (now + MemorySettings.load().key_cache_seconds, grant)
-            else:
+            if grant is None:
                 _cache.pop(digest, None)
+            elif generation == _generation:
+                _cache[digest] = (now + MemorySettings.load().key_cache_seconds, grant)
     if grant is not None and grant.expires_at is not None and grant.expires_at <= timezone.now():
         return None
     return grant
 
 
 def forget() -> None:
-    """Empty this process's cache of verified keys."""
+    """Empty this process's cache of verified keys; what is being looked up now is not remembered either."""
+    global _generation
     with _lock:
         _cache.clear()
+        _generation += 1
 
 
 _CACHE_SIZE = 10_000
 _cache: dict[str, tuple[float, Grant]] = {}
+_generation = 0
 _lock = threading.Lock()
 
 
@@ -130,20 +190,27 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
+# The use is noted where the key is looked up anyway, at most once a minute: it costs no statement of its own.
+_LOOK_UP = """
+WITH noted AS (
+    UPDATE memory_apikey SET last_used_at = statement_timestamp()
+     WHERE digest = %(digest)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > statement_timestamp())
+       AND (last_used_at IS NULL OR last_used_at < statement_timestamp() - interval '1 minute')
+)
+SELECT key.id, key.scope, key.app_id, app.name, owner.id, owner.name, key.session_id, key.read_only, key.expires_at,
+       session.name, key.project_id, project.name, key.collection_id, collection.name, key.rate_per_minute
+  FROM memory_apikey key
+  LEFT JOIN memory_app app ON app.id = key.app_id
+  LEFT JOIN memory_session session ON session.id = key.session_id
+  LEFT JOIN memory_collection collection ON collection.id = key.collection_id
+  LEFT JOIN memory_user owner ON owner.id = coalesce(key.user_id, session.owner_id, collection.user_id)
+  LEFT JOIN memory_project project ON project.id = key.project_id
+ WHERE key.digest = %(digest)s AND key.revoked_at IS NULL
+"""
+
+
 def _look_up(digest: str) -> Grant | None:
-    row = ApiKey.objects.filter(digest=digest, revoked_at=None).select_related("app", "user", "session__owner").first()
-    if row is None:
-        return None
-    user = row.session.owner if row.session else row.user
-    return Grant(
-        row.pk,
-        row.scope,
-        row.app_id,
-        row.app.name if row.app else None,
-        user.pk if user else None,
-        user.name if user else None,
-        row.session_id,
-        row.read_only,
-        row.expires_at,
-        row.session.name if row.session else None,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_LOOK_UP, {"digest": digest})
+        row = cursor.fetchone()
+    return None if row is None else Grant(*row)

@@ -12,7 +12,7 @@ import os
 from django.apps import apps
 from django.db import connection, connections
 
-from memory import idempotency, retention
+from memory import idempotency, rate_limits, retention
 from reasoning.conf import ReasoningSettings
 
 CLUSTER_VARIABLE = "HONCHO_CLUSTER"
@@ -34,6 +34,7 @@ def drain() -> None:
 def prune() -> None:
     """Delete what is kept no longer; a django-q2 task."""
     idempotency.prune()
+    rate_limits.prune()
     retention.prune()
 
 

@@ -18,20 +18,16 @@ from memory.admin.filters import AppFilter, ChosenSession, ChosenUser
 from memory.admin.links import link, when
 from memory.models import ApiKey
 
-_NAMED_BY = {
-    ApiKey.Scope.OPERATOR: (),
-    ApiKey.Scope.APP: ("app",),
-    ApiKey.Scope.USER: ("app", "user"),
-    ApiKey.Scope.SESSION: ("app", "session"),
-}
-
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """What a new key opens, and until when."""
 
     class Meta:
         model = ApiKey
-        fields = ("name", "scope", "app", "user", "session", "read_only", "expires_at")
+        fields = (
+            "name", "scope", "app", "user", "session", "project", "collection", "read_only", "rate_per_minute",
+            "expires_at",
+        )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         """Check that the scope and what it names fit together."""
@@ -39,14 +35,16 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         scope, app = values.get("scope"), values.get("app")
         if scope is None:
             return values
-        for part in ("app", "user", "session"):
+        for part in ("app", "user", "session", "project", "collection"):
             named = values.get(part)
-            if part in _NAMED_BY[scope] and named is None and part not in self.errors:
+            if part in keys.NAMED[scope] and named is None and part not in self.errors:
                 self.add_error(part, f"A key of scope {scope} needs the {part}.")
-            elif part not in _NAMED_BY[scope] and named is not None:
+            elif part not in keys.NAMED[scope] and named is not None:
                 self.add_error(part, f"A key of scope {scope} names no {part}; leave it empty.")
             elif part != "app" and named is not None and app is not None and named.app_id != app.pk:
                 self.add_error(part, f"This {part} belongs to another app.")
+        if not 1 <= (values.get("rate_per_minute") or 1) <= keys.MOST_A_MINUTE:
+            self.add_error("rate_per_minute", f"Give a number of 1 to {keys.MOST_A_MINUTE:,}.")
         if (expires_at := values.get("expires_at")) is not None and expires_at <= timezone.now():
             self.add_error("expires_at", "This lies in the past.")
         return values
@@ -57,16 +55,17 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     """Who may call the agent API."""
 
     form = ApiKeyForm
-    list_display = ("name", "shown_prefix", "scope", "opens", "read_only", "state", "expires", "made_at")
-    list_select_related = ("app", "user", "session")
+    list_display = ("name", "shown_prefix", "scope", "opens", "read_only", "state", "used", "expires", "made_at")
+    list_select_related = ("app", "user", "session", "project", "collection")
     list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter), AppFilter, ChosenUser, ChosenSession)
     search_fields = ("name", "prefix__startswith")
     search_help_text = "A part of the name, or how the key begins."
     ordering = ("-pk",)
     sortable_by = ("name", "made_at", "expires")
-    autocomplete_fields = ("app", "user", "session")
+    autocomplete_fields = ("app", "user", "session", "project")
+    raw_id_fields = ("collection",)
     actions = ("revoke",)
-    page_related = ("app", "user", "session")
+    page_related = ("app", "user", "session", "project", "collection")
     change_form_template = "admin/memory/apikey/change_form.html"
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
@@ -89,12 +88,21 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     @admin.display(description="opens")
     def opens(self, row: ApiKey) -> SafeString | str:
         """Link to what it opens."""
-        return "everything" if row.app is None else link(row.session or row.user or row.app)
+        return (
+            "everything"
+            if row.app is None
+            else link(row.collection or row.project or row.session or row.user or row.app)
+        )
 
     @admin.display(description="state")
     def state(self, row: ApiKey) -> str:
         """Show whether it works."""
         return state(row)
+
+    @admin.display(description="last used", ordering="last_used_at")
+    def used(self, row: ApiKey) -> str:
+        """Show when it was last used."""
+        return when(row.last_used_at)
 
     @admin.display(description="expires", ordering="expires_at")
     def expires(self, row: ApiKey) -> str:
@@ -103,8 +111,8 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         """Make the key; it is kept for the answer to this request and nowhere else."""
-        given = {name: form.cleaned_data[name] for name in ("app", "user", "session", "read_only", "expires_at")}
-        made, key = keys.create(obj.name, obj.scope, **given)
+        given = {name: form.cleaned_data[name] for name in ApiKeyForm.Meta.fields if name not in ("name", "scope")}
+        made, key = keys.create(obj.name, obj.scope, **given, created_by=request.user.get_username())
         obj.pk, obj.prefix = made.pk, made.prefix
         request.honcho_key = key  # type: ignore[attr-defined]
 

@@ -24,6 +24,8 @@ _PARTS = {
     ApiKey.Scope.APP: ("app",),
     ApiKey.Scope.USER: ("app", "user"),
     ApiKey.Scope.SESSION: ("app", "user", "session"),
+    ApiKey.Scope.PROJECT: ("app", "project"),
+    ApiKey.Scope.COLLECTION: ("app", "user", "collection"),
 }
 """What a path must name for a key of each scope: the key's own."""
 
@@ -59,8 +61,18 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "A key made by `manage.py create_api_key`. It opens what lies beneath its scope.",
+            "description": (
+                "A key made by `manage.py create_api_key`, in the admin or by `POST /v1/keys`. It opens what lies "
+                "beneath its scope. What is answered to a key that may make so many requests a minute says in the "
+                "headers `RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset` (seconds) and "
+                "`RateLimit-Policy` how it stands."
+            ),
         }
+
+
+def author_of(grant: Grant) -> str:
+    """Return who acts, as it is kept with what is done; empty where keys are off."""
+    return "" if grant.key_id is None else f"key {ids.encode(grant.key_id)}"
 
 
 def is_operator(grant: Grant) -> bool:
@@ -96,11 +108,16 @@ def out_of_scope() -> HttpRefusal:
 
 
 def claim(grant: Grant, part: str) -> str:
-    """Return the id of the app, user or session that a key is for; 401 where it is for none."""
+    """Return the id of the app, user, session, project or collection that a key is for; 401 where it is for none."""
     own = _own(grant, part)
     if own is None:
         raise out_of_scope()
     return own[0]
+
+
+def own_path(grant: Grant) -> dict[str, str]:
+    """Return the ids that a path must name for a key."""
+    return {part: claim(grant, part) for part in _PARTS[ApiKey.Scope(grant.scope)]}
 
 
 def admit_author(grant: Grant, refs: dict[str, str], author: str) -> str:
@@ -113,12 +130,12 @@ def admit_author(grant: Grant, refs: dict[str, str], author: str) -> str:
 
 
 def opens_app(grant: Grant) -> bool:
-    """Say whether a grant opens all that belongs to an app, not one user or session alone."""
-    return "user" not in _PARTS[ApiKey.Scope(grant.scope)]
+    """Say whether a grant opens all that belongs to an app, not one user, session, project or collection alone."""
+    return grant.scope in (ApiKey.Scope.OPERATOR, ApiKey.Scope.APP)
 
 
 def admit_beyond_user(grant: Grant) -> None:
-    """Refuse keys of a user or session what does not belong to that user: projects, another user's view."""
+    """Refuse keys of less than an app what does not belong to that: projects, another user's view."""
     if not opens_app(grant):
         raise out_of_scope()
 
@@ -129,6 +146,8 @@ def _own(grant: Grant, part: str) -> tuple[str, ...] | None:
         "app": (grant.app_id, grant.app_name),
         "user": (grant.user_id, grant.user_name),
         "session": (grant.session_id, grant.session_name),
+        "project": (grant.project_id, grant.project_name),
+        "collection": (grant.collection_id, grant.collection_name),
     }[part]
     if thing_id is None:
         return None

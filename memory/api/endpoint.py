@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, ClassVar, cast
@@ -15,17 +16,20 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from memory import idempotency
+from memory import idempotency, rate_limits
 from memory.api import auth, parameters
-from memory.api.errors import current_request_id, exception_handler
+from memory.api.errors import HttpRefusal, current_request_id, exception_handler
 from memory.api.schemas import ApiSchema
+from memory.errors import Conflict
 from memory.keys import Grant
+from memory.models import KeptAnswer
 
 
 class Endpoint(APIView):
     """One address. Handlers get the path's names and ids as keyword arguments, once the key opens them.
 
-    ``writes`` names the methods that need a key that may write. No settings of the host site's DRF apply.
+    ``writes`` names the methods that need a key that may write. ``shown_once`` is the field of an answer that is a
+    secret: it is kept nowhere. No settings of the host site's DRF apply.
     """
 
     authentication_classes = [auth.KeyAuthentication]
@@ -39,8 +43,15 @@ class Endpoint(APIView):
     http_method_names = ["get", "head", "post", "put", "delete"]
 
     writes: ClassVar[frozenset[str]] = frozenset({"POST", "PUT", "DELETE"})
+    shown_once: ClassVar[str | None] = None
     grant: Grant
     refs: dict[str, str]
+    standing: rate_limits.Standing | None = None
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view. It opens what transactions it needs: requests of a key are counted outside of them."""
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: str) -> HttpResponseBase:
         """Answer a request; whatever is raised becomes an answer too."""
@@ -54,14 +65,18 @@ class Endpoint(APIView):
             response = exception_handler(error, {"view": self, "request": request})
         if "X-Request-ID" not in response:
             response["X-Request-ID"] = current_request_id()
+        if self.standing is not None:
+            for name, value in _rate_headers(self.standing).items():
+                response[name] = value
         return response
 
     def _answer(self, kwargs: dict[str, str]) -> HttpResponseBase:
         method = self.http.method or ""
+        self.grant = cast("Grant", self.request.auth)
+        self._count()
         handler = getattr(self, method.lower(), None) if method.lower() in self.http_method_names else None
         if handler is None:
             raise MethodNotAllowed(method)
-        self.grant = cast("Grant", self.request.auth)
         self.refs = auth.admit(self.grant, self.named(kwargs), writes=method in self.writes)
         for part, ref in self.refs.items():
             parameters.name(ref, "path", part)
@@ -73,21 +88,43 @@ class Endpoint(APIView):
                 return self._once(key, handle)
         return handle()
 
+    def _count(self) -> None:
+        """Count the request of a limited key; refuses with 429 what is more than it may make."""
+        limit = rate_limits.limit_of(self.grant)
+        if self.grant.key_id is None or limit is None:
+            return
+        self.standing = rate_limits.take(self.grant.key_id, limit)
+        if self.standing.exceeded:
+            wait = str(self.standing.seconds)
+            raise HttpRefusal(
+                429, "rate_limited", f"This key may make {limit:,} requests a minute", {"Retry-After": wait}
+            )
+
     def _once(self, key: str, handle: Callable[[], HttpResponse]) -> HttpResponse:
         """Handle a write and keep its answer, or give the kept one; a write that is refused or fails keeps nothing."""
         scope = idempotency.scope_of(self.grant.key_id, self.refs.get("app"))
         asked = idempotency.fingerprint(self.http.method or "", self.http.get_full_path(), self.raw_body)
         with transaction.atomic():
             row, first = idempotency.claim(scope, key, asked)
+            if not first and self.shown_once is not None:
+                raise _done_already(row, self.shown_once)
             if not first:
                 again = {"Idempotent-Replay": "true"}
                 return HttpResponse(bytes(row.body), "application/json", row.status, headers=again)
             response = handle()
             if response.status_code < 400:
-                idempotency.keep(row, response.status_code, response.content)
+                idempotency.keep(row, response.status_code, self._kept(response))
             else:
                 transaction.set_rollback(True)
             return response
+
+    def _kept(self, response: HttpResponse) -> bytes:
+        """Return what is kept of an answer: all but a secret in it."""
+        if self.shown_once is None:
+            return response.content
+        body = json.loads(response.content)
+        body.pop(self.shown_once, None)
+        return json.dumps(body).encode()
 
     @property
     def repeatable(self) -> frozenset[str]:
@@ -120,6 +157,25 @@ class Endpoint(APIView):
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Refuse a method."""
         raise MethodNotAllowed(request.method)
+
+
+def _done_already(row: KeptAnswer, secret: str) -> Conflict:
+    """Return the refusal of a write that was done, whose answer cannot be given again because of its secret."""
+    made = json.loads(bytes(row.body))["id"]
+    return Conflict(
+        f"This was done already; it made {made}, whose {secret} was shown once and is not kept. If that never arrived, "
+        "delete what was made and make another, with a new Idempotency-Key."
+    )
+
+
+def _rate_headers(standing: rate_limits.Standing) -> dict[str, str]:
+    """Return what an answer to a limited key says of its limit."""
+    return {
+        "RateLimit-Limit": str(standing.limit),
+        "RateLimit-Remaining": str(standing.remaining),
+        "RateLimit-Reset": str(standing.seconds),
+        "RateLimit-Policy": f"{standing.limit};w={rate_limits.SECONDS}",
+    }
 
 
 class Reading(Endpoint):

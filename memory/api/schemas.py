@@ -32,7 +32,7 @@ Body = serializers.Serializer[Any]
 _ACTIONS = {
     "list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain", "consolidate",
     "dry_run", "feedback", "kept", "start", "ramp", "pause", "resume", "stop", "promote",
-    "measures", "assignment", "sample", "cancel", "discard",
+    "measures", "assignment", "sample", "cancel", "discard", "self", "rotate", "test", "replay",
 }  # fmt: skip
 _ID = "22 URL-safe characters"
 _PATH = {
@@ -49,6 +49,9 @@ _PATH = {
     "experiment": "The experiment's id or name.",
     "label": "The label: `live` or `candidate`.",
     "reprocess": "The run's id.",
+    "key": "The key's id.",
+    "webhook": "The endpoint's id.",
+    "delivery": "The delivery's id.",
 }
 
 
@@ -118,6 +121,7 @@ def answers(success: Any, *, writes: bool = False, also: Mapping[int, str] | Non
         401: "No key, a key that is wrong, or one that does not open this.",
         404: "There is no such thing.",
         422: "A value cannot be taken; `detail` names each.",
+        429: "The key has made its requests of this minute; `Retry-After` says when the next begins.",
         503: "The database cannot be reached; `Retry-After` says when to try again.",
     }
     if writes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from memory.api.apps_era.urls import urlpatterns as apps_era
-from memory.api.views import conclusions, context, events, explanations, feedback, representations
+from memory.api.views import conclusions, context, events, explanations, feedback, keys, representations
 
 _APP = "v1/apps/<str:app>"
 _USER = f"{_APP}/users/<str:user>"
@@ -14,6 +14,9 @@ _PROJECT = f"{_APP}/projects/<str:project>"
 
 urlpatterns = [
     *apps_era,
+    path("v1/keys", keys.Keys.as_view()),
+    path("v1/keys/self", keys.OwnKey.as_view()),
+    path("v1/keys/<str:key>", keys.OneKey.as_view()),
     path(f"{_SESSION}/context", context.Context.as_view()),
     path(f"{_USER}/context", context.Context.as_view()),
 ]

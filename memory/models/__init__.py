@@ -2,7 +2,7 @@
 
 from memory.models.collections import Collection, Document
 from memory.models.idempotency import KeptAnswer
-from memory.models.keys import ApiKey
+from memory.models.keys import ApiKey, RateWindow
 from memory.models.log import Event
 from memory.models.metamessages import Metamessage
 from memory.models.representations import (
@@ -38,6 +38,7 @@ __all__ = [
     "Participant",
     "Premise",
     "Project",
+    "RateWindow",
     "Representation",
     "Ruling",
     "Serving",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from datetime import timedelta
 
@@ -12,7 +13,8 @@ from django.utils import timezone
 
 from memory import keys, tenants
 from memory.errors import Invalid
-from memory.models import ApiKey
+from memory.models import ApiKey, Collection
+from tests.store.helpers import together
 
 
 @pytest.fixture(autouse=True)
@@ -169,3 +171,104 @@ def test_the_cache_has_a_bound(place, monkeypatch):
     made = [keys.create("laptop", "operator")[1] for _ in range(8)]
     assert all(keys.verify(key) for key in made)
     assert len(keys._cache) <= 3
+
+
+def test_the_last_use_is_noted_with_the_look_up_and_at_most_once_a_minute(place, django_assert_num_queries):
+    row, key = keys.create("laptop", "app", app=place[0])
+
+    def used():
+        return ApiKey.objects.values_list("last_used_at", flat=True).get(pk=row.pk)
+
+    assert used() is None
+    with django_assert_num_queries(1):
+        keys.verify(key)
+    first = used()
+    assert first is not None
+    keys.forget()
+    keys.verify(key)
+    assert used() == first
+    ApiKey.objects.filter(pk=row.pk).update(last_used_at=timezone.now() - timedelta(seconds=61))
+    keys.forget()
+    keys.verify(key)
+    assert used() >= first
+
+
+@pytest.mark.parametrize("why", ["revoked", "expired"])
+def test_a_key_that_opens_nothing_is_not_noted_as_used(place, why):
+    past = timezone.now() - timedelta(days=1)
+    row, key = keys.create("laptop", "app", app=place[0], expires_at=past if why == "expired" else None)
+    if why == "revoked":
+        keys.revoke(row)
+    assert keys.verify(key) is None
+    assert ApiKey.objects.get(pk=row.pk).last_used_at is None
+
+
+def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_remembered(place, monkeypatch):
+    row, key = keys.create("laptop", "app", app=place[0])
+    look_up = keys._look_up
+
+    def slow(digest):
+        found = look_up(digest)
+        keys.revoke(row)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "_look_up", slow)
+        keys.verify(key)
+    assert keys.verify(key) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_is_used_before_its_revocation_is_committed_is_refused_after_it():
+    row, key = keys.create("laptop", "operator")
+    with transaction.atomic():
+        keys.revoke(row)
+        assert together(lambda: keys._cache.update({row.digest: (1e18, keys.EVERYTHING)}))
+    assert keys.verify(key) is None
+
+
+def test_keys_of_projects_and_collections_open_those(place):
+    app, ana, _ = place
+    project, _ = tenants.make_project(app, "pier")
+    collection = Collection.objects.create(app=app, user=ana, name="notes")
+    grant = keys.verify(keys.create("a", "project", app=app, project=project)[1])
+    assert (grant.project_id, grant.project_name, grant.user_id) == (project.pk, "pier", None)
+    grant = keys.verify(keys.create("b", "collection", app=app, collection=collection)[1])
+    assert (grant.collection_id, grant.collection_name, grant.user_id) == (collection.pk, "notes", ana.pk)
+
+
+@pytest.mark.parametrize("part", ["project", "collection"])
+def test_a_thing_of_another_app_is_refused_by_the_database(place, part):
+    app, ana, _ = place
+    other, _ = tenants.make_app("market")
+    things = {
+        "project": tenants.make_project(app, "pier")[0],
+        "collection": Collection.objects.create(app=app, user=ana, name="notes"),
+    }
+    with pytest.raises(IntegrityError, match=f"memory_apikey_{part}_id_same_app"), transaction.atomic():
+        keys.create("laptop", part, app=other, **{part: things[part]})
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [({"name": ""}, "name"), ({"name": "x" * 201}, "name"), ({"rate_per_minute": 0}, "rate_per_minute")],
+)
+def test_values_that_cannot_be_are_refused(place, values, where):
+    with pytest.raises(Invalid) as refusal:
+        keys.create(**{"name": "laptop", "scope": "operator"} | values)
+    assert refusal.value.where == (where,)
+
+
+def test_a_key_gives_no_more_than_it_has():
+    soon = timezone.now() + timedelta(hours=1)
+    later = soon + timedelta(hours=1)
+    free = keys.EVERYTHING
+    bound = dataclasses.replace(free, expires_at=soon, rate_per_minute=10)
+    assert keys.within(free, None, None) == (None, None)
+    assert keys.within(free, later, 99) == (later, 99)
+    assert keys.within(bound, None, None) == (soon, 10)
+    assert keys.within(bound, soon, 5) == (soon, 5)
+    for asked, where in (((later, None), "expires_at"), ((None, 11), "rate_per_minute")):
+        with pytest.raises(Invalid) as refusal:
+            keys.within(bound, *asked)
+        assert refusal.value.where == (where,)

@@ -52,6 +52,7 @@ WRONG = {
     "BATCH_BYTES": ("5MB",),
     "DATA_BYTES": (0,),
     "KEY_CACHE_SECONDS": (-1, "5", True),
+    "RATE_PER_MINUTE": (0, "60", True, 1.5),
     "CLOCK_SKEW_SECONDS": (-0.1,),
     "IDEMPOTENCY_HOURS": (0, -1, "24", True, float("nan"), float("inf")),
     "PROVIDER": ("openia", None),

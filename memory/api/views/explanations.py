@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -83,14 +85,17 @@ class EventStatements(Endpoint):
     def get(self, request: Request, event: str, **refs: str) -> HttpResponse:
         """Return each sentence that rests on an event, with where it stands.
 
-        A key of a user or a session gets those of that user's representation and of the event's session.
+        A key of a user or a session gets those of that user's representation and of the event's session, one of a
+        project those of the project's.
         """
         place = places.find(**refs)
         if place is None:
             raise NotFound("There is no such user, session or project in this app")
         found = explaining.find_event(place, event)
-        of_user = None if auth.opens_app(self.grant) else place.user_id
-        rests = explaining.statements_on(found, of_user=of_user)
+        own: dict[str, UUID | None] = {}
+        if not auth.opens_app(self.grant):
+            own = {"of_user": place.user_id} if "user" in refs else {"of_project": place.project_id}
+        rests = explaining.statements_on(found, **own)
         shown = shapes.event(found, found.author.name if found.author else None)
         return shapes.json_response({"event": shown, "items": [shapes.resting(item) for item in rests]})
 

@@ -12,9 +12,15 @@ from django.utils import timezone
 
 from memory import keys, places
 from memory.errors import Invalid, Refusal
-from memory.models import ApiKey, App, Session, User
+from memory.models import ApiKey, App, Project, Session, User
 
-_NEEDS = {"operator": (), "app": ("app",), "user": ("app", "user"), "session": ("app", "user", "session")}
+_NEEDS = {
+    "operator": (),
+    "app": ("app",),
+    "user": ("app", "user"),
+    "session": ("app", "user", "session"),
+    "project": ("app", "project"),
+}
 
 
 class Command(BaseCommand):
@@ -25,17 +31,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("name", help="What the key is for; shown in the admin.")
-        parser.add_argument("--scope", required=True, choices=ApiKey.Scope.values, help="What it opens.")
+        parser.add_argument("--scope", required=True, choices=list(_NEEDS), help="What it opens.")
         parser.add_argument("--app", help="Name or id of the app; made if it is missing.")
         parser.add_argument("--user", help="Name or id of the user; made if it is missing.")
         parser.add_argument("--session", help="Name or id of the user's session; made if it is missing.")
+        parser.add_argument("--project", help="Name or id of the project; made if it is missing.")
         parser.add_argument("--read-only", action="store_true", help="Refuse every write with this key.")
+        parser.add_argument("--rate-per-minute", type=int, metavar="N", help="How many requests it may make a minute.")
         parser.add_argument("--expires-days", type=float, metavar="N", help="The key ends after so many days.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the key."""
         scope = options["scope"]
-        given = {part: options[part] for part in ("app", "user", "session")}
+        given = {part: options[part] for part in ("app", "user", "session", "project")}
         for part, value in given.items():
             if part in _NEEDS[scope] and not value:
                 raise CommandError(f"A key of scope {scope} needs --{part}.")
@@ -49,7 +57,15 @@ class Command(BaseCommand):
         if not 1 <= len(options["name"]) <= 200 or "\x00" in options["name"]:
             raise CommandError("A key's name has 1 to 200 characters.")
         try:
-            key = self._make(scope, given, name=options["name"], read_only=options["read_only"], expires_at=expires_at)
+            key = self._make(
+                scope,
+                given,
+                name=options["name"],
+                read_only=options["read_only"],
+                expires_at=expires_at,
+                rate_per_minute=options["rate_per_minute"],
+                created_by="create_api_key",
+            )
         except Invalid as error:
             raise CommandError(f"{'.'.join(map(str, error.where))}: {error.message}") from error
         except Refusal as error:
@@ -61,12 +77,14 @@ class Command(BaseCommand):
         rows: dict[str, Any] = {}
         app = given["app"]
         if app is not None:
-            if places.find(app, given["user"], given["session"]) is None:
+            if places.find(app, given["user"], given["session"], given["project"]) is None:
                 self.stderr.write(f"Making what was missing of {'/'.join(filter(None, given.values()))}.")
-            place = places.open_place(app, given["user"], given["session"])
+            place = places.open_place(app, given["user"], given["session"], given["project"])
             rows["app"] = App.objects.get(pk=place.app_id)
             if scope == ApiKey.Scope.USER and place.user_id is not None:
                 rows["user"] = User.objects.get(pk=place.user_id)
             if scope == ApiKey.Scope.SESSION and place.session_id is not None:
                 rows["session"] = Session.objects.get(pk=place.session_id)
+            if scope == ApiKey.Scope.PROJECT and place.project_id is not None:
+                rows["project"] = Project.objects.get(pk=place.project_id)
         return keys.create(scope=scope, **rows, **how)[1]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from memory import idempotency, retention
+from memory import idempotency, rate_limits, retention
 
 
 class Command(BaseCommand):
@@ -21,5 +21,6 @@ class Command(BaseCommand):
         """Delete them and say how many they were."""
         pruned = idempotency.prune()
         self.stdout.write(f"{pruned:,} expired answer{'' if pruned == 1 else 's'} deleted.")
+        rate_limits.prune()
         thinned = retention.prune()
         self.stdout.write(f"{thinned:,} old version{'' if thinned == 1 else 's'} thinned.")
