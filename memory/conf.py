@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -90,10 +91,21 @@ class MemorySettings(Section):
     history_days: float | None = None
     """For how long versions are kept whole; of older ones only the statements stay. None: for ever."""
 
+    search_languages: tuple[str, ...] = ("english",)
+    """Whose word forms search knows, as PostgreSQL calls them; words as they are written are found in any language."""
+
+    embedder: str = ""
+    """What makes vectors for search: nothing, ``cpu``, ``provider``, or a class of your own by its dotted path."""
+
+    embed_query_seconds: float = 2.0
+    """How long a search waits for the vector of its query before it looks for words alone."""
+
     def problems(self) -> list[tuple[str, str]]:
         """Return (key, what to do) for each value that cannot be used."""
         found = []
         given: dict[str, Any] = vars(self)
+        if not all(re.fullmatch(r"[a-z_]+", str(name)) for name in given["search_languages"]):
+            found.append(("SEARCH_LANGUAGES", 'List languages of PostgreSQL\'s, such as ("english", "german").'))
         if not isinstance(given["auth"], bool):
             found.append(("AUTH", "Set it to True or False."))
         for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes", "waiting_requests"):
@@ -103,7 +115,7 @@ class MemorySettings(Section):
         rate = given["rate_per_minute"]
         if rate is not None and (not isinstance(rate, int) or isinstance(rate, bool) or rate < 1):
             found.append(("RATE_PER_MINUTE", "Set it to a whole number of at least 1, or to None."))
-        for key in ("key_cache_seconds", "clock_skew_seconds"):
+        for key in ("key_cache_seconds", "clock_skew_seconds", "embed_query_seconds"):
             value = given[key]
             if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
                 found.append((key.upper(), "Set it to a number of seconds, 0 or more."))

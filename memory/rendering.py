@@ -113,6 +113,16 @@ def _count(lines: Sequence[str]) -> list[int]:
     return [max(sizes) + line.startswith("/") for line, *sizes in zip(lines, broken, last, strict=True)]
 
 
+def size(line: str) -> int:
+    """Return the tokens of a line, such that any lines have at most their sum together, breaks included."""
+    return _count([line])[0]
+
+
+def dated(content: str, held_from: date | None, held_until: date | None) -> str:
+    """Return a statement as one line, with when it held."""
+    return _one_line(content) + _held(held_from, held_until)
+
+
 def _paragraph(text: str) -> list[str]:
     return [line for line in map(_one_line, text.splitlines()) if line]
 
@@ -128,12 +138,12 @@ def _one_line(text: str) -> str:
 
 
 def _is_told(item: Standing, told: str) -> bool:
-    dated = item.held_from is not None or item.held_until is not None
-    return not dated and not item.pinned and _one_line(item.content).rstrip(".").casefold() in told
+    has_dates = item.held_from is not None or item.held_until is not None
+    return not has_dates and not item.pinned and _one_line(item.content).rstrip(".").casefold() in told
 
 
 def _statement(item: Standing) -> str:
-    return _one_line(item.content) + _held(item.held_from, item.held_until)
+    return dated(item.content, item.held_from, item.held_until)
 
 
 def _held(held_from: date | None, held_until: date | None) -> str:

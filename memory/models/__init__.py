@@ -17,6 +17,7 @@ from memory.models.representations import (
     Serving,
     Span,
 )
+from memory.models.search import Embedding, EmbeddingModel, Passage
 from memory.models.subjects import FeedEntry, Line, Subject
 from memory.models.tenants import App, Participant, Project, Session, User
 
@@ -27,6 +28,8 @@ __all__ = [
     "Conclusion",
     "Correction",
     "Document",
+    "Embedding",
+    "EmbeddingModel",
     "Event",
     "Evidence",
     "FeedEntry",
@@ -36,6 +39,7 @@ __all__ = [
     "Line",
     "Metamessage",
     "Participant",
+    "Passage",
     "Premise",
     "Project",
     "RateWindow",

@@ -1,0 +1,33 @@
+"""Search over the log and what was concluded from it.
+
+    where = search.scope("my-app", "user-123")
+    vector = search.embed_query("What does she drink?")    # outside any transaction; None where there is no model
+    found = search.find(where, "What does she drink?", vector=vector)
+    recalled = search.recall(where, "What does she drink?", tokens=500, vector=vector)
+
+An event or a statement that is deleted takes its passage and the vectors of it along: the foreign keys of the database
+say so (``ON DELETE CASCADE``), whoever deletes it. Nothing else here keeps words of it.
+"""
+
+from memory.search.embedders import embed_query
+from memory.search.finding import Embedded, Found, Hit, Mode, Vector, find
+from memory.search.highlights import Highlight
+from memory.search.recall import Recalled, recall
+from memory.search.scope import Filters, Scope, scope, scope_of
+
+__all__ = [
+    "Embedded",
+    "Filters",
+    "Found",
+    "Highlight",
+    "Hit",
+    "Mode",
+    "Recalled",
+    "Scope",
+    "Vector",
+    "embed_query",
+    "find",
+    "recall",
+    "scope",
+    "scope_of",
+]

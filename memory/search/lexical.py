@@ -1,0 +1,154 @@
+"""Ranking by words: passages with any of the words, the more and the rarer the better (BM25).
+
+How many passages have a word is counted in the scope, up to ``COUNTED``. Where the words are too frequent to look at
+all that have one, those with the rarest are looked at; all words count for their rank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from memory.conf import MemorySettings
+from memory.search import index
+from memory.search.scope import Filters, Scope, condition, narrow
+from memory.search.words import words
+
+MOST_WORDS = 32
+COUNTED = 1_000
+CANDIDATES = 2_000
+SATURATION = 1.2
+LENGTH_WEIGHT = 0.75
+TYPICAL_WORDS = 20.0
+_ONCE = 0.0607927
+"""What ``ts_rank`` gives for a word that is there once."""
+
+_TERMS = """
+SELECT word, (plainto_tsquery('simple', word){forms})::text, false{stops}
+  FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked(word, place) ORDER BY place
+"""
+_COUNT = """
+SELECT (SELECT count(*) FROM (SELECT FROM {source} passage WHERE passage.text @@ asked.query::tsquery
+                               LIMIT {counted}) AS counted)
+  FROM unnest(%(queries)s::text[]) WITH ORDINALITY AS asked(query, place) ORDER BY asked.place
+"""
+_SCORE = """
+SELECT passage.id, {score} AS score FROM {source} passage WHERE {fulfils}
+ ORDER BY score DESC, passage.id DESC LIMIT %(limit)s
+"""
+_INDEXED = "memory_passage"
+_UNINDEXED = """
+(SELECT row.id, known.app_id, known.event_id, known.conclusion_id, known.at, row.words, {text} AS text
+   FROM {rows} JOIN memory_passage known ON known.id = row.id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of a query: as it was written, and the text of the tsquery of its forms."""
+
+    word: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A passage and its score."""
+
+    passage: int
+    score: float
+
+
+def terms(query: str) -> list[Term]:
+    """Return the words of a query that say something: without stop words, unless it has nothing else. One statement."""
+    asked = list(dict.fromkeys(word.text for word in words(query)))
+    if not asked:
+        return []
+    languages = MemorySettings.load().search_languages
+    forms = "".join(f" || plainto_tsquery('{name}', word)" for name in languages)
+    stops = "".join(f" OR numnode(plainto_tsquery('{name}', word)) = 0" for name in languages)
+    with connection.cursor() as cursor:
+        cursor.execute(_TERMS.format(forms=forms, stops=stops), {"words": asked})
+        found = [(Term(word, query), stop) for word, query, stop in cursor.fetchall() if query]
+    return ([term for term, stop in found if not stop] or [term for term, _ in found])[:MOST_WORDS]
+
+
+def rank(where: Scope, filters: Filters, asked: Sequence[Term], limit: int) -> list[Scored]:
+    """Return the best ``limit`` passages that have any of the words, the best first.
+
+    Three statements of SQL, and two more where passages are not indexed yet.
+    """
+    if not asked:
+        return []
+    fresh = index.unindexed(where.app_id)  # before the others: what is indexed meanwhile is in both
+    rows = {"rows": index.as_json(fresh)}
+    unindexed = _UNINDEXED.format(text=index.text_of_row(), rows=index.ROWS)
+    size, *counts = indexed = _counts(_INDEXED, where, filters, asked)
+    if fresh:
+        both = zip(indexed, _counts(unindexed, where, filters, asked, **rows), strict=True)
+        size, *counts = (sum(pair) for pair in both)
+    weighted = [(term, _weight(count, size)) for term, count in zip(asked, counts, strict=True)]
+    found = {item.passage: item for item in _scored(_INDEXED, where, filters, weighted, _rarest(asked, counts), limit)}
+    if fresh:
+        more = _scored(unindexed, where, filters, weighted, asked, limit, **rows)
+        found |= {item.passage: item for item in more}
+    return sorted(found.values(), key=lambda item: (-item.score, -item.passage))[:limit]
+
+
+def _scored(
+    source: str,
+    where: Scope,
+    filters: Filters,
+    weighted: Sequence[tuple[Term, float]],
+    chosen: Sequence[Term],
+    limit: int,
+    **values: Any,
+) -> list[Scored]:
+    """Return the best passages of ``source`` that have any of the ``chosen`` words, by all that are ``weighted``."""
+    if not chosen:
+        return []
+    fulfils, asked = condition(where, filters, " | ".join(f"({term.query})" for term in chosen))
+    values |= asked | {"limit": limit, "saturation": SATURATION}
+    length = f"(1 - {LENGTH_WEIGHT} + {LENGTH_WEIGHT} * passage.words / {TYPICAL_WORDS})::float8"
+    parts = []
+    for place, (term, weight) in enumerate(weighted):
+        values |= {f"term{place}": term.query, f"weight{place}": weight}
+        often = f"ts_rank(passage.text, %(term{place})s::tsquery)::float8 / {_ONCE}"
+        parts.append(f"%(weight{place})s::float8 * {often} / ({often} + %(saturation)s::float8 * {length})")
+    with connection.cursor() as cursor:
+        cursor.execute(_SCORE.format(score=" + ".join(parts), source=source, fulfils=fulfils), values)
+        return [Scored(*row) for row in cursor.fetchall()]
+
+
+def _counts(source: str, where: Scope, filters: Filters, asked: Sequence[Term], **values: Any) -> list[int]:
+    """Return how many passages of ``source`` there are, and how many have each word; each at most ``COUNTED``."""
+    marks = narrow(where, filters.by_marks)
+    queries = [marks, *(f"{marks} & ({term.query})" for term in asked)]
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT.format(source=source, counted=COUNTED), {"queries": queries, **values})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _weight(count: int, size: int) -> float:
+    """Return how much a word says: the inverse of how many have it. What is not counted to its end is guessed."""
+    if size >= COUNTED:
+        size = COUNTED * 20
+    if count >= COUNTED:
+        count = COUNTED * 5
+    return math.log(1 + (max(size - count, 0) + 0.5) / (count + 0.5))
+
+
+def _rarest(asked: Sequence[Term], counts: Sequence[int]) -> list[Term]:
+    """Return the rarest of the words that are there, as many as have ``CANDIDATES`` passages together; one at least."""
+    chosen: list[Term] = []
+    total = 0
+    for count, place in sorted((count, place) for place, count in enumerate(counts) if count):
+        total += count
+        if chosen and total > CANDIDATES:
+            break
+        chosen.append(asked[place])
+    return chosen

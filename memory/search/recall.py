@@ -1,0 +1,79 @@
+"""Recalling: what memory has for a question, as text for an agent in a budget of tokens. No model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memory import rendering, tokens
+from memory.models import Event
+from memory.search.finding import Found, Hit, Mode, Vector, find
+from memory.search.scope import Filters, Scope
+from memory.search.words import words
+
+DEPTH = 200
+"""How many of the best are tried for room."""
+
+EXCERPT = 600
+"""Of an event with more characters only what is around the words that were asked for is told."""
+
+ALIKE = 0.8
+"""From which share of common words on two texts say the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A text of ``tokens`` tokens, what it holds (the most relevant first), and how it was looked for."""
+
+    text: str
+    tokens: int
+    items: Sequence[Hit]
+    mode: Mode
+    note: str | None
+
+
+def recall(
+    where: Scope, query: str, *, tokens: int = 1_000, filters: Filters | None = None, vector: Vector | None = None
+) -> Recalled:
+    """Return what a scope has for a query in at most ``tokens`` tokens, the most relevant first.
+
+    Statements and the log are ranked together; what says the same is there once. ``vector`` as for ``find``.
+    """
+    found = find(where, query, limit=DEPTH, filters=filters, vector=vector)
+    return _fitted(found, tokens)
+
+
+def _fitted(found: Found, budget: int) -> Recalled:
+    lines: list[str] = []
+    taken: list[Hit] = []
+    told: list[frozenset[str]] = []
+    left = budget
+    for hit in found.items:
+        own = frozenset(word.text for word in words(hit.text))
+        if not own or any(_alike(own, other) for other in told):
+            continue
+        line = _line(hit)
+        size = rendering.size(line)
+        if size > left:
+            continue
+        lines.append(line)
+        taken.append(hit)
+        told.append(own)
+        left -= size
+    text = "\n".join(lines)
+    return Recalled(text, tokens.count(text), taken, found.mode, found.note)
+
+
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) >= ALIKE * max(len(one), len(other))
+
+
+def _line(hit: Hit) -> str:
+    """Return a hit as one line: a statement with its dates, an event with its author and day."""
+    if not isinstance(hit.row, Event):
+        return "- " + rendering.dated(hit.row.content, hit.row.held_from, hit.row.held_until)
+    author = hit.row.author.name if hit.row.author else hit.row.origin
+    text = hit.text
+    if len(text) > EXCERPT:
+        text = " … ".join(part.text for part in hit.highlights) or f"{text[:EXCERPT]} …"
+    return f"- {author} ({hit.row.occurred_at:%Y-%m-%d}): {' '.join(text.split())}"

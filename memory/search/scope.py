@@ -1,0 +1,157 @@
+"""Where a search looks: the one place that says which passages may be found.
+
+Each passage carries marks, words that no text holds: whose it is, what kind, who wrote it. A search for them and for
+words of the text is one question to one index.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from memory import places
+from memory.errors import NotFound
+from memory.models.subjects import Subject
+
+EVENT = "event"
+CONCLUSION = "conclusion"
+TYPES = (EVENT, CONCLUSION)
+
+# What does not stand in what readers get now is not found, retired or retracted as it may be.
+_STANDS = """
+(passage.conclusion_id IS NULL OR EXISTS (
+    SELECT FROM memory_conclusion conclusion
+      JOIN memory_subject subject ON subject.id = conclusion.subject_id
+      JOIN memory_representation version ON version.id = subject.current_id
+      JOIN memory_span span ON span.conclusion_id = conclusion.id AND span.line_id = version.line_id
+       AND span.since <= version.number AND (span.until IS NULL OR span.until > version.number)
+     WHERE conclusion.id = passage.conclusion_id))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """All of an app, or what belongs to ``thing``, a user, session or project of it.
+
+    The statements about ``known``, another user, session or project, belong to it too; not what was said there.
+    """
+
+    app_id: UUID
+    thing: UUID | None = None
+    known: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a search is narrowed to; nothing given narrows nothing.
+
+    ``since`` and ``until`` bound when it happened (inclusive, exclusive). Statements have no kind, author, origin or
+    metadata: asked for those, only events are found. ``metadata`` is contained in the event's.
+    """
+
+    types: Sequence[str] = TYPES
+    kinds: Sequence[str] = ()
+    author: UUID | None = None
+    origins: Sequence[str] = ()
+    session: UUID | None = None
+    project: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def by_marks(self) -> Filters:
+        """The part of it that the index answers alone."""
+        return replace(self, since=None, until=None, metadata={})
+
+
+def scope(app: str, user: str | None = None, session: str | None = None, project: str | None = None) -> Scope:
+    """Return the scope that names or ids mean; raises :class:`NotFound`."""
+    place = places.find(app, user, session, project)
+    if place is None:
+        raise NotFound("There is no such user, session or project in this app")
+    thing = place.project_id if project else place.session_id if session else place.user_id
+    return Scope(place.app_id, thing)
+
+
+def scope_of(subject: Subject) -> Scope:
+    """Return what belongs to the user, session or project that a subject is."""
+    return Scope(subject.app_id, subject.project_id or subject.session_id or subject.user_id)
+
+
+def belongs(thing: UUID) -> str:
+    """Return the mark of what belongs to an app, user, session or project."""
+    return f"in:{thing}"
+
+
+def of_type(kind: str) -> str:
+    """Return the mark of events, or of conclusions."""
+    return f"type:{kind}"
+
+
+def of_kind(kind: str) -> str:
+    """Return the mark of events of a kind."""
+    return f"kind:{kind}"
+
+
+def of_origin(origin: str) -> str:
+    """Return the mark of events of an origin."""
+    return f"origin:{origin}"
+
+
+def by_author(author: UUID) -> str:
+    """Return the mark of what a user wrote."""
+    return f"by:{author}"
+
+
+def narrow(where: Scope, filters: Filters) -> str:
+    """Return the marks that everything found must have, as the text of a tsquery."""
+    asked = [_any([belongs(where.app_id)])]
+    if where.thing is not None:
+        own = _any([belongs(where.thing)])
+        if where.known is not None:
+            own = f"({own} | ({_any([of_type(CONCLUSION)])} & {_any([belongs(where.known)])}))"
+        asked.append(own)
+    if set(filters.types) != set(TYPES):
+        asked.append(_any(map(of_type, filters.types)))
+    if filters.metadata:
+        asked.append(_any([of_type(EVENT)]))
+    asked += [_any(map(of_kind, filters.kinds))] if filters.kinds else []
+    asked += [_any(map(of_origin, filters.origins))] if filters.origins else []
+    asked += [_any([by_author(filters.author)])] if filters.author else []
+    asked += [_any([belongs(thing)]) for thing in (filters.session, filters.project) if thing]
+    return " & ".join(asked)
+
+
+def condition(where: Scope, filters: Filters, words: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Return what ``passage`` must fulfil, as SQL and its parameters; ``words`` is the text of a tsquery."""
+    marks = narrow(where, filters)
+    asked = ["passage.app_id = %(app)s", "passage.text @@ %(asked)s::tsquery", _STANDS]
+    values: dict[str, Any] = {"app": where.app_id, "asked": f"{marks} & ({words})" if words else marks}
+    if filters.since is not None:
+        asked.append("passage.at >= %(since)s")
+        values["since"] = filters.since
+    if filters.until is not None:
+        asked.append("passage.at < %(until)s")
+        values["until"] = filters.until
+    if filters.metadata:
+        asked.append(
+            "EXISTS (SELECT FROM memory_event event WHERE event.id = passage.event_id"
+            " AND event.metadata @> %(metadata)s::jsonb)"
+        )
+        values["metadata"] = json.dumps(filters.metadata)
+    return " AND ".join(asked), values
+
+
+def quoted(lexeme: str) -> str:
+    """Return a lexeme as it stands in the text of a tsquery."""
+    escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _any(marks: Iterable[str]) -> str:
+    return f"({' | '.join(map(quoted, marks))})"
