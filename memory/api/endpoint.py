@@ -16,7 +16,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from memory import idempotency, rate_limits
+from memory import idempotency, rate_limits, retries
 from memory.api import auth, parameters
 from memory.api.errors import HttpRefusal, current_request_id, exception_handler
 from memory.api.schemas import ApiSchema
@@ -86,6 +86,9 @@ class Endpoint(APIView):
             key = parameters.idempotency_key(self.http)
             if key is not None:
                 return self._once(key, handle)
+            tries = parameters.tries(self.http)
+            if tries is not None and self.shown_once is None:  # who never got a secret shall get another
+                return self._once_of(tries, handle)
         return handle()
 
     def _count(self) -> None:
@@ -101,22 +104,27 @@ class Endpoint(APIView):
             )
 
     def _once(self, key: str, handle: Callable[[], HttpResponse]) -> HttpResponse:
-        """Handle a write and keep its answer, or give the kept one; a write that is refused or fails keeps nothing."""
-        scope = idempotency.scope_of(self.grant.key_id, self.refs.get("app"))
-        asked = idempotency.fingerprint(self.http.method or "", self.http.get_full_path(), self.raw_body)
+        """Handle a write and keep its answer under the key, or give the kept one."""
         with transaction.atomic():
-            row, first = idempotency.claim(scope, key, asked)
+            row, first = idempotency.claim(self._asker, key, self._asked)
             if not first and self.shown_once is not None:
                 raise _done_already(row, self.shown_once)
-            if not first:
-                again = {"Idempotent-Replay": "true"}
-                return HttpResponse(bytes(row.body), "application/json", row.status, headers=again)
-            response = handle()
-            if response.status_code < 400:
-                idempotency.keep(row, response.status_code, self._kept(response))
-            else:
-                transaction.set_rollback(True)
-            return response
+            return self._keep(handle(), partial(idempotency.keep, row)) if first else _again(row)
+
+    def _once_of(self, tries: int, handle: Callable[[], HttpResponse]) -> HttpResponse:
+        """Handle a write of a client that counts its tries, or give the answer that an earlier try was given."""
+        with transaction.atomic():
+            row = retries.claim(self._asker, self._asked, tries)
+            keep = partial(retries.keep, self._asker, self._asked, tries)
+            return self._keep(handle(), keep) if row is None else _again(row)
+
+    def _keep(self, response: HttpResponse, keep: Callable[[int, bytes], None]) -> HttpResponse:
+        """Keep the answer to a write; one that is refused or fails is undone, and keeps nothing."""
+        if response.status_code < 400:
+            keep(response.status_code, self._kept(response))
+        else:
+            transaction.set_rollback(True)
+        return response
 
     def _kept(self, response: HttpResponse) -> bytes:
         """Return what is kept of an answer: all but a secret in it."""
@@ -125,6 +133,16 @@ class Endpoint(APIView):
         body = json.loads(response.content)
         body.pop(self.shown_once, None)
         return json.dumps(body).encode()
+
+    @property
+    def _asker(self) -> str:
+        """Where the kept answers of this request count."""
+        return idempotency.scope_of(self.grant.key_id, self.refs.get("app"))
+
+    @property
+    def _asked(self) -> str:
+        """What tells this request from another."""
+        return idempotency.fingerprint(self.http.method or "", self.http.get_full_path(), self.raw_body)
 
     @property
     def repeatable(self) -> frozenset[str]:
@@ -176,6 +194,11 @@ def _rate_headers(standing: rate_limits.Standing) -> dict[str, str]:
         "RateLimit-Reset": str(standing.seconds),
         "RateLimit-Policy": f"{standing.limit};w={rate_limits.SECONDS}",
     }
+
+
+def _again(row: KeptAnswer) -> HttpResponse:
+    """Return an answer that was given before."""
+    return HttpResponse(bytes(row.body), "application/json", row.status, headers={"Idempotent-Replay": "true"})
 
 
 class Reading(Endpoint):

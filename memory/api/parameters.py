@@ -19,6 +19,7 @@ from memory.models.idempotency import KEY_LENGTH
 
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_TRIES = re.compile(r"[0-9]{1,4}")
 _PLUS_AS_SPACE = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
 MOST_VERSION = 2**31 - 1
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -139,6 +140,17 @@ def idempotency_key(request: HttpRequest) -> str | None:
         return validation.text(value, (), most=KEY_LENGTH, least=1)
     except Invalid as error:
         raise InvalidParameter("header", "Idempotency-Key", error.message, error.kind) from None
+
+
+def tries(request: HttpRequest) -> int | None:
+    """Return how often a client that counts its tries (those made by Stainless do) has sent this request before.
+
+    None where the client does not say.
+    """
+    value = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "")
+    if "HTTP_X_STAINLESS_LANG" not in request.META or not _TRIES.fullmatch(value):
+        return None
+    return int(value)
 
 
 def raw_body(request: HttpRequest) -> bytes:

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """The answer to a write whose client counts how often it sends it is found by the request."""
+    """The answer to a write whose client counts how often it sends it is found among those of the last minutes."""
 
     atomic = False
     dependencies = [("memory", "0014_collections_same_app")]
@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="keptanswer",
             index=models.Index(
                 condition=models.Q(("tries__isnull", False)),
-                fields=["request", "created_at"],
+                fields=["created_at", "request"],
                 name="kept_answer_tries",
             ),
         ),

@@ -27,7 +27,7 @@ class KeptAnswer(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scope", "key"], name="kept_answer_unique_in_scope")]
         indexes = [
-            models.Index(fields=["request", "created_at"], name="kept_answer_tries", condition=Q(tries__isnull=False))
+            models.Index(fields=["created_at", "request"], name="kept_answer_tries", condition=Q(tries__isnull=False))
         ]
 
     def __str__(self) -> str:
