@@ -65,6 +65,6 @@ def claim(scope: str, request: str, tries: int) -> KeptAnswer | None:
 def keep(scope: str, request: str, tries: int, status: int, body: bytes) -> None:
     """Keep the answer to a write, in the write's transaction. One statement."""
     now = timezone.now()
-    row = {"scope": scope, "key": f"tries/{uuid4()}", "request": request, "tries": tries, "status": status}
+    row: dict[str, Any] = {"scope": scope, "key": f"tries/{uuid4()}", "request": request, "tries": tries}
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP, row | {"body": body, "now": now, "expired": now - KEPT})
+        cursor.execute(_KEEP, row | {"status": status, "body": body, "now": now, "expired": now - KEPT})

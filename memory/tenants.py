@@ -15,13 +15,14 @@ from django.db.models import Model, QuerySet
 from memory import ids, validation
 from memory.conf import MemorySettings
 from memory.errors import Conflict, NotFound
-from memory.models import App, Participant, Project, Session, Subject, User
+from memory.models import App, Collection, Participant, Project, Session, Subject, User
 
 M = TypeVar("M", bound=Model)
-T = TypeVar("T", App, User, Project, Session)
+T = TypeVar("T", App, User, Project, Session, Collection)
 
 
-def _find(rows: QuerySet[M], ref: str) -> M | None:
+def find_in(rows: QuerySet[M], ref: str) -> M | None:
+    """Return the one of ``rows`` that has this id or, where none does, this name."""
     by_id = ids.decode(ref)
     if by_id is not None:
         found = rows.filter(pk=by_id).first()
@@ -32,7 +33,7 @@ def _find(rows: QuerySet[M], ref: str) -> M | None:
 
 def find_app(ref: str) -> App:
     """Return the app, or raise :class:`NotFound`."""
-    found = _find(App.objects.all(), ref)
+    found = find_in(App.objects.all(), ref)
     if found is None:
         raise NotFound("App not found")
     return found
@@ -40,7 +41,7 @@ def find_app(ref: str) -> App:
 
 def find_user(app_id: UUID, ref: str) -> User:
     """Return the app's user, or raise :class:`NotFound`."""
-    found = _find(User.objects.filter(app_id=app_id), ref)
+    found = find_in(User.objects.filter(app_id=app_id), ref)
     if found is None:
         raise NotFound("User not found")
     return found
@@ -48,7 +49,7 @@ def find_user(app_id: UUID, ref: str) -> User:
 
 def find_project(app_id: UUID, ref: str) -> Project:
     """Return the app's project, or raise :class:`NotFound`."""
-    found = _find(Project.objects.filter(app_id=app_id), ref)
+    found = find_in(Project.objects.filter(app_id=app_id), ref)
     if found is None:
         raise NotFound("Project not found")
     return found
@@ -146,7 +147,7 @@ def make_session(
 
 
 def change(row: T, *, name: str | None = None, metadata: dict[str, Any] | None = None) -> T:
-    """Rename an app, user, project or session, or replace its metadata wholly; None leaves either as it is.
+    """Rename an app, user, project, session or collection, or replace its metadata wholly; None leaves either.
 
     Raises :class:`Conflict` for a name that is taken.
     """

@@ -4,8 +4,8 @@ from typing import Any
 
 import factory as _factory
 
-from memory import keys, log, tenants
-from memory.models import ApiKey, App, Event, Project, Session, User
+from memory import collections, keys, log, metamessages, tenants
+from memory.models import ApiKey, App, Collection, Document, Event, Metamessage, Project, Session, User
 
 factory: Any = _factory
 """Typed as Any: what a factory makes is not the factory."""
@@ -87,6 +87,52 @@ class EventFactory(factory.Factory):  # type: ignore[misc]
         new = [log.NewEvent(**kwargs)]
         logged = log.append(session.app, new, user=session.owner, session=session)
         return Event.objects.get(pk=logged[0].id)
+
+
+class CollectionFactory(factory.Factory):  # type: ignore[misc]
+    """A collection of ``user``."""
+
+    class Meta:
+        model = Collection
+
+    user: Any = factory.SubFactory(UserFactory)
+    name: Any = factory.Sequence(lambda n: f"collection-{n}")
+    metadata: Any = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: type[Collection], *args: Any, **kwargs: Any) -> Collection:
+        return collections.make(**kwargs)
+
+
+class DocumentFactory(factory.Factory):  # type: ignore[misc]
+    """A document of ``collection``."""
+
+    class Meta:
+        model = Document
+
+    collection: Any = factory.SubFactory(CollectionFactory)
+    content: Any = factory.Sequence(lambda n: f"This is document {n}.")
+    metadata: Any = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: type[Document], *args: Any, **kwargs: Any) -> Document:
+        return collections.add(**kwargs)
+
+
+class MetamessageFactory(factory.Factory):  # type: ignore[misc]
+    """A metamessage about ``user``; ``session`` and ``message`` (its id) as ``memory.metamessages.make`` wants them."""
+
+    class Meta:
+        model = Metamessage
+
+    user: Any = factory.SubFactory(UserFactory)
+    label: Any = "note"
+    content: Any = factory.Sequence(lambda n: f"This is note {n}.")
+    metadata: Any = factory.LazyFunction(dict)
+
+    @classmethod
+    def _create(cls, model_class: type[Metamessage], *args: Any, **kwargs: Any) -> Metamessage:
+        return metamessages.make(**kwargs)
 
 
 class ApiKeyFactory(factory.Factory):  # type: ignore[misc]

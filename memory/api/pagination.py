@@ -19,18 +19,33 @@ MOST_PAGES = 10_000_000
 
 
 def page(
-    request: HttpRequest, body: dict[str, Any], rows: QuerySet[M], shape: Callable[[M], shapes.Shape]
+    request: HttpRequest,
+    body: dict[str, Any],
+    rows: QuerySet[M],
+    shape: Callable[[M], shapes.Shape],
+    *,
+    first: Sequence[M] = (),
 ) -> HttpResponse:
-    """Return a page of rows in the order in which they were made, filtered by their metadata."""
+    """Return a page of rows in the order in which they were made, filtered by their metadata.
+
+    ``first`` are items without metadata that are in no table and older than all rows.
+    """
     number = parameters.query_integer(request, "page", least=1, most=MOST_PAGES) or 1
     size = parameters.query_integer(request, "size", least=1, most=100) or 50
     reverse = parameters.query_boolean(request, "reverse")
     wanted = parameters.metadata(body, "filter")
     if wanted:
-        rows = rows.filter(metadata__contains=wanted)
-    total = rows.count()
+        rows, first = rows.filter(metadata__contains=wanted), ()
+    stored = rows.count()
+    total = stored + len(first)
     start = (number - 1) * size
-    found = rows.order_by("-pk" if reverse else "pk")[start : start + size] if start < total else []
+    before = 0 if reverse else len(first)
+    ordered = rows.order_by("-pk" if reverse else "pk")
+    found = [
+        *([] if reverse else first[start : start + size]),
+        *(ordered[max(start - before, 0) : max(start + size - before, 0)] if start < before + stored else ()),
+        *(first[max(start - stored, 0) : max(start + size - stored, 0)] if reverse else ()),
+    ]
     return shapes.json_response(
         {
             "items": [shape(row) for row in found],

@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Body = serializers.Serializer[Any]
 
 _ACTIONS = {
-    "list", "name", "get_or_create", "batch", "context", "rollback", "diff", "explain", "consolidate",
+    "list", "name", "get_or_create", "batch", "clone", "query", "context", "rollback", "diff", "explain", "consolidate",
     "dry_run", "feedback", "kept", "start", "ramp", "pause", "resume", "stop", "promote",
     "measures", "assignment", "sample", "cancel", "discard", "self", "rotate", "test", "replay",
 }  # fmt: skip
@@ -41,6 +41,9 @@ _PATH = {
     "session": "The session's id or name.",
     "project": "The project's id or name.",
     "message": "The message's id.",
+    "collection": "The collection's id or name.",
+    "document": "The document's id.",
+    "metamessage": "The metamessage's id.",
     "conclusion": "The conclusion's id.",
     "event": "The event's id.",
     "number": "The number of a version.",

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from memory import places, tenants
+from memory import cloning, places, tenants
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.apps_era import users
 from memory.api.endpoint import Endpoint, Making, Reading
@@ -104,6 +104,32 @@ class OneSession(SessionByName):
         """End a session: it is no longer active, and nothing of it is erased."""
         tenants.end_session(tenants.find_session(users.find(app, user), session))
         return shapes.json_response({"message": "Session deleted successfully"})
+
+
+class Clone(Endpoint):
+    """A session that begins as another one. The clients ask for it with GET; it is a write all the same."""
+
+    http_method_names = ["get"]
+    writes = frozenset({"GET"})
+    repeatable = frozenset({"GET"})
+
+    @schemas.describe(
+        "clone",
+        "Begin a session with the metadata and messages of this one",
+        schemas.Session,
+        query=[
+            schemas.parameter("message_id", str, "The last message to copy; default: the newest."),
+            schemas.parameter("deep_copy", bool, "Copy its metamessages too.", default=False),
+        ],
+        writes=True,
+    )
+    def get(self, request: Request, app: str, user: str, session: str) -> HttpResponse:
+        """Begin a session with the metadata and the messages of this one; they have ids of their own."""
+        message = parameters.query_name(self.http, "message_id")
+        deep = parameters.query_boolean(self.http, "deep_copy")
+        owner = users.find(app, user)
+        row = cloning.clone(owner, tenants.find_session(owner, session), upto=message, deep=deep)
+        return shapes.json_response(shapes.session(row, owner.pk))
 
 
 def _answer(app: str, user: str, session: str) -> HttpResponse:

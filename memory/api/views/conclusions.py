@@ -65,7 +65,7 @@ class Conclusions(Endpoint):
             about=self._about(given, subject),
             importance=_importance(given),
             client_id=given.get("id"),
-            **_word(self, given),
+            **word(self, given),
         )
         return _answer(subject, made.pk)
 
@@ -123,11 +123,11 @@ class Conclusion(Endpoint):
         if pinned is False and corrected:
             raise Invalid("What is corrected is pinned. Unpin it in a request of its own.", ("pinned",))
         subject, found = _found(self, refs, conclusion)
-        word = _word(self, given)
+        said = word(self, given)
         if corrected:
-            made = corrections.edit(subject, found, given.get("content"), importance=importance, **word)
+            made = corrections.edit(subject, found, given.get("content"), importance=importance, **said)
         else:
-            made = (corrections.pin if pinned else corrections.unpin)(subject, found, **word)
+            made = (corrections.pin if pinned else corrections.unpin)(subject, found, **said)
         return _answer(subject, made.pk)
 
     @schemas.describe(
@@ -145,7 +145,7 @@ class Conclusion(Endpoint):
         given = _given(self.fields(), ("reason",))
         given.setdefault("reason", parameters.query_text(self.http, "reason", most=corrections.REASON_LENGTH) or "")
         subject, found = _found(self, refs, conclusion)
-        return _answer(subject, corrections.retract(subject, found, **_word(self, given)).pk)
+        return _answer(subject, corrections.retract(subject, found, **word(self, given)).pk)
 
 
 def _given(fields: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _either(view: Endpoint, name: str) -> bool | None:
     return parameters.query_boolean(view.http, name) if view.http.GET.get(name) else None
 
 
-def _word(view: Endpoint, given: dict[str, Any]) -> dict[str, Any]:
+def word(view: Endpoint, given: dict[str, Any]) -> dict[str, Any]:
     """Return whose word it is: the key's."""
     by = "" if view.grant.key_id is None else f"key {ids.encode(view.grant.key_id)}"
     return {"by": by, "origin": _ORIGINS[ApiKey.Scope(view.grant.scope)], "reason": given.get("reason", "")}
