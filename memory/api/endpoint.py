@@ -106,7 +106,7 @@ class Endpoint(APIView):
     def _once(self, key: str, handle: Callable[[], HttpResponse]) -> HttpResponse:
         """Handle a write and keep its answer under the key, or give the kept one."""
         with transaction.atomic():
-            row, first = idempotency.claim(self._asker, key, self._asked)
+            row, first = idempotency.claim(self._scope, key, self._fingerprint)
             if not first and self.shown_once is not None:
                 raise _done_already(row, self.shown_once)
             return self._keep(handle(), partial(idempotency.keep, row)) if first else _again(row)
@@ -114,8 +114,8 @@ class Endpoint(APIView):
     def _once_of(self, tries: int, handle: Callable[[], HttpResponse]) -> HttpResponse:
         """Handle a write of a client that counts its tries, or give the answer that an earlier try was given."""
         with transaction.atomic():
-            row = retries.claim(self._asker, self._asked, tries)
-            keep = partial(retries.keep, self._asker, self._asked, tries)
+            row = retries.claim(self._scope, self._fingerprint, tries)
+            keep = partial(retries.keep, self._scope, self._fingerprint, tries)
             return self._keep(handle(), keep) if row is None else _again(row)
 
     def _keep(self, response: HttpResponse, keep: Callable[[int, bytes], None]) -> HttpResponse:
@@ -135,12 +135,12 @@ class Endpoint(APIView):
         return json.dumps(body).encode()
 
     @property
-    def _asker(self) -> str:
+    def _scope(self) -> str:
         """Where the kept answers of this request count."""
         return idempotency.scope_of(self.grant.key_id, self.refs.get("app"))
 
     @property
-    def _asked(self) -> str:
+    def _fingerprint(self) -> str:
         """What tells this request from another."""
         return idempotency.fingerprint(self.http.method or "", self.http.get_full_path(), self.raw_body)
 
