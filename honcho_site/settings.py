@@ -198,7 +198,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {  # several things have a state
+    "ENUM_NAME_OVERRIDES": {  # several things have a state, or a mode
+        "SearchMode": "memory.search.Mode",
+        "ExperimentMode": "reasoning.models.experiments.Experiment.Mode",
         "ExperimentState": "reasoning.models.experiments.Experiment.State",
         "ReprocessState": "reasoning.models.reprocessing.Reprocess.State",
         "ReprocessItemState": "reasoning.models.reprocessing.ReprocessItem.State",

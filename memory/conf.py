@@ -14,6 +14,7 @@ from django.conf import settings as site_settings
 
 SETTING = "HONCHO"
 _HOURS_OF_A_YEAR = 8_760
+_LANGUAGE = re.compile(r"[a-z_]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +105,11 @@ class MemorySettings(Section):
         """Return (key, what to do) for each value that cannot be used."""
         found = []
         given: dict[str, Any] = vars(self)
-        if not all(re.fullmatch(r"[a-z_]+", str(name)) for name in given["search_languages"]):
-            found.append(("SEARCH_LANGUAGES", 'List languages of PostgreSQL\'s, such as ("english", "german").'))
+        languages = given["search_languages"]
+        if not isinstance(languages, list | tuple) or not all(_LANGUAGE.fullmatch(str(name)) for name in languages):
+            found.append(
+                ("SEARCH_LANGUAGES", 'List languages as PostgreSQL calls them, such as ("english", "german").')
+            )
         if not isinstance(given["auth"], bool):
             found.append(("AUTH", "Set it to True or False."))
         for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes", "waiting_requests"):

@@ -32,7 +32,7 @@ Body = serializers.Serializer[Any]
 _ACTIONS = {
     "list", "name", "get_or_create", "batch", "clone", "query", "context", "rollback", "diff", "explain", "consolidate",
     "dry_run", "feedback", "kept", "start", "ramp", "pause", "resume", "stop", "promote",
-    "measures", "assignment", "sample", "cancel", "discard", "self", "rotate", "test", "replay",
+    "measures", "assignment", "sample", "cancel", "discard", "self", "search", "rotate", "test", "replay",
 }  # fmt: skip
 _ID = "22 URL-safe characters"
 _PATH = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from memory.api.apps_era.urls import urlpatterns as apps_era
-from memory.api.views import conclusions, context, events, explanations, feedback, keys, representations
+from memory.api.views import conclusions, context, events, explanations, feedback, keys, representations, search
 
 _APP = "v1/apps/<str:app>"
 _USER = f"{_APP}/users/<str:user>"
@@ -20,6 +20,8 @@ urlpatterns = [
     path(f"{_SESSION}/context", context.Context.as_view()),
     path(f"{_USER}/context", context.Context.as_view()),
 ]
+
+urlpatterns += [path(f"{_place}/search", search.Search.as_view()) for _place in (_APP, _SESSION, _USER, _PROJECT)]
 
 for _place in (_SESSION, _USER, _PROJECT):
     urlpatterns += [

@@ -13,7 +13,7 @@ from memory.search.embedders import embed_query
 from memory.search.finding import Embedded, Found, Hit, Mode, Vector, find
 from memory.search.highlights import Highlight
 from memory.search.recall import Recalled, recall
-from memory.search.scope import Filters, Scope, scope, scope_of
+from memory.search.scope import Filters, Scope, filters, scope, scope_of
 
 __all__ = [
     "Embedded",
@@ -26,6 +26,7 @@ __all__ = [
     "Scope",
     "Vector",
     "embed_query",
+    "filters",
     "find",
     "recall",
     "scope",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
+
+from django.db.models import TextChoices
 
 from memory.models import Conclusion, Event, Passage
 from memory.search import fusion, index, lexical
@@ -17,7 +18,7 @@ DEPTH = 100
 """How many places of each ranking are fused, at least."""
 
 
-class Mode(StrEnum):
+class Mode(TextChoices):
     """How a search looks."""
 
     HYBRID = "hybrid"
@@ -107,7 +108,8 @@ def find(
 
 def _hits(fused: Sequence[fusion.Fused], asked: Sequence[str]) -> list[Hit]:
     """Read what was found; what was deleted meanwhile is left out. One statement."""
-    related = ("event__author", "event__session", "conclusion__about", "conclusion__subject")
+    subject = [f"conclusion__subject__{part}" for part in ("user", "observer", "session", "project")]
+    related = ["event__author", "event__session", "conclusion__about", *subject]
     passages = Passage.objects.select_related(*related).defer("text").in_bulk([item.passage for item in fused])
     found = []
     for item in fused:

@@ -13,13 +13,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from memory import places
+from django.db.models import Q
+
+from memory import ids, places
 from memory.errors import NotFound
-from memory.models.subjects import Subject
+from memory.models import Project, Session, Subject, User
 
 EVENT = "event"
 CONCLUSION = "conclusion"
 TYPES = (EVENT, CONCLUSION)
+
+_NOWHERE = "nowhere:"
+_MOST_MEANT = 100
+"""Of so many things of one name at most is looked through."""
 
 # What does not stand in what readers get now is not found, retired or retracted as it may be.
 _STANDS = """
@@ -47,7 +53,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What a search is narrowed to; nothing given narrows nothing.
+    """What a search is narrowed to; nothing given narrows nothing, an empty list of ids lets nothing through.
 
     ``since`` and ``until`` bound when it happened (inclusive, exclusive). Statements have no kind, author, origin or
     metadata: asked for those, only events are found. ``metadata`` is contained in the event's.
@@ -55,10 +61,10 @@ class Filters:
 
     types: Sequence[str] = TYPES
     kinds: Sequence[str] = ()
-    author: UUID | None = None
+    authors: Sequence[UUID] | None = None
     origins: Sequence[str] = ()
-    session: UUID | None = None
-    project: UUID | None = None
+    sessions: Sequence[UUID] | None = None
+    projects: Sequence[UUID] | None = None
     since: datetime | None = None
     until: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +87,28 @@ def scope(app: str, user: str | None = None, session: str | None = None, project
 def scope_of(subject: Subject) -> Scope:
     """Return what belongs to the user, session or project that a subject is."""
     return Scope(subject.app_id, subject.project_id or subject.session_id or subject.user_id)
+
+
+def filters(
+    where: Scope, *, author: str | None = None, session: str | None = None, project: str | None = None, **more: Any
+) -> Filters:
+    """Return filters with what names or ids mean; what means nothing lets nothing through.
+
+    A session's name means any of that name; the scope says whose can be found.
+    """
+    return Filters(
+        authors=_meant(User, where, author),
+        sessions=_meant(Session, where, session),
+        projects=_meant(Project, where, project),
+        **more,
+    )
+
+
+def _meant(model: type[User | Session | Project], where: Scope, ref: str | None) -> list[UUID] | None:
+    if ref is None:
+        return None
+    rows = model._default_manager.filter(Q(name=ref) | Q(pk=ids.decode(ref)), app_id=where.app_id)
+    return list(rows.values_list("pk", flat=True)[:_MOST_MEANT])
 
 
 def belongs(thing: UUID) -> str:
@@ -122,8 +150,9 @@ def narrow(where: Scope, filters: Filters) -> str:
         asked.append(_any([of_type(EVENT)]))
     asked += [_any(map(of_kind, filters.kinds))] if filters.kinds else []
     asked += [_any(map(of_origin, filters.origins))] if filters.origins else []
-    asked += [_any([by_author(filters.author)])] if filters.author else []
-    asked += [_any([belongs(thing)]) for thing in (filters.session, filters.project) if thing]
+    if filters.authors is not None:
+        asked.append(_any(map(by_author, filters.authors)))
+    asked += [_any(map(belongs, things)) for things in (filters.sessions, filters.projects) if things is not None]
     return " & ".join(asked)
 
 
@@ -154,4 +183,6 @@ def quoted(lexeme: str) -> str:
 
 
 def _any(marks: Iterable[str]) -> str:
+    """Return the text of a tsquery for any of the marks; where there are none, for one that no passage has."""
+    marks = list(marks) or [_NOWHERE]
     return f"({' | '.join(map(quoted, marks))})"

@@ -85,6 +85,8 @@ WRONG = {
     "CONSOLIDATE_QUIET_SECONDS": (0, -1, "6h"),
     "CONSOLIDATE_TOKENS": (0, "4000"),
     "GATE_GROWTH_RATIO": (-0.1, "4", True),
+    "SEARCH_LANGUAGES": ("english", ("English; --",), (5,), 5),
+    "EMBED_QUERY_SECONDS": (-1, "2"),
     "HISTORY_DAYS": (0, "30", True),
     "BULK_SHARE": (0, 1.1, "half", True),
     "BATCH_DISCOUNT": (-0.1, 1.1, "half", True),
@@ -124,7 +126,7 @@ def test_the_openai_provider_needs_a_key(settings):
 
 
 def test_every_key_with_a_rule_is_tried_here():
-    free = {"OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL"}
+    free = {"EMBEDDER", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL"}
     assert conf.known_keys() == set(WRONG) | free
 
 
