@@ -107,9 +107,7 @@ class MemorySettings(Section):
         given: dict[str, Any] = vars(self)
         languages = given["search_languages"]
         if not isinstance(languages, list | tuple) or not all(_LANGUAGE.fullmatch(str(name)) for name in languages):
-            found.append(
-                ("SEARCH_LANGUAGES", 'List languages as PostgreSQL calls them, such as ("english", "german").')
-            )
+            found.append(("SEARCH_LANGUAGES", 'List languages that PostgreSQL knows: ("english", "german").'))
         if not isinstance(given["auth"], bool):
             found.append(("AUTH", "Set it to True or False."))
         for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes", "waiting_requests"):
