@@ -11,6 +11,7 @@ class MemoryConfig(AppConfig):
     name = "memory"
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Memory"
+    erased_along = True  # whatever refers to an erased row goes with it (memory.erasure.graph)
 
     def ready(self) -> None:
         """Register the system checks."""

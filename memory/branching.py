@@ -27,7 +27,7 @@ SELECT subject.id AS subject_id, subject.head, base.id AS base_id,
        SELECT representation_id FROM memory_serving serving
         WHERE serving.subject_id = subject.id AND serving.since <= %(since)s::timestamptz
         ORDER BY serving.since DESC LIMIT 1) served ON true
-  LEFT JOIN memory_representation base ON base.id = served.representation_id
+  LEFT JOIN memory_representation base ON base.id = served.representation_id AND base.status = 'published'
   LEFT JOIN LATERAL (
        SELECT entry.position FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
         WHERE entry.subject_id = subject.id AND entry.position IS NOT NULL AND base.id IS NULL

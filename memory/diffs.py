@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from memory import clock, tokens
-from memory.errors import Invalid, NotFound
+from memory.errors import Erased, Invalid, NotFound
 from memory.history import Statement, holds, with_sources
 from memory.models import Conclusion, Representation, Serving, Span, Subject
 
@@ -109,7 +109,8 @@ def compare(subject: Subject, start: Which | None = None, end: Which | None = No
     """Return what changed from ``start`` (default: the version that ``end`` went on from) to ``end`` (default: now).
 
     At most six statements, however much there is. The sources of what is kept are read ``with_kept`` only. Raises
-    :class:`NotFound` for a version that readers cannot get and :class:`Invalid` where ``start`` lies after ``end``.
+    :class:`NotFound` for a version that readers cannot get, :class:`Erased` for one that was erased, and
+    :class:`Invalid` where ``start`` lies after ``end``.
     """
     now = clock.now()
     last = _side(subject, end, now)
@@ -165,14 +166,20 @@ def _side(subject: Subject, which: Which | None, now: datetime) -> Side:
         found = rows.filter(subject=subject, number=which).first()
         if found is None:
             raise NotFound(f"There is no version {which}")
-        if found.status != Representation.Status.PUBLISHED:
+        if found.status == Representation.Status.QUARANTINED:
             raise NotFound(f"Version {which} was quarantined: nobody was given it")
-        return Side(found, found.created_at, which)
+        return Side(_readable(found), found.created_at, which)
     if which is None:
         return Side(rows.filter(pk__in=Subject.objects.filter(pk=subject.pk).values("current")).first(), now, None)
     moment = now - which if isinstance(which, timedelta) else which
     served = Serving.objects.filter(subject=subject, since__lte=moment).order_by("-since").values("representation")
-    return Side(rows.filter(pk=served[:1]).first(), moment, which)
+    return Side(_readable(rows.filter(pk=served[:1]).first()), moment, which)
+
+
+def _readable(version: Representation | None) -> Representation | None:
+    if version is not None and version.status == Representation.Status.ERASED:
+        raise Erased(f"Version {version.number} was erased: something that it may have known of was.")
+    return version
 
 
 def _check_order(start: Side, end: Side) -> None:

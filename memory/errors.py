@@ -21,6 +21,12 @@ class NotFound(Refusal):
     code = "not_found"
 
 
+class Erased(Refusal):
+    """It was there and has been erased."""
+
+    code = "erased"
+
+
 class Conflict(Refusal):
     """It contradicts what is stored."""
 

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg.errors import ForeignKeyViolation
 
 from memory import ids, tenants, tokens, validation
 from memory.conf import MemorySettings
@@ -113,7 +114,9 @@ def append(
     in error messages. Runs in the caller's transaction if there is one: if that rolls back, nothing was written.
 
     Raises :class:`memory.errors.Invalid` or :class:`~memory.errors.TooLarge` for what cannot be stored, and
-    :class:`~memory.errors.Conflict` for a ``client_id`` that was used with another body.
+    :class:`~memory.errors.Conflict` for a ``client_id`` that was used with another body, or where what the events
+    belong to was erased meanwhile. (Where that was another who hears of them, the commit fails with an
+    ``IntegrityError``: write again.)
     """
     with transaction.atomic():
         place = open_place(
@@ -273,18 +276,21 @@ def _author_id(event: NewEvent, origin: str, place: Place, authors: Mapping[str,
 
 def _insert(place: Place, rows: Sequence[Mapping[str, Any]], now: datetime) -> set[UUID]:
     """Insert events and feed entries in one statement; return the ids that were new."""
+    values: dict[str, Any] = {
+        "rows": "[" + ",".join(_as_json(row) for row in rows) + "]",
+        "app_id": place.app_id,
+        "session_id": place.session_id,
+        "user_id": place.user_id,
+        "subject_ids": list(place.subject_ids),
+        "recorded_at": now,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            {
-                "rows": "[" + ",".join(_as_json(row) for row in rows) + "]",
-                "app_id": place.app_id,
-                "session_id": place.session_id,
-                "user_id": place.user_id,
-                "subject_ids": list(place.subject_ids),
-                "recorded_at": now,
-            },
-        )
+        try:
+            cursor.execute(_INSERT, values)
+        except IntegrityError as error:
+            if isinstance(error.__cause__, ForeignKeyViolation):
+                raise Conflict("What this belongs to, or who said it, was erased meanwhile.") from None
+            raise
         return {row[0] for row in cursor.fetchall()}
 
 

@@ -14,15 +14,16 @@ from uuid import UUID
 from django.db import connection
 
 from memory import ids, publishing, rendering
-from memory.errors import NotFound
+from memory.errors import Erased, NotFound
 from memory.models import Representation, Subject
 
 # What is read of one subject. The version is the current one, or the one asked for; behind is what is not in it:
 # entries above what it covers, and entries that have no position yet.
 _VIEW = """
 LATERAL (
-    SELECT subject.id AS subject_id, version.number, version.thinned, version.text, version.line_tokens, version.as_of,
-           version.created_at, version.card, version.now, version.short_summary, version.long_summary,
+    SELECT subject.id AS subject_id, version.number, version.status, version.thinned, version.text,
+           version.line_tokens, version.as_of, version.created_at, version.card, version.now, version.short_summary,
+           version.long_summary,
            {moment} AS at,
            coalesce(version.covers_to, 0) AS covers_to,
            subject.head - coalesce(version.covers_to, 0) + (
@@ -47,7 +48,7 @@ MOST_COUNTED = 1_000
 """Of entries that nobody has numbered yet (no worker runs), so many are counted: a read must not grow with them."""
 
 _CURRENT = "version.id = subject.current_id"
-_BY_NUMBER = "version.subject_id = subject.id AND version.number = %(version)s AND version.status = 'published'"
+_BY_NUMBER = "version.subject_id = subject.id AND version.number = %(version)s AND version.status <> 'quarantined'"
 _AT = """
 version.id = (SELECT representation_id FROM memory_serving
                WHERE subject_id = subject.id AND since <= {moment} ORDER BY since DESC LIMIT 1)
@@ -91,8 +92,8 @@ WHERE a.id = coalesce(
 """
 
 _FIELDS = (
-    "subject_id, number, thinned, text, line_tokens, as_of, created_at, card, now, short_summary, long_summary, at,"
-    " covers_to, behind, behind_seconds"
+    "subject_id, number, status, thinned, text, line_tokens, as_of, created_at, card, now, short_summary, long_summary,"
+    " at, covers_to, behind, behind_seconds"
 )
 _WIDTH = len(_FIELDS.split(", "))
 
@@ -269,8 +270,10 @@ def _fetch(statement: str, **asked: Any) -> tuple[Any, ...] | None:
 def _view(row: tuple[Any, ...]) -> View | None:
     if row[0] is None:
         return None
-    (subject_id, number, thinned, text, sizes, as_of, created_at, card, now, short, long, at, covers_to, behind,
+    (subject_id, number, status, thinned, text, sizes, as_of, created_at, card, now, short, long, at, covers_to, behind,
      seconds) = row  # fmt: skip
+    if status == Representation.Status.ERASED:  # never what is served now
+        raise Erased(f"Version {number} was erased: something that it may have known of was.")
     if thinned:  # never what is served now
         version = Representation.objects.select_related("subject").get(subject=subject_id, number=number)
         again = publishing.text_of(version)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from memory import ids, publishing, serving
-from memory.errors import Conflict, Invalid, NotFound
+from memory.errors import Conflict, Erased, Invalid, NotFound
 from memory.models import Line, Representation, Subject
 from memory.signals import lines_moved, representation_published
 
@@ -158,13 +158,16 @@ def roll_back(subject: Subject, to: int, *, reason: str, by: str = "", then: Onw
     """Make a new version that equals version ``to``, but for what humans have said since, and let readers get it.
 
     ``reason`` is required; ``by`` names who asked; ``then`` says what becomes of the events since. Raises
-    :class:`NotFound` for a version that does not exist and :class:`Invalid` for one that was never published.
+    :class:`NotFound` for a version that does not exist, :class:`Erased` for one that was erased and
+    :class:`Invalid` for one that was never published.
     """
     if not reason.strip():
         raise Invalid("Say why.", ("reason",))
     target = Representation.objects.filter(subject=subject, number=to).first()
     if target is None:
         raise NotFound(f"There is no version {to}")
+    if target.status == Representation.Status.ERASED:
+        raise Erased(f"Version {to} was erased: something that it may have known of was.")
     if target.status != Representation.Status.PUBLISHED:
         raise Invalid(f"Version {to} was never published.", ("to",))
     [restored] = restore({subject.pk: target.pk}, onward=then, reason=reason, by=by)

@@ -14,7 +14,7 @@ from django.db import connection
 
 from memory import clock
 from memory.conf import MemorySettings
-from memory.errors import Invalid
+from memory.errors import Erased, Invalid
 from memory.models import KeptVersion, Representation
 from memory.signals import history_needed
 
@@ -32,7 +32,8 @@ UPDATE memory_representation
           AND NOT EXISTS (SELECT FROM memory_line line WHERE line.subject_id = subject.id AND line.head_id = version.id)
           AND NOT EXISTS (SELECT FROM memory_keptversion kept WHERE kept.representation_id = version.id)
           AND (version.status = 'published'
-               OR EXISTS (SELECT FROM memory_ruling ruling WHERE ruling.representation_id = version.id))
+               OR version.status = 'quarantined'
+                  AND EXISTS (SELECT FROM memory_ruling ruling WHERE ruling.representation_id = version.id))
           AND NOT EXISTS (
               SELECT FROM memory_serving serving
                WHERE serving.subject_id = subject.id AND serving.representation_id = version.id
@@ -72,7 +73,12 @@ def thin(before: datetime, limit: int = BATCH) -> int:
 
 
 def keep(representation: Representation, *, reason: str, by: str = "") -> KeptVersion:
-    """Keep a version whole, however old it gets. Raises :class:`Invalid` for one that was thinned already."""
+    """Keep a version whole, however old it gets.
+
+    Raises :class:`Invalid` for one that was thinned already, and :class:`Erased` for one that was erased.
+    """
+    if representation.status == Representation.Status.ERASED:
+        raise Erased(f"Version {representation.number} was erased.")
     if representation.thinned:
         raise Invalid(f"Of version {representation.number} only the statements are left.")
     return KeptVersion.objects.get_or_create(representation=representation, defaults={"reason": reason, "by": by})[0]

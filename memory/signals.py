@@ -8,6 +8,9 @@ and how far that has read: with ``subject_ids`` (list of UUID, all locked) and `
 second time). ``history_needed`` asks from which moment on versions must be kept whole; receivers return one, or None.
 ``reading_awaited`` is sent, again and again, while a reader waits for what the log holds of ``subject_ids`` (list of
 UUID) to be read.
+``text_erased`` is sent inside the transaction of an erasure, with ``subject_ids`` (list of UUID, all locked: subjects
+that stay, and whose feeds or versions lost something) and ``line_ids`` (list of UUID: those of their lines that went
+back).
 """
 
 from django.dispatch import Signal
@@ -17,3 +20,4 @@ representation_published = Signal()
 lines_moved = Signal()
 history_needed = Signal()
 reading_awaited = Signal()
+text_erased = Signal()

@@ -14,15 +14,17 @@ class ReasoningConfig(AppConfig):
     name = "reasoning"
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Reasoning"
+    erased_along = True  # whatever refers to an erased row goes with it (memory.erasure.graph)
 
     def ready(self) -> None:
         """Register settings and checks, and listen to the store."""
-        from memory.signals import events_appended, history_needed, lines_moved, reading_awaited
-        from reasoning import checks, conf, signals  # noqa: F401
+        from memory.signals import events_appended, history_needed, lines_moved, reading_awaited, text_erased
+        from reasoning import checks, conf, erasing, signals  # noqa: F401
         from reasoning.models import Budget, Price
 
         events_appended.connect(signals.on_events_appended, dispatch_uid="reasoning.events_appended")
         history_needed.connect(signals.on_history_needed, dispatch_uid="reasoning.history_needed")
+        text_erased.connect(erasing.on_text_erased, dispatch_uid="reasoning.text_erased")
         lines_moved.connect(signals.on_lines_moved, dispatch_uid="reasoning.lines_moved")
         reading_awaited.connect(signals.on_reading_awaited, dispatch_uid="reasoning.reading_awaited")
         for model in (Budget, Price):

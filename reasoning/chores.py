@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 from django.db import DatabaseError, connection
 
+from memory.erasure import vacuum
 from reasoning import consolidation
 from reasoning.experiments import watch
 from reasoning.reprocessing import advance, batches
@@ -41,6 +42,7 @@ def everything() -> list[Chore]:
         Chore(watch.pause_arms_that_breach, every=30.0),
         Chore(consolidation.schedule, every=30.0),
         Chore(batches.carry, every=5.0),
+        Chore(vacuum.vacuum_erased, every=30.0),
     ]
 
 

@@ -428,11 +428,11 @@ def _due_in(which: str, run: UUID | None = None) -> float | None:
 def held(claim: Claim) -> tuple[Subject, Work]:
     """Lock the subject and the work row of a lease until the transaction ends.
 
-    Raises :class:`LostLease` where the row is somebody else's by now.
+    Raises :class:`LostLease` where the row is somebody else's by now, or gone.
     """
-    subject = feeds.lock_subject(Line.objects.values_list("subject_id", flat=True).get(pk=claim.line_id))
+    subject = Subject.objects.select_for_update(no_key=True).filter(lines=claim.line_id).first()
     work = Work.objects.select_for_update().filter(line_id=claim.line_id, lease_token=claim.token).first()
-    if work is None:
+    if work is None or subject is None:
         raise LostLease
     return subject, work
 

@@ -51,8 +51,10 @@ WITH RECURSIVE made AS (
 ), targets AS (
     SELECT DISTINCT ON (serving.subject_id) serving.subject_id, serving.representation_id
       FROM affected JOIN memory_serving serving ON serving.subject_id = affected.id
+      LEFT JOIN memory_representation version ON version.id = serving.representation_id
       LEFT JOIN tainted ON tainted.id = serving.representation_id
-     WHERE tainted.id IS NULL ORDER BY serving.subject_id, serving.since DESC
+     WHERE tainted.id IS NULL AND version.status IS DISTINCT FROM 'erased'
+     ORDER BY serving.subject_id, serving.since DESC
 )
 SELECT affected.id, affected.current_id, targets.representation_id, counted.versions
   FROM affected JOIN counted ON counted.subject_id = affected.id
@@ -157,7 +159,8 @@ def roll_back(
 def undo(rollback: Rollback, *, reason: str, by: str = "") -> Rollback:
     """Give readers again what they got before a rollback, and make its prompt version live again if it was.
 
-    What was read meanwhile stays read. Subjects that were rolled back once more since are left as they are; experiments
+    What was read meanwhile stays read. Subjects that were rolled back once more since, or whose version of then was
+    erased, are left as they are; experiments
     and runs that were stopped stay so. Raises :class:`Invalid` without a reason and :class:`Conflict` where it is
     undone already.
     """
@@ -172,7 +175,8 @@ def undo(rollback: Rollback, *, reason: str, by: str = "") -> Rollback:
     later = RolledBack.objects.filter(
         rollback__created_at__gt=rollback.created_at, rollback__undoes=None, rollback__undone_by=None
     )
-    items = rollback.items.exclude(subject__in=later.values("subject")).values_list("subject_id", "before_id")
+    readable = rollback.items.filter(before__status=Representation.Status.PUBLISHED)
+    items = readable.exclude(subject__in=later.values("subject")).values_list("subject_id", "before_id")
     targets: dict[UUID, UUID | None] = dict(items)
     made = Rollback.objects.create(
         app=rollback.app, prompt_version=rollback.prompt_version, since=rollback.since, undoes=rollback, live=moved,

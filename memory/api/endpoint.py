@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, ClassVar, cast
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed
@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from memory import idempotency, rate_limits, retries
 from memory.api import auth, parameters
-from memory.api.errors import HttpRefusal, current_request_id, exception_handler
+from memory.api.errors import HttpRefusal, current_request_id, exception_handler, lost_its_place
 from memory.api.schemas import ApiSchema
 from memory.errors import Conflict
 from memory.keys import Grant
@@ -85,11 +85,15 @@ class Endpoint(APIView):
         if method in self.repeatable:
             key = parameters.idempotency_key(self.http)
             if key is not None:
-                return self._once(key, handle)
-            tries = parameters.tries(self.http)
-            if tries is not None and self.shown_once is None:  # who never got a secret shall get another
-                return self._once_of(tries, handle)
-        return handle()
+                handle = partial(self._once, key, handle)
+            elif (tries := parameters.tries(self.http)) is not None and self.shown_once is None:
+                handle = partial(self._once_of, tries, handle)  # but who never got a secret shall get another
+        try:
+            return handle()
+        except IntegrityError as error:
+            if not lost_its_place(error):
+                raise
+            return handle()  # somebody who was to hear of it was erased meanwhile: it is looked up anew
 
     def _count(self) -> None:
         """Count the request of a limited key; refuses with 429 what is more than it may make."""

@@ -12,15 +12,16 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views import defaults
+from psycopg.errors import ForeignKeyViolation
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
 from memory.api import shapes
-from memory.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
+from memory.errors import Conflict, Erased, Invalid, NotFound, Refusal, TooLarge
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +88,8 @@ def _known(error: Exception, view: Any) -> HttpResponse | None:
             return answer(error.status, error.message, error.code, error.headers)
         case NotFound():
             return answer(404, error.message, error.code)
+        case Erased():
+            return answer(410, error.message, error.code, NO_RETRY)
         case Conflict():
             return answer(409, error.message, error.code, NO_RETRY)
         case TooLarge():
@@ -107,6 +110,8 @@ def _known(error: Exception, view: Any) -> HttpResponse | None:
             return answer(413, "The body is larger than this server takes.", "too_large")
         case SuspiciousOperation():
             return answer(400, "Bad Request", "bad_request")
+        case IntegrityError() if lost_its_place(error):
+            return answer(409, "Something that this belongs to was erased meanwhile.", "conflict", NO_RETRY)
         case DataError():
             log.warning("value_refused_by_the_database", error=type(error.__cause__ or error).__name__)
             return answer(422, "A value cannot be stored.", "invalid")
@@ -114,6 +119,11 @@ def _known(error: Exception, view: Any) -> HttpResponse | None:
             log.warning("database_unavailable", error=type(error.__cause__ or error).__name__)
             return answer(503, "The database cannot be reached; try again.", "unavailable", {"Retry-After": "1"})
     return None
+
+
+def lost_its_place(error: IntegrityError) -> bool:
+    """Say whether a write failed since a row that it refers to has gone meanwhile: it was erased."""
+    return isinstance(error.__cause__, ForeignKeyViolation)
 
 
 def _problem(error: Invalid, body: Any) -> dict[str, Any]:

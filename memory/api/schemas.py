@@ -55,6 +55,7 @@ _PATH = {
     "key": "The key's id.",
     "webhook": "The endpoint's id.",
     "delivery": "The delivery's id.",
+    "erasure": "The receipt's id.",
 }
 
 
@@ -156,6 +157,7 @@ PAGE = (
 _AGE = {"type": "string", "pattern": "^[0-9]+[smhdw]$", "description": "How long ago: 7d, 12h, 30m."}
 WHEN = {"oneOf": [{"type": "string", "format": "date-time"}, _AGE]}
 CURSOR = parameter("cursor", str, "The `next_cursor` of the page before.")
+CURSORS = (CURSOR, parameter("limit", _whole(1, 200), "How many items.", default=50))
 OBSERVER = parameter("observer", str, "Id or name of the user as whom to look.")
 WHICH = (
     parameter(

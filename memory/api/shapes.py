@@ -262,7 +262,7 @@ def version_detail(item: history.VersionDetail, *, with_quarantined: bool) -> Sh
     """
     row = item.representation
     counted = history.Version(row, len(item.added), len(item.retired))
-    readable = with_quarantined or row.status == Representation.Status.PUBLISHED
+    readable = with_quarantined or row.status != Representation.Status.QUARANTINED
     return version(counted) | {
         "text": publishing.text_of(row).text if readable else "",
         "card": row.card if readable else [],

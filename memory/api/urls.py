@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.urls import path
 
 from memory.api.apps_era.urls import urlpatterns as apps_era
-from memory.api.views import conclusions, context, events, explanations, feedback, keys, representations, search
+from memory.api.views import (
+    conclusions,
+    context,
+    erasure,
+    events,
+    explanations,
+    feedback,
+    keys,
+    representations,
+    search,
+)
 
 _APP = "v1/apps/<str:app>"
 _USER = f"{_APP}/users/<str:user>"
@@ -19,6 +29,9 @@ urlpatterns = [
     path("v1/keys/<str:key>", keys.OneKey.as_view()),
     path(f"{_SESSION}/context", context.Context.as_view()),
     path(f"{_USER}/context", context.Context.as_view()),
+    path(_PROJECT, erasure.OneProject.as_view()),
+    path(f"{_APP}/erasures", erasure.Erasures.as_view()),
+    path(f"{_APP}/erasures/<str:erasure>", erasure.OneErasure.as_view()),
 ]
 
 urlpatterns += [path(f"{_place}/search", search.Search.as_view()) for _place in (_APP, _SESSION, _USER, _PROJECT)]
@@ -26,6 +39,7 @@ urlpatterns += [path(f"{_place}/search", search.Search.as_view()) for _place in 
 for _place in (_SESSION, _USER, _PROJECT):
     urlpatterns += [
         path(f"{_place}/events", events.Events.as_view()),
+        path(f"{_place}/events/<str:event>", erasure.OneEvent.as_view()),
         path(f"{_place}/events/<str:event>/statements", explanations.EventStatements.as_view()),
         path(f"{_place}/conclusions", conclusions.Conclusions.as_view()),
         path(f"{_place}/conclusions/<str:conclusion>", conclusions.Conclusion.as_view()),

@@ -1,6 +1,7 @@
 """The store's models, one family a module."""
 
 from memory.models.collections import Collection, Document
+from memory.models.erasure import Erasure
 from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey, RateWindow
 from memory.models.log import Event
@@ -30,6 +31,7 @@ __all__ = [
     "Document",
     "Embedding",
     "EmbeddingModel",
+    "Erasure",
     "Event",
     "Evidence",
     "FeedEntry",

@@ -16,7 +16,7 @@ models.TextField.register_lookup(Length)
 
 
 class Event(PublicModel):
-    """One row of the log. The database refuses to change or delete it; only its metadata may change.
+    """One row of the log. The database refuses to change it, but for its metadata, and to delete it, but to erase it.
 
     Migration 0002 does that, and holds session, user, project and author to the same app by composite foreign keys.
     """
@@ -84,6 +84,7 @@ class Event(PublicModel):
             models.Index(fields=["session", "id"], name="event_session_order"),
             models.Index(fields=["user", "id"], name="event_user_order"),
             models.Index(fields=["project", "id"], name="event_project_order", condition=Q(project__isnull=False)),
+            models.Index(fields=["author"], name="event_of_author", condition=Q(author__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(

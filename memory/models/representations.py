@@ -13,7 +13,7 @@ from memory.models.tenants import User
 
 
 class Representation(PublicModel):
-    """One version of a subject. The database refuses to change it, but for thinning it (migration 0011).
+    """One version of a subject. The database refuses to change it, but for thinning it (migration 0011) and erasing.
 
     It covers the feed positions above ``covers_from`` up to and with ``covers_to``. ``text`` is what an agent
     reads: lines in order of importance, ``line_tokens`` the tokens of each, so that a budget is a prefix.
@@ -24,6 +24,7 @@ class Representation(PublicModel):
 
         PUBLISHED = "published"
         QUARANTINED = "quarantined"
+        ERASED = "erased", "erased: something that it may have known of was"
 
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="representations", db_index=False)
     line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="representations")
@@ -77,10 +78,29 @@ class Representation(PublicModel):
                 name="representation_covers_once",
             ),
             models.CheckConstraint(condition=Q(number__gte=1), name="representation_counts_from_one"),
+            models.CheckConstraint(
+                condition=~Q(status="erased")
+                | Q(
+                    text="",
+                    card=[],
+                    now="",
+                    short_summary="",
+                    long_summary="",
+                    draft__isnull=True,
+                    made_by={},
+                    reason="",
+                    gate="",
+                    thinned=False,
+                ),
+                name="representation_erased_says_nothing",
+            ),
         ]
         indexes = [
             models.Index(fields=["id"], name="representation_quarantined", condition=Q(status="quarantined")),
             models.Index(fields=["created_at"], name="representation_whole", condition=Q(thinned=False)),
+            # An erasure asks of each row that goes who refers to it.
+            models.Index(fields=["parent"], name="representation_of_parent", condition=Q(parent__isnull=False)),
+            models.Index(fields=["restores"], name="representation_restoring", condition=Q(restores__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -147,6 +167,9 @@ class Serving(models.Model):
     reason = models.TextField(blank=True, db_default="")
     by = models.TextField(blank=True, db_default="")
 
+    class Meta:
+        indexes = [models.Index(fields=["representation"], name="serving_of_version")]
+
     def __str__(self) -> str:
         return f"{self.representation_id} since {self.since}"
 
@@ -212,7 +235,10 @@ class Span(models.Model):
             ),
             models.CheckConstraint(condition=Q(until__isnull=True) | Q(until__gt=F("since")), name="span_goes_forward"),
         ]
-        indexes = [models.Index(fields=["line", "since"], name="span_line_since")]
+        indexes = [
+            models.Index(fields=["line", "since"], name="span_line_since"),
+            models.Index(fields=["replaced_by"], name="span_replaced_by", condition=Q(replaced_by__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.conclusion_id} from {self.since} until {self.until or 'now'}"
@@ -247,6 +273,7 @@ class Premise(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(conclusion=F("premise")), name="premise_is_another"),
         ]
+        indexes = [models.Index(fields=["representation"], name="premise_found_by")]
 
     def __str__(self) -> str:
         return f"{self.conclusion_id} rests on {self.premise_id}"
@@ -263,6 +290,7 @@ class Feedback(PublicModel):
 
     class Meta:
         verbose_name_plural = "feedback"
+        indexes = [models.Index(fields=["subject"], name="feedback_of_subject")]
         constraints = [
             models.CheckConstraint(condition=Q(score__range=(-1, 1)), name="feedback_score_range"),
         ]

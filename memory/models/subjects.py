@@ -62,6 +62,10 @@ class Subject(PublicModel):
             models.UniqueConstraint(fields=["project"], condition=Q(kind="project"), name="subject_unique_project"),
             models.CheckConstraint(condition=Q(head__gte=0, versions__gte=0), name="subject_counts_not_negative"),
         ]
+        indexes = [
+            models.Index(fields=["line"], name="subject_served_by", condition=Q(line__isnull=False)),
+            models.Index(fields=["current"], name="subject_serving", condition=Q(current__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         if self.kind == self.Kind.OBSERVED:
@@ -115,7 +119,10 @@ class Line(PublicModel):
             models.UniqueConstraint(fields=["subject", "recipe", "branch"], name="line_unique_in_subject"),
             models.CheckConstraint(condition=Q(cursor__gte=0), name="line_cursor_not_negative"),
         ]
-        indexes = [models.Index(fields=["recipe"], name="line_recipe")]
+        indexes = [
+            models.Index(fields=["recipe"], name="line_recipe"),
+            models.Index(fields=["head"], name="line_head", condition=Q(head__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} by {self.recipe}" + (f" ({self.branch})" if self.branch else "")

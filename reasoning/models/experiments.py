@@ -147,6 +147,10 @@ class Comparison(PublicModel):
         constraints = [
             models.UniqueConstraint(fields=["arm", "control", "candidate", "by"], name="comparison_once_by_each"),
         ]
+        indexes = [
+            models.Index(fields=["control"], name="comparison_control"),
+            models.Index(fields=["candidate"], name="comparison_candidate"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.choice} by {self.by}"

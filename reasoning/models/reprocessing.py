@@ -102,7 +102,11 @@ class ReprocessItem(models.Model):
     error = models.TextField(blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["run", "state"], name="reprocess_items")]
+        indexes = [
+            models.Index(fields=["run", "state"], name="reprocess_items"),
+            models.Index(fields=["base"], name="reprocess_base", condition=Q(base__isnull=False)),
+            models.Index(fields=["made"], name="reprocess_made", condition=Q(made__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject_id}: {self.state}"

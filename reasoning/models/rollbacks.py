@@ -58,5 +58,12 @@ class RolledBack(models.Model):
     before = models.ForeignKey(Representation, on_delete=models.PROTECT, related_name="+", db_index=False)
     made = models.ForeignKey(Representation, on_delete=models.PROTECT, related_name="+", db_index=False)
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject"], name="rolledback_subject"),
+            models.Index(fields=["before"], name="rolledback_before"),
+            models.Index(fields=["made"], name="rolledback_made"),
+        ]
+
     def __str__(self) -> str:
         return f"{self.before_id} became {self.made_id}"

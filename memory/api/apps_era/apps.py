@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from memory import places, tenants
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint, Making, Reading
+from memory.api.views.erasure import ErasesApp
 from memory.models import App
 
 MAKING_FIELDS = ("name", "metadata")
@@ -71,8 +72,8 @@ class AppGetOrCreate(Making):
         return shapes.json_response(shapes.app(App.objects.get(pk=place.app_id)))
 
 
-class OneApp(AppByName):
-    """One app, which can be renamed and described anew."""
+class OneApp(ErasesApp, AppByName):
+    """One app, which can be renamed, described anew and erased."""
 
     @schemas.describe("get_by_id", "Get an app", schemas.App)
     def get(self, request: Request, app: str) -> HttpResponse:

@@ -10,6 +10,7 @@ from memory import cloning, places, tenants
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.apps_era import users
 from memory.api.endpoint import Endpoint, Making, Reading
+from memory.api.views import erasure
 from memory.models import App, User
 
 _MAKING_FIELDS = ("name", "metadata")
@@ -99,10 +100,15 @@ class OneSession(SessionByName):
         row = tenants.change(tenants.find_session(owner, session), metadata=metadata)
         return shapes.json_response(shapes.session(row, owner.pk))
 
-    @schemas.describe("delete", "End a session; nothing of it is erased", schemas.Ended, writes=True)
+    @schemas.describe(
+        "delete", "End a session, or erase it", erasure.ENDED_OR_ERASED, query=erasure.SESSION_QUERY, writes=True
+    )
     def delete(self, request: Request, app: str, user: str, session: str) -> HttpResponse:
-        """End a session: it is no longer active, and nothing of it is erased."""
-        tenants.end_session(tenants.find_session(users.find(app, user), session))
+        """End a session: it is no longer active. With `erase` it is erased, and all that was made of it."""
+        row = tenants.find_session(users.find(app, user), session)
+        if parameters.query_boolean(self.http, "erase"):
+            return erasure.erase_session(self, row)
+        tenants.end_session(row)
         return shapes.json_response({"message": "Session deleted successfully"})
 
 

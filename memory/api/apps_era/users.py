@@ -10,6 +10,7 @@ from memory import places, tenants
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.apps_era.apps import MAKING_FIELDS
 from memory.api.endpoint import Endpoint, Making, Reading
+from memory.api.views.erasure import ErasesUser
 from memory.models import App, User
 
 
@@ -75,8 +76,8 @@ class UserGetOrCreate(Making):
         return shapes.json_response(shapes.user(tenants.find_user(place.app_id, user)))
 
 
-class OneUser(UserByName):
-    """One user, who can be renamed and described anew."""
+class OneUser(ErasesUser, UserByName):
+    """One user, who can be renamed, described anew and erased."""
 
     @schemas.describe("get_by_id", "Get a user", schemas.User)
     def get(self, request: Request, app: str, user: str) -> HttpResponse:

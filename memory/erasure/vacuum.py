@@ -1,0 +1,84 @@
+"""The end of the dead rows: what an erasure has deleted or emptied leaves tables and indexes too.
+
+PostgreSQL keeps the old form of a row until a vacuum, and a vacuum leaves it while any transaction is open that began
+before. So this is done afterwards, and tried again until no such transaction is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+import structlog
+from django.apps import apps
+from django.db import connection
+
+from memory import clock
+from memory.erasure.marks import word
+from memory.models import Erasure
+
+log = structlog.get_logger("honcho.memory")
+
+PATIENCE = timedelta(hours=1)
+"""So long a vacuum waits for transactions that began before the erasure; after that it is done, and said in a note."""
+
+_OLDER = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL
+   AND age(backend_xmin) >= age((%s %% 4294967296)::text::xid)
+"""
+_EMPTIED = {"representation", "keptanswer", "pass", "work", "feedback", "serving", "ruling", "comparison", "span"}
+"""Tables in which rows lose what they said, and stay."""
+
+_NOT_OWNED = """
+SELECT relname FROM pg_class
+ WHERE relname = ANY(%s) AND relkind = 'r' AND NOT pg_has_role(current_user, relowner, 'USAGE') ORDER BY relname
+"""
+
+
+def vacuum_erased() -> bool:
+    """Vacuum for the erasures since the last time, if none has to wait; a chore. Return whether it was done."""
+    waiting = list(Erasure.objects.filter(vacuumed_at=None).order_by("pk"))
+    if not waiting or connection.in_atomic_block:
+        return False
+    older = _older(max(row.transaction for row in waiting))
+    if older and waiting[0].created_at > clock.now() - PATIENCE:
+        return False
+    refused = vacuum({name for row in waiting for name in row.counts})
+    notes = [
+        f"Not the owner of {', '.join(refused)}: vacuum by another role." if refused else "",
+        "Transactions that began before it were still open: vacuum again once they have ended." if older else "",
+    ]
+    Erasure.objects.filter(pk__in=[row.pk for row in waiting]).update(
+        vacuumed_at=clock.now(), vacuum_note=" ".join(filter(None, notes))
+    )
+    log.info("erasure_vacuumed", erasures=len(waiting), refused=len(refused))
+    return True
+
+
+def vacuum(erased: Collection[str] | None = None, *, rewrite: bool = False) -> list[str]:
+    """Vacuum the tables of what was ``erased`` (by its words in receipts; None: all), return those that we may not.
+
+    With ``rewrite`` each table is written anew, so that not even the free room of a page holds an old byte; nobody can
+    read or write a table meanwhile. Not inside a transaction.
+    """
+    ours = [config for config in apps.get_app_configs() if getattr(config, "erased_along", False)]
+    models = [model for config in ours for model in config.get_models() if not model._meta.proxy]
+    wanted = {
+        model._meta.db_table
+        for model in models
+        if erased is None or word(model) in erased or model._meta.model_name in _EMPTIED
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_OWNED, [list(wanted)])
+        refused = [name for (name,) in cursor.fetchall()]
+        options = "FULL" if rewrite else "INDEX_CLEANUP ON, TRUNCATE OFF"
+        for table in sorted(wanted.difference(refused)):
+            cursor.execute(f"VACUUM ({options}) {connection.ops.quote_name(table)}")
+    return refused
+
+
+def _older(transaction_id: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDER, [transaction_id])
+        return int(cursor.fetchone()[0])
