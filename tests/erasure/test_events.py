@@ -1,4 +1,4 @@
-"""Erasing one event: what was made of it is unreadable at once and for good, and everything else stays or comes again."""
+"""Erasing one event: what was made of it is unreadable at once and for good; the rest stays, or comes again."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_retraction_that_is_erased_holds_no_longer(read):
 
 
 def test_statements_that_rest_on_statements_go_with_them(read):
-    subject, line, ids = read
+    _subject, line, ids = read
     premise = Conclusion.objects.get(content=f"Ana knows {MARK}.")
     over = NewConclusion(content=f"Ana is fond of {MARK}.", evidence=[], premises=[premise.pk])
     publishing.publish(line.pk, draft_on(line, added=[over]))
