@@ -15,6 +15,7 @@ import structlog
 from django.db import DatabaseError, connection
 
 from memory.erasure import vacuum
+from memory.search import upkeep
 from reasoning import consolidation
 from reasoning.experiments import watch
 from reasoning.reprocessing import advance, batches
@@ -43,6 +44,8 @@ def everything() -> list[Chore]:
         Chore(consolidation.schedule, every=30.0),
         Chore(batches.carry, every=5.0),
         Chore(vacuum.vacuum_erased, every=30.0),
+        Chore(upkeep.index_passages, every=1.0),
+        Chore(upkeep.make_embeddings, every=2.0),
     ]
 
 

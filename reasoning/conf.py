@@ -29,6 +29,13 @@ class ReasoningSettings(Section):
     model: str = "gpt-4o-mini"
     """The model of prompt versions that name none."""
 
+    embedding_model: str = "text-embedding-3-small"
+    """The model that makes vectors for search where ``EMBEDDER`` is ``provider``."""
+
+    embedding_base_url: str = ""
+    embedding_api_key: str = field(default="", repr=False)
+    """Who is asked for vectors, where that is another than who reasons. A key of its own goes with another address."""
+
     fallbacks: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     """Who is asked, in this order, when the provider cannot answer: dicts with ``PROVIDER`` (``openai`` or ``local``)
     and, for ``openai``, ``MODEL``, ``BASE_URL``, ``API_KEY`` and ``NAME``. What is left out is as above, but for the

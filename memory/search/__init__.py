@@ -9,8 +9,8 @@ An event or a statement that is deleted takes its passage and the vectors of it 
 say so (``ON DELETE CASCADE``), whoever deletes it. Nothing else here keeps words of it.
 """
 
-from memory.search.embedders import embed_query
-from memory.search.finding import Embedded, Found, Hit, Mode, Vector, find
+from memory.search.embedders import Vector, embed_query
+from memory.search.finding import Embedded, Found, Hit, Mode, find
 from memory.search.highlights import Highlight
 from memory.search.recall import Recalled, recall
 from memory.search.scope import Filters, Scope, filters, scope, scope_of

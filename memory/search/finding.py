@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db.models import TextChoices
 
-from memory.models import Conclusion, Event, Passage
-from memory.search import fusion, index, lexical
+from memory.conf import MemorySettings
+from memory.models import Conclusion, EmbeddingModel, Event, Passage
+from memory.search import embedders, embeddings, fusion, index, lexical, semantic
+from memory.search.embedders import Vector
 from memory.search.highlights import Highlight, highlights
 from memory.search.scope import CONCLUSION, EVENT, Filters, Scope
 
 DEPTH = 100
 """How many places of each ranking are fused, at least."""
+
+
+_COUNTED_SECONDS = 10
 
 
 class Mode(TextChoices):
@@ -24,14 +30,6 @@ class Mode(TextChoices):
     HYBRID = "hybrid"
     LEXICAL = "lexical"
     SEMANTIC = "semantic"
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """A query as a model sees it; ``model`` is the id of the model's row."""
-
-    model: int
-    values: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +95,23 @@ def find(
     filters = filters or Filters()
     done = Mode(mode) if vector is not None else Mode.LEXICAL
     terms = lexical.terms(query)
+    depth = max(limit, DEPTH)
     rankings: dict[str, list[int]] = {}
     if done is not Mode.SEMANTIC:
-        ranked = lexical.rank(where, filters, terms, max(limit, DEPTH))
-        rankings[fusion.LEXICAL] = [item.passage for item in ranked]
-    fused = fusion.fuse(rankings)[:limit]
-    note = None if done == mode else "No embeddings are configured."
-    return Found(_hits(fused, [term.word for term in terms]), done, None, note)
+        rankings[fusion.LEXICAL] = [item.passage for item in lexical.rank(where, filters, terms, depth)]
+    if done is not Mode.LEXICAL and vector is not None:
+        rankings[fusion.SEMANTIC] = [item.passage for item in semantic.rank(where, filters, vector, depth)]
+    hits = _hits(fusion.fuse(rankings)[:limit], [term.word for term in terms])
+    model = embedders.serving() if MemorySettings.load().embedder else None
+    note = None if done == mode else embedders.why_none(model)
+    return Found(hits, done, model and _embedded(model, where.app_id), note)
+
+
+def _embedded(model: EmbeddingModel, app_id: UUID) -> Embedded:
+    """Return how much of an app a model knows, as it was counted a moment ago: to count takes longer than to search."""
+    key = f"honcho-embedded-{model.pk}-{app_id}"
+    indexed, waiting = cache.get_or_set(key, lambda: embeddings.counted(model, app_id), _COUNTED_SECONDS)
+    return Embedded(model.name, indexed, waiting)
 
 
 def _hits(fused: Sequence[fusion.Fused], asked: Sequence[str]) -> list[Hit]:

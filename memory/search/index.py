@@ -52,6 +52,11 @@ ROWS = "jsonb_to_recordset(%(rows)s::jsonb) AS row(id bigint, folded text, words
 _WRITE = """
 UPDATE memory_passage passage SET words = row.words, text = {text} FROM {rows} WHERE passage.id = row.id
 """
+_ASK_FOR_VECTORS = """
+INSERT INTO memory_embedding (passage_id, model_id)
+SELECT row.id, model.id FROM {rows} CROSS JOIN memory_embeddingmodel model WHERE model.wanted AND row.words > 0
+    ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +70,23 @@ class Unindexed:
 
 
 def work(limit: int = BATCH) -> int:
-    """Index up to ``limit`` passages, the oldest first; return how many. None where another process is at it."""
+    """Index up to ``limit`` passages, the oldest first; return how many: none where another process is at it.
+
+    Their vectors are asked for in the same transaction.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
-            return 0
-        rows = _read(limit)
+        rows = _read(limit) if alone(cursor) else []
         if rows:
-            cursor.execute(_WRITE.format(text=text_of_row(), rows=ROWS), {"rows": as_json(rows)})
+            values = {"rows": as_json(rows)}
+            cursor.execute(_WRITE.format(text=text_of_row(), rows=ROWS), values)
+            cursor.execute(_ASK_FOR_VECTORS.format(rows=ROWS), values)
         return len(rows)
+
+
+def alone(cursor: Any) -> bool:
+    """Say whether nobody else indexes, and let nobody else do so until the transaction ends."""
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+    return bool(cursor.fetchone()[0])
 
 
 def unindexed(app_id: UUID, limit: int = LOOKED_AT) -> list[Unindexed]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from memory import rendering, tokens
 from memory.models import Event
-from memory.search.finding import Found, Hit, Mode, Vector, find
+from memory.search.embedders import Vector
+from memory.search.finding import Found, Hit, Mode, find
 from memory.search.scope import Filters, Scope
 from memory.search.words import words
 

@@ -10,6 +10,8 @@ For other processes: ``python -m tests.loopback.server --port 8900``, steered by
 object that may hold ``reset`` (true), ``latency`` (seconds), ``always`` (a behaviour) and ``then`` (a list of
 behaviours). ``GET /control`` gives the counts, ``GET /control/calls`` the bodies of the last calls.
 
+It makes embeddings (:mod:`tests.loopback.vectors`), misbehaving like all calls.
+
 It takes batches too (:mod:`tests.loopback.batches`); what is programmed holds for each of their requests.
 """
 
@@ -29,6 +31,7 @@ from typing import Any
 
 from tests.loopback.batches import Batches
 from tests.loopback.derive import derive_answer
+from tests.loopback.vectors import embedded
 
 KINDS: dict[str, str] = {
     "answer": "derive an answer from the prompt, or send `body` as the answer (an object, or text as it is)",
@@ -247,7 +250,7 @@ class LoopbackModel:
         pairs = (line.split(":", 1) for line in head[1:] if ":" in line)
         headers = {name.strip().lower(): value.strip() for name, value in pairs}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        if (method, path) == ("POST", "/v1/chat/completions"):
+        if (method, path) in (("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings")):
             return await self._chat(reader, writer, headers, body)
         if path.startswith(("/v1/files", "/v1/batches")):
             return await self._batch(writer, method, path, headers, body)
@@ -353,6 +356,8 @@ class LoopbackModel:
             )
         if refused:
             return json_reply(400, error_body(refused[0], "invalid_request_error", None, refused[1]))
+        if "input" in call.body:
+            return json_reply(200, embedded(call.body), behaviour.headers)
         message, finish_reason = self._message(call, behaviour)
         drip = behaviour.seconds if kind == "slow_drip" else 0.0
         return json_reply(200, self._completion(call, message, finish_reason), behaviour.headers, drip)

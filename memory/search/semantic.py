@@ -1,0 +1,92 @@
+"""Ranking by meaning: the passages whose vectors lie nearest to the query's.
+
+A scope of up to ``EXACT`` passages is compared one by one. In a larger one an index (HNSW) finds the nearest of all,
+and goes on from there until enough of them fulfil the filters; where it gives up before, the scope is compared after
+all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, transaction
+
+from memory.models import EmbeddingModel
+from memory.search.embedders import Vector
+from memory.search.lexical import Scored
+from memory.search.scope import Filters, Scope, condition
+
+EXACT = 5_000
+ITERATES_FROM = (0, 8)
+"""The version of pgvector from which an index goes on where filters leave too little."""
+
+_SIZE = "SELECT count(*) FROM (SELECT FROM memory_passage passage WHERE {fulfils} LIMIT %(exact)s) AS counted"
+_COMPARE = """
+WITH own AS MATERIALIZED (SELECT passage.id FROM memory_passage passage WHERE {fulfils})
+SELECT own.id, 1 - ({distance}) AS similarity
+  FROM own JOIN memory_embedding embedding ON embedding.passage_id = own.id AND embedding.model_id = %(model)s
+ WHERE embedding.vector IS NOT NULL
+ ORDER BY similarity DESC, own.id DESC LIMIT %(limit)s
+"""
+_WALK = """
+SELECT passage.id, 1 - ({distance}) AS similarity
+  FROM memory_embedding embedding JOIN memory_passage passage ON passage.id = embedding.passage_id
+ WHERE embedding.model_id = %(model)s AND embedding.vector IS NOT NULL AND {fulfils}
+ ORDER BY {distance} LIMIT %(limit)s
+"""
+
+
+def rank(where: Scope, filters: Filters, vector: Vector, limit: int) -> list[Scored]:
+    """Return the ``limit`` passages nearest to a vector, the nearest first, of those that the vector's model knows."""
+    fulfils, values = condition(where, filters)
+    values |= {
+        "model": vector.model,
+        "limit": limit,
+        "exact": EXACT + 1,
+        "vector": "[" + ",".join(f"{value:.7g}" for value in vector.values) + "]",
+    }
+    # As in the index, to the letter (``index_definition``).
+    size = len(vector.values)
+    distance = f"(embedding.vector::vector({size})) <=> %(vector)s::vector({size})"
+    with connection.cursor() as cursor:
+        if _index_iterates(vector.model):
+            cursor.execute(_SIZE.format(fulfils=fulfils), values)
+            if cursor.fetchone()[0] > EXACT:
+                found = _walk(_WALK.format(fulfils=fulfils, distance=distance), values)
+                if len(found) == limit:
+                    return found
+        cursor.execute(_COMPARE.format(fulfils=fulfils, distance=distance), values)
+        return [Scored(*row) for row in cursor.fetchall()]
+
+
+def index_name(model: EmbeddingModel | int) -> str:
+    """Return the name of a model's index."""
+    return f"memory_embedding_hnsw_{model if isinstance(model, int) else model.pk}"
+
+
+def index_definition(model: EmbeddingModel) -> str:
+    """Return what a model's index is of, in SQL."""
+    return (
+        f"USING hnsw ((vector::vector({model.dimensions})) vector_cosine_ops)"
+        f" WHERE model_id = {model.pk} AND vector IS NOT NULL"
+    )
+
+
+def _walk(statement: str, values: dict[str, Any]) -> list[Scored]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+        cursor.execute("SET LOCAL hnsw.ef_search = 200")
+        cursor.execute(statement, values)
+        return [Scored(*row) for row in cursor.fetchall()]
+
+
+def _index_iterates(model: int) -> bool:
+    """Say whether a model has an index that is whole, and goes on where filters leave too little."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extension.extversion FROM pg_extension extension, pg_index index"
+            " WHERE extension.extname = 'vector' AND index.indexrelid = to_regclass(%s) AND index.indisvalid",
+            [index_name(model)],
+        )
+        row = cursor.fetchone()
+    return row is not None and tuple(int(part) for part in row[0].split(".")[:2]) >= ITERATES_FROM
