@@ -104,13 +104,17 @@ def find(
     hits = _hits(fusion.fuse(rankings)[:limit], [term.word for term in terms])
     model = embedders.serving() if MemorySettings.load().embedder else None
     note = None if done == mode else embedders.why_none(model)
-    return Found(hits, done, model and _embedded(model, where.app_id), note)
+    return Found(hits, done, None if model is None else _embedded(model, where.app_id), note)
 
 
 def _embedded(model: EmbeddingModel, app_id: UUID) -> Embedded:
     """Return how much of an app a model knows, as it was counted a moment ago: to count takes longer than to search."""
     key = f"honcho-embedded-{model.pk}-{app_id}"
-    indexed, waiting = cache.get_or_set(key, lambda: embeddings.counted(model, app_id), _COUNTED_SECONDS)
+    counts = cache.get(key)
+    if counts is None:
+        counts = embeddings.counted(model, app_id)
+        cache.set(key, counts, _COUNTED_SECONDS)
+    indexed, waiting = counts
     return Embedded(model.name, indexed, waiting)
 
 
