@@ -80,7 +80,7 @@ class Endpoint(APIView):
         self.refs = auth.admit(self.grant, self.named(kwargs), writes=method in self.writes)
         for part, ref in self.refs.items():
             parameters.name(ref, "path", part)
-        parameters.check_length(self.http)
+        self.check_length()
         handle: Callable[[], HttpResponse] = partial(handler, self.request, **self.refs)
         if method in self.repeatable:
             key = parameters.idempotency_key(self.http)
@@ -137,6 +137,10 @@ class Endpoint(APIView):
         body = json.loads(response.content)
         body.pop(self.shown_once, None)
         return json.dumps(body).encode()
+
+    def check_length(self) -> None:
+        """Refuse a body that says it is larger than one write may be."""
+        parameters.check_length(self.http)
 
     @property
     def _scope(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, cast
 
@@ -17,6 +17,7 @@ from memory.conf import MemorySettings
 from memory.errors import Invalid, TooLarge
 from memory.models.idempotency import KEY_LENGTH
 
+_CHUNK_BYTES = 64 * 1024
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _TRIES = re.compile(r"[0-9]{1,4}")
@@ -156,21 +157,41 @@ def tries(request: HttpRequest) -> int | None:
 def raw_body(request: HttpRequest) -> bytes:
     """Return the body as it came."""
     most = MemorySettings.load().batch_bytes
-    try:
-        raw = request.read(most + 1)
-    except UnreadablePostError:
-        raise HttpRefusal(400, "bad_request", "The body ended before it was whole.") from None
+    raw = _read(request, most + 1)
     if len(raw) > most:
         raise TooLarge(f"The body has more than {most:,} bytes.")
     return raw
+
+
+def body_chunks(request: HttpRequest) -> Iterator[bytes]:
+    """Return the body piece by piece, however long it is."""
+    while chunk := _read(request, _CHUNK_BYTES):
+        yield chunk
+
+
+def _read(request: HttpRequest, size: int) -> bytes:
+    """Read from the body. One that comes in chunks says no length, and Django takes it for empty."""
+    chunked = request.META.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
+    try:
+        if chunked and request.META.get("wsgi.input_terminated"):
+            read: bytes = request.META["wsgi.input"].read(size)
+            return read
+        return request.read(size)
+    except (UnreadablePostError, OSError):
+        raise HttpRefusal(400, "bad_request", "The body ended before it was whole.") from None
+
+
+def media_type(request: HttpRequest) -> str:
+    """Return what the request says its body is."""
+    given: str = request.META.get("CONTENT_TYPE", "")
+    return given.partition(";")[0].strip().lower()
 
 
 def json_body(request: HttpRequest, raw: bytes) -> Any:
     """Return the body as JSON, or None if there is none."""
     if not raw:
         return None
-    media_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type(request) != "application/json":
         raise HttpRefusal(415, "unsupported_media_type", "Send JSON, with Content-Type: application/json")
     try:
         return json.loads(raw.decode(), parse_constant=_no_constant)

@@ -33,6 +33,7 @@ _ACTIONS = {
     "list", "name", "get_or_create", "batch", "clone", "query", "context", "rollback", "diff", "explain", "consolidate",
     "dry_run", "feedback", "kept", "start", "ramp", "pause", "resume", "stop", "promote",
     "measures", "assignment", "sample", "cancel", "discard", "self", "search", "rotate", "test", "replay",
+    "export", "import",
 }  # fmt: skip
 _ID = "22 URL-safe characters"
 _PATH = {
@@ -96,8 +97,12 @@ def describe(
     refuses: Mapping[int, str] | None = None,
     example: Any = None,
     sends: Any = None,
+    media: str = "application/json",
 ) -> Callable[[F], F]:
-    """Describe a handler: its verb, what it takes and what it answers; ``refuses`` beside what all do."""
+    """Describe a handler: its verb, what it takes and what it answers; ``refuses`` beside what all do.
+
+    ``media`` is the type of what it answers where it succeeds.
+    """
     examples = []
     if example is not None:
         examples.append(OpenApiExample(summary, value=example, response_only=True, status_codes=["200"]))
@@ -106,7 +111,7 @@ def describe(
     described = extend_schema(
         summary=summary,
         request=body,
-        responses=answers(answer, writes=writes, also=refuses),
+        responses=answers(answer, writes=writes, also=refuses, media=media),
         parameters=list(query),
         examples=examples,
     )
@@ -119,7 +124,9 @@ def describe(
     return decorate
 
 
-def answers(success: Any, *, writes: bool = False, also: Mapping[int, str] | None = None) -> dict[int, Any]:
+def answers(
+    success: Any, *, writes: bool = False, also: Mapping[int, str] | None = None, media: str = "application/json"
+) -> dict[int | tuple[int, str], Any]:
     """Return what an operation answers, by status."""
     refused = {
         401: "No key, a key that is wrong, or one that does not open this.",
@@ -136,8 +143,10 @@ def answers(success: Any, *, writes: bool = False, also: Mapping[int, str] | Non
             415: "The body is not JSON.",
         }
     refused |= also or {}
-    shown = {status: OpenApiResponse(Error, description=text) for status, text in sorted(refused.items())}
-    return {200: success, **shown}
+    shown: dict[int | tuple[int, str], Any] = {(200, media): success}
+    for status, text in sorted(refused.items()):
+        shown[status] = OpenApiResponse(Error, description=text)
+    return shown
 
 
 def parameter(name: str, kind: Any, text: str, **more: Any) -> OpenApiParameter:
@@ -840,6 +849,23 @@ class Rollback(Body):
     then = serializers.ChoiceField(
         THEN, default=THEN[0], help_text="What becomes of the events since: they stay read, or are read again."
     )
+
+
+class Imported(Body):
+    """What an import did."""
+
+    app_id = _id("The app that holds it now.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields; how many lines of each type there were, by type."""
+        counts = {
+            "imported": "How many lines of each type were stored.",
+            "skipped": "How many were there already.",
+        }
+        return super().get_fields() | {
+            name: serializers.DictField(child=serializers.IntegerField(), help_text=text)
+            for name, text in counts.items()
+        }
 
 
 def page_of(item: type[Body]) -> type[Body]:

@@ -15,6 +15,7 @@ from memory.api.views import (
     keys,
     representations,
     search,
+    transfer,
 )
 
 _APP = "v1/apps/<str:app>"
@@ -32,8 +33,9 @@ urlpatterns = [
     path(_PROJECT, erasure.OneProject.as_view()),
     path(f"{_APP}/erasures", erasure.Erasures.as_view()),
     path(f"{_APP}/erasures/<str:erasure>", erasure.OneErasure.as_view()),
+    path(f"{_APP}/import", transfer.Import.as_view()),
 ]
-
+urlpatterns += [path(f"{_place}/export", transfer.Export.as_view()) for _place in (_APP, _USER, _PROJECT)]
 urlpatterns += [path(f"{_place}/search", search.Search.as_view()) for _place in (_APP, _SESSION, _USER, _PROJECT)]
 
 for _place in (_SESSION, _USER, _PROJECT):

@@ -1,0 +1,106 @@
+"""Export and import: memory as a stream of JSON lines."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.http import HttpResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.request import Request
+
+from memory import tenants
+from memory.api import auth, parameters, schemas, shapes
+from memory.api.endpoint import Endpoint
+from memory.api.errors import HttpRefusal, InvalidParameter
+from memory.transfer import exporting, importing
+from memory.transfer.extents import Extent
+
+NDJSON = "application/x-ndjson"
+
+_EXAMPLE = """\
+{"type":"header","format":"honcho","version":1,"exported_at":"2026-11-22T13:51:00.000000Z","what":"user",…}
+{"type":"user","id":"BnsSwKeKTfXgQcVkHDDqJt","name":"ann","metadata":{},"created_at":"2026-11-20T09:00:00.000000Z"}
+{"type":"end","counts":{"user":1}}
+"""
+
+
+class Export(Endpoint):
+    """An app, or one user or project of it, as a file."""
+
+    @schemas.describe(
+        "export",
+        "Export all that belongs to it, as JSON lines",
+        OpenApiTypes.STR,
+        media=NDJSON,
+        example=_EXAMPLE,
+    )
+    def get(self, request: Request, **refs: str) -> StreamingHttpResponse:
+        """Stream an export of one moment: a header, a line for each row, and an end that counts them.
+
+        Without that end it was cut off. Keys of a user leave out how others see the user; all keys but an operator's,
+        what quarantined versions say.
+        """
+        app = tenants.find_app(refs["app"])
+        extent = Extent(
+            app,
+            user=tenants.find_user(app.pk, refs["user"]) if "user" in refs else None,
+            project=tenants.find_project(app.pk, refs["project"]) if "project" in refs else None,
+            views=auth.opens_app(self.grant),
+            quarantined=auth.is_operator(self.grant),
+        )
+        return StreamingHttpResponse(exporting.Export(extent), content_type=NDJSON)
+
+
+class Import(Endpoint):
+    """What an export holds, stored in an app."""
+
+    repeatable: ClassVar[frozenset[str]] = frozenset()  # it is repeatable as it is, and its body is not held
+
+    def check_length(self) -> None:
+        """Take a body of any length: it is read line by line."""
+
+    @schemas.describe(
+        "import",
+        "Store what an export holds",
+        schemas.Imported,
+        body={NDJSON: OpenApiTypes.STR},
+        query=[
+            schemas.parameter(
+                "ids",
+                {"type": "string", "enum": ["keep", "new"]},
+                "Keep the ids of the file, or give everything new ones, the same for the same file and app each time.",
+                default="keep",
+            )
+        ],
+        writes=True,
+        refuses={
+            409: "What is stored already under one of the ids differs, or is another app's; `detail` names the line.",
+            413: "A line is larger than 4 MiB.",
+            415: "The body is not application/x-ndjson.",
+        },
+        sends=_EXAMPLE,
+        example={
+            "app_id": "BnsSwKeKTfXgQcVkHDDqJt",
+            "imported": {"app": 1, "user": 1, "subject": 1},
+            "skipped": {},
+        },
+    )
+    def post(self, request: Request, app: str) -> HttpResponse:
+        """Store all lines of an export, or none; what is there already in the same form is skipped.
+
+        An operator's key makes an app that is missing. What was not reasoned over yet is, here.
+        """
+        asked = self.http.GET.get("ids", "keep")
+        if asked not in ("keep", "new"):
+            raise InvalidParameter("query", "ids", "Use keep or new.", "enum")
+        if parameters.media_type(self.http) != NDJSON:
+            raise HttpRefusal(415, "unsupported_media_type", f"Send JSON lines, with Content-Type: {NDJSON}")
+        done = importing.load(
+            app,
+            importing.split(parameters.body_chunks(self.http)),
+            new_ids=asked == "new",
+            may_create_app=self.may_create_app,
+        )
+        return shapes.json_response(
+            {"app_id": done.app.public_id, "imported": dict(done.stored), "skipped": dict(done.skipped)}
+        )

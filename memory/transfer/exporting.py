@@ -1,0 +1,138 @@
+"""Writing an export: a stream of JSON lines, of one moment, however long it takes to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, QuerySet
+
+from memory import clock
+from memory.models import App
+from memory.transfer import formats
+from memory.transfer.extents import Extent
+from memory.transfer.formats import NAMED, REFERENCE, REFERENCE_COLUMNS, TABLES, Table
+
+ROWS = 100
+"""How many rows are held at a time."""
+
+CHUNK_BYTES = 64 * 1024
+IDLE_SECONDS = 60
+"""How long the database waits for a reader who has stopped reading, before it ends the export."""
+
+
+class Export:
+    """An export, as an iterator of chunks of some lines each.
+
+    It reads one snapshot over a connection of its own, which is open until the last chunk, or until ``close``. Every
+    line ends with a newline; the last says how many of each type there were, so that an export that was cut off can
+    be told from a whole one. Made outside of any transaction, it holds what was committed by then.
+    """
+
+    def __init__(self, extent: Extent) -> None:
+        self._header = _header(extent)
+        self._snapshot = _snapshot()
+        self._chunks = self._read(extent)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End it, wherever it is."""
+        self._snapshot.close()
+
+    def _read(self, extent: Extent) -> Iterator[bytes]:
+        counts: dict[str, int] = {}
+        held: list[bytes] = [formats.line("header", self._header)]
+        size = 0
+        for kind, row in _rows(extent, self._snapshot):
+            counts[kind] = counts.get(kind, 0) + 1
+            held.append(formats.line(kind, row))
+            size += len(held[-1])
+            if size >= CHUNK_BYTES:
+                yield b"".join(held)
+                held, size = [], 0
+        yield b"".join(held) + formats.line("end", {"counts": counts})
+
+
+def _header(extent: Extent) -> dict[str, Any]:
+    left_out = [] if extent.views else ["views of other users"]
+    if not extent.quarantined:
+        left_out.append("what quarantined versions say")
+    return {
+        "format": formats.FORMAT,
+        "version": formats.VERSION,
+        "exported_at": formats.moment(clock.now()),
+        "what": extent.what,
+        "id": extent.public_id,
+        "name": extent.name,
+        "app": {"id": extent.app.public_id, "name": extent.app.name},
+        "left_out": left_out,
+    }
+
+
+def _rows(extent: Extent, snapshot: BaseDatabaseWrapper) -> Iterator[tuple[str, formats.Row]]:
+    if extent.what == "app":
+        yield from _lines("app", formats.app_fields(), App.objects.filter(pk=extent.app.pk), snapshot)
+    for kind in NAMED:
+        referred = extent.references(kind)
+        if referred is not None:
+            fields = [formats.BY_NAME[kind].fields[name] for name in REFERENCE_COLUMNS[kind]]
+            for name, row in _lines(kind, fields, referred, snapshot):
+                yield name, {REFERENCE: True, **row}
+    for table in TABLES:
+        found = extent.rows(table).values_list(*extent.columns(table))
+        for name, row in _lines(table.name, list(table.fields.values()), found, snapshot):
+            if not table.updates or _says_something(table, row):
+                yield name, row
+
+
+def _says_something(table: Table, row: formats.Row) -> bool:
+    return any(row[name] is not None for name in table.columns if name not in table.key)
+
+
+def _lines(
+    kind: str, fields: Sequence[Field[Any, Any]], rows: QuerySet[Any, Any], snapshot: BaseDatabaseWrapper
+) -> Iterator[tuple[str, formats.Row]]:
+    if rows._fields is None:  # type: ignore[attr-defined]
+        rows = rows.values_list(*(field.attname for field in fields))
+    for values in _asked(rows, snapshot):
+        yield kind, formats.rendered(fields, values)
+
+
+def _asked(rows: QuerySet[Any, Any], snapshot: BaseDatabaseWrapper) -> Iterable[Sequence[Any]]:
+    """Ask over the snapshot's connection, a few rows at a time."""
+    statement, parameters = rows.query.sql_with_params()
+    with closing(snapshot.chunked_cursor()) as cursor:
+        cursor.execute(statement, parameters)
+        while found := cursor.fetchmany(ROWS):
+            yield from found
+
+
+def _snapshot() -> BaseDatabaseWrapper:
+    """Return a connection that sees the database as it is now, and nothing that comes later.
+
+    It is no request's: a stream outlives its view, and must neither hold nor lose the thread's connection.
+    """
+    own = connection.copy()
+    own.inc_thread_sharing()  # the server may read on in another thread
+    try:
+        own.set_autocommit(False)
+        with own.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+            cursor.execute("SELECT 1")  # the snapshot is taken now
+    except BaseException:
+        own.close()
+        raise
+    return own
