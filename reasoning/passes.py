@@ -107,10 +107,15 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
         else:
             queue.finish(work, line)
         return None
-    if batch:
-        prepared = _prepared(claim, subject, line, batch, step, settings)
-    else:
-        prepared = _consolidating(claim, subject, line, spans, left, step, settings)
+    try:
+        if batch:
+            prepared = _prepared(claim, subject, line, batch, step, settings)
+        else:
+            prepared = _consolidating(claim, subject, line, spans, left, step, settings)
+    except PromptVersion.DoesNotExist:
+        # It was imported from a server with other prompts: the line goes on with what is live here.
+        queue.realign([subject.pk], again=True)
+        return None
     row = Pass.objects.get(pk=claim.token)
     try:
         prepared = _afford(prepared, row, step, settings, work.run_id)
@@ -180,7 +185,7 @@ def _prepared(
     step: Step,
     settings: ReasoningSettings,
 ) -> Prepared:
-    version = prompt_versions.of_recipe(line.recipe)
+    version = prompt_versions.of_recipe(line.recipe, subject.app_id)
     events = [event for _, event in batch]
     spans = _known(line, settings.known_tokens)
     request, people = ask(subject, version, step, events, spans, parts_of(line.head), settings)
@@ -208,7 +213,7 @@ def _consolidating(
     settings: ReasoningSettings,
 ) -> Prepared:
     """Return what asks to go over these statements: it covers no events."""
-    version = prompt_versions.of_recipe(line.recipe)
+    version = prompt_versions.of_recipe(line.recipe, subject.app_id)
     request, people = ask(subject, version, step, (), spans, parts_of(line.head), settings, Task.CONSOLIDATE)
     return Prepared(
         claim=claim,

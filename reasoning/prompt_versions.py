@@ -102,12 +102,15 @@ def uses(versions: Collection[PromptVersion]) -> dict[UUID, int]:
         return dict(cursor.fetchall())
 
 
-def of_recipe(recipe: str) -> PromptVersion:
-    """Return the version whose lines are kept under ``recipe``; raises ``PromptVersion.DoesNotExist``."""
+def of_recipe(recipe: str, app_id: UUID) -> PromptVersion:
+    """Return the version whose lines are kept under ``recipe``, the app's own or the site's.
+
+    Raises ``PromptVersion.DoesNotExist`` where there is none: the line was imported from another server.
+    """
     key = ids.decode(recipe)
     if key is None:
         raise PromptVersion.DoesNotExist(f"{recipe!r} names no prompt version")
-    return PromptVersion.objects.get(pk=key)
+    return PromptVersion.objects.get(Q(app=None) | Q(app=app_id), pk=key)
 
 
 def ensure_defaults() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, QuerySet
@@ -112,7 +113,10 @@ def _lines(
 
 def _asked(rows: QuerySet[Any, Any], snapshot: BaseDatabaseWrapper) -> Iterable[Sequence[Any]]:
     """Ask over the snapshot's connection, a few rows at a time."""
-    statement, parameters = rows.query.sql_with_params()
+    try:
+        statement, parameters = rows.query.sql_with_params()
+    except EmptyResultSet:  # Django sees that there can be none
+        return
     with closing(snapshot.chunked_cursor()) as cursor:
         cursor.execute(statement, parameters)
         while found := cursor.fetchmany(ROWS):

@@ -31,14 +31,8 @@ from memory.transfer.formats import REFERENCE_COLUMNS, Table
 Rows = QuerySet[Any]
 
 _WITHHELD: Mapping[str, Any] = {
-    "text": Value(""),
-    "line_tokens": Value([], output_field=Representation._meta.get_field("line_tokens")),
-    "card": Value([], output_field=Representation._meta.get_field("card")),
-    "now": Value(""),
-    "short_summary": Value(""),
-    "long_summary": Value(""),
-    "draft": Value(None, output_field=Representation._meta.get_field("draft")),
-}
+    "text": "", "line_tokens": [], "card": [], "now": "", "short_summary": "", "long_summary": "", "draft": None,
+}  # fmt: skip
 """What of a quarantined version only an operator gets: it may hold a secret, or orders to whoever reads it."""
 
 
@@ -87,11 +81,7 @@ class Extent:
         """Return what to ask for of a type of line."""
         if self.quarantined or table.model is not Representation:
             return list(table.columns)
-        quarantined = Q(status=Representation.Status.QUARANTINED)
-        return [
-            Case(When(quarantined, then=_WITHHELD[name]), default=name) if name in _WITHHELD else name
-            for name in table.columns
-        ]
+        return [_unless_quarantined(table, name) if name in _WITHHELD else name for name in table.columns]
 
     def references(self, kind: str) -> Rows | None:
         """Return the users, projects or sessions that its rows name without their being part; None where all are."""
@@ -157,6 +147,13 @@ class Extent:
 
     def _fed(self) -> Rows:
         return FeedEntry.objects.filter(subject__in=self._of(Subject)).values("event")
+
+
+def _unless_quarantined(table: Table, name: str) -> Case:
+    column = table.fields[name]
+    nothing = Value(_WITHHELD[name], output_field=column)
+    quarantined = Q(status=Representation.Status.QUARANTINED)
+    return Case(When(quarantined, then=nothing), default=name, output_field=column)
 
 
 def _ids(model: type[Model], **which: Any) -> Rows:

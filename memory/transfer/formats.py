@@ -51,7 +51,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """A type of line, by its name. ``key`` tells its rows apart; ``subject`` is the way to the subject that they belong to.
+    """A type of line. ``key`` tells its rows apart; ``subject`` is the way to the subject that they belong to.
 
     Rows without a subject belong to the app itself. ``updates`` is true of lines that fill in rows which are there.
     """

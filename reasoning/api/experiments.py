@@ -593,5 +593,5 @@ def _assignment(experiment: Experiment, subject: Subject) -> shapes.Shape:
         "bucket": bucket,
         "arm": arm.public_id if arm else None,
         "version": _version(arm.version if arm else experiment.control),
-        "serves_next": _version(prompt_versions.of_recipe(next_recipe)),
+        "serves_next": _version(prompt_versions.of_recipe(next_recipe, subject.app_id)),
     }
