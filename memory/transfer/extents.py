@@ -16,9 +16,12 @@ from django.db.models.expressions import Combinable
 
 from memory.models import (
     App,
+    Collection,
     Conclusion,
+    Document,
     Event,
     FeedEntry,
+    Metamessage,
     Participant,
     Project,
     Representation,
@@ -133,6 +136,12 @@ class Extent:
         if model is Event:
             said = [_ids(Event, session__in=self._of(Session)), _ids(Event, user=self.user, session=None)]
             return rows.filter(pk__in=_any([*said, self._fed()]))
+        if model is Collection:
+            return rows.filter(user=self.user)
+        if model is Document:
+            return rows.filter(collection__in=self._of(Collection))
+        if model is Metamessage:
+            return rows.filter(Q(session=None) | Q(session__in=self._of(Session)), user=self.user)
         return rows.none()
 
     def _of_project(self, model: type[Model]) -> Rows:

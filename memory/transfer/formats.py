@@ -7,7 +7,7 @@ name only what stands before them in the file: what would name something later h
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -20,14 +20,17 @@ from django.db import models
 from memory import ids
 from memory.models import (
     App,
+    Collection,
     Conclusion,
     Correction,
+    Document,
     Event,
     Evidence,
     Feedback,
     FeedEntry,
     KeptVersion,
     Line,
+    Metamessage,
     Participant,
     Premise,
     Project,
@@ -103,6 +106,9 @@ TABLES: Sequence[Table] = (
     Table("session", Session),
     Table("participant", Participant, key=("session_id", "user_id")),
     Table("event", Event),
+    Table("collection", Collection),
+    Table("document", Document),
+    Table("metamessage", Metamessage),
     Table("subject", Subject, without=("line", "current")),
     Table("feed", FeedEntry, "subject", key=("event_id", "subject_id"), order=("subject_id", "event_id")),
     Table("line", Line, "subject", without=("head",)),
@@ -131,7 +137,7 @@ REFERENCE_COLUMNS = {"user": ("id", "name"), "project": ("id", "name"), "session
 APP_COLUMNS = ("id", "name", "metadata", "created_at")
 
 
-def rendered(fields: Collection[models.Field[Any, Any]], values: Sequence[Any]) -> Row:
+def rendered(fields: Iterable[models.Field[Any, Any]], values: Sequence[Any]) -> Row:
     """Return the part of a line that the values of these columns make."""
     return {field.attname: _shown(field, value) for field, value in zip(fields, values, strict=True)}
 

@@ -32,14 +32,25 @@ from memory import (
 )
 from memory.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 from memory.log import NewEvent
-from memory.models import App, Conclusion, Event, Representation, Session, Subject, User
+from memory.models import (
+    App,
+    Collection,
+    Conclusion,
+    Document,
+    Event,
+    Metamessage,
+    Representation,
+    Session,
+    Subject,
+    User,
+)
 from memory.transfer import formats, importing
 from memory.transfer.exporting import Export
 from memory.transfer.extents import Extent
 from reasoning import reconcile
 from reasoning.models import Work
 from tests.loop.helpers import AT_ONCE, drain, others_connected
-from tests.store.helpers import concluded, draft_on, person, said
+from tests.store.helpers import concluded, draft_on, person, said, say
 from tests.store.test_versions_machine import Versions
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,6 +58,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NOT_CARRIED = {
     "ApiKey": "a secret",
     "KeptAnswer": "of use for a day, to who asks again",
+    "RateWindow": "of use for a minute",
+    "Passage": "made anew of what is found by it",
+    "EmbeddingModel": "the server's own",
+    "Embedding": "made anew by the server's own model",
 }
 """What no export holds, and why."""
 
@@ -135,6 +150,10 @@ def lively() -> str:
     retention.keep(first, reason="a favourite", by="olga")
     seen = tenants.subject_of(ana.user, ben)
     concluded(publishing.open_line(seen, "recipe"), "Ben knows her.", evidence=[feeds.read(seen.pk, 0, 1)[0][1].pk])
+    papers = Collection.objects.create(app=app, user=ana.user, name="papers")
+    Document.objects.create(app=app, collection=papers, content="A paper.", metadata={"n": 1})
+    message = Event.objects.get(client_id="c")
+    Metamessage.objects.create(app=app, user=ana.user, session=session, message=message, label="mood", content="Glad.")
     for subject in Subject.objects.filter(line=None, head__gt=0):
         publishing.open_line(subject, "recipe")
     log.append(app, [NewEvent(content="Not numbered yet.")], user="ana")
@@ -240,7 +259,7 @@ def test_what_was_not_reasoned_over_yet_is_where_it_arrives(lively: str, setting
     ana = Subject.objects.get(kind="user", user__name="ana")
     assert ana.line.cursor == ana.head
     assert ana.current.number > 9
-    said("More.")
+    say("More.")
     drain()
     ana.refresh_from_db()
     assert ana.line.cursor == ana.head
