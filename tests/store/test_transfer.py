@@ -50,7 +50,7 @@ from memory.transfer.extents import Extent
 from reasoning import reconcile
 from reasoning.models import Work
 from tests.loop.helpers import AT_ONCE, drain, others_connected
-from tests.store.helpers import concluded, draft_on, person, said, say
+from tests.store.helpers import concluded, draft_on, person, said, say, until
 from tests.store.test_versions_machine import Versions
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -461,17 +461,17 @@ def test_a_line_has_an_end() -> None:
         list(importing.split(endless))
 
 
-def test_an_export_is_of_one_moment_and_ends_with_its_connection(lively: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_is_of_one_moment_and_ends_with_its_connection(lively: str) -> None:
     before = exported(lively)
     connections = len(others_connected())
     export = Export(Extent(tenants.find_app(lively)))
     assert len(others_connected()) == connections + 1
     said("Later.")
     assert b"".join(export).splitlines()[1:] == before[1:]
-    assert len(others_connected()) == connections
+    until(lambda: len(others_connected()) == connections, "its connection ends")
     left = Export(Extent(tenants.find_app(lively)))
     left.close()
-    assert len(others_connected()) == connections
+    until(lambda: len(others_connected()) == connections, "its connection ends")
 
 
 def test_every_table_is_carried_or_said_not_to_be() -> None:
