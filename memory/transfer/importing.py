@@ -14,7 +14,7 @@ from django.db import transaction
 from memory import ids, tenants
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid, NotFound, TooLarge
-from memory.models import App, Event, Subject
+from memory.models import App, Erasure, Event, Subject
 from memory.signals import events_appended, lines_moved
 from memory.transfer import checking, formats
 from memory.transfer.formats import BY_NAME, Table
@@ -123,6 +123,8 @@ class _Import:
             named = header["app"] if isinstance(header.get("app"), dict) else {}
             old = checking.value(App._meta.get_field("id"), named.get("id"))
             name = checking.value(App._meta.get_field("name"), named.get("name"))
+        if Erasure.objects.filter(target=old).exists():
+            raise Conflict("Line 1: this app was erased here, and does not come back.")
         try:
             app = tenants.find_app(self.ref)
         except NotFound:
@@ -152,10 +154,11 @@ class _Import:
             self._store()
         with _at(number):
             row = checking.checked(table, given, self.data_bytes)
+        old = row.get("id")
         if self.renaming is not None:
             row = self.renaming.row(table, row)
         self.table = table
-        self.batch.append(Given(number, row, checking.is_reference(table, given)))
+        self.batch.append(Given(number, row, old, checking.is_reference(table, given)))
         self.batch_bytes += size
 
     def _store(self) -> None:

@@ -12,7 +12,7 @@ from django.db import DataError, IntegrityError, connection, models, transaction
 
 from memory import ids
 from memory.errors import Conflict, Invalid
-from memory.models import Subject
+from memory.models import Erasure, Subject
 from memory.transfer import formats
 from memory.transfer.formats import Row, Table
 
@@ -21,10 +21,14 @@ OTHERWISE = "Import it with ids=new to give everything in the file new ids."
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A row as a line of the file gives it. A reference only names a user, a project or a session."""
+    """A row as a line of the file gives it, and the id that it has there.
+
+    A reference only names a user, a project or a session.
+    """
 
     line: int
     row: Row
+    id: UUID | None
     reference: bool = False
 
 
@@ -37,6 +41,7 @@ def store(app_id: UUID, table: Table, batch: Sequence[Given]) -> Keys:
     Raises :class:`Invalid` for a row that names what the app does not have, and :class:`Conflict` for one that is there
     already and differs.
     """
+    _refuse_erased(table, batch)
     _check_references(app_id, table, batch)
     if table.updates:
         return _fill_in(app_id, table, batch)
@@ -46,6 +51,16 @@ def store(app_id: UUID, table: Table, batch: Sequence[Given]) -> Keys:
         if part:
             stored |= _insert_or_compare(app_id, table, part, reference)
     return stored
+
+
+def _refuse_erased(table: Table, batch: Sequence[Given]) -> None:
+    """Refuse what was erased here, under whatever id it comes back: receipts name these kinds of thing alone."""
+    if table.name not in Erasure.What:
+        return
+    lines = {given.id: given.line for given in batch if given.id is not None}
+    found = Erasure.objects.filter(target__in=lines.keys()).values_list("target", flat=True).first()
+    if found is not None:
+        raise Conflict(f"Line {lines[found]}: this {table.name} was erased here, and does not come back.")
 
 
 def _key(table: Table, row: Row) -> tuple[Any, ...]:

@@ -37,6 +37,7 @@ from memory.models import (
     Collection,
     Conclusion,
     Document,
+    Erasure,
     Event,
     Metamessage,
     Representation,
@@ -59,6 +60,7 @@ NOT_CARRIED = {
     "ApiKey": "a secret",
     "KeptAnswer": "of use for a day, to who asks again",
     "RateWindow": "of use for a minute",
+    "Erasure": "a receipt, of this server",
     "Passage": "made anew of what is found by it",
     "EmbeddingModel": "the server's own",
     "Embedding": "made anew by the server's own model",
@@ -444,6 +446,17 @@ def test_an_app_that_is_there_keeps_its_own_id_and_name(lively: str) -> None:
     same(lines[2:], exported("another")[2:])
     app.refresh_from_db()
     assert (app.name, app.metadata) == ("another", {"n": 1})
+
+
+@pytest.mark.parametrize("kind", ["event", "session", "user", "project", "app"])
+def test_what_was_erased_does_not_come_back(lively: str, kind: str) -> None:
+    lines = exported(lively)
+    row = rows(lines, kind)[0]
+    emptied()
+    app = ids.decode(rows(lines, "app")[0]["id"])
+    Erasure.objects.create(app=app, what=kind, target=ids.decode(row["id"]))
+    for new_ids in (False, True):
+        assert f"this {kind} was erased here" in refused(lines, Conflict, new_ids=new_ids)
 
 
 def test_an_app_that_is_missing_is_made_only_by_who_may(lively: str) -> None:

@@ -30,6 +30,6 @@ UNLESS = """
 class Migration(migrations.Migration):
     """A move that is noted already is not noted twice. It replaces a function and touches no row."""
 
-    dependencies = [("memory", "0019_passages")]
+    dependencies = [("memory", "0021_erasure_indexes")]
 
     operations = [migrations.RunSQL(NOTE.format(unless=UNLESS), NOTE.format(unless=""))]
