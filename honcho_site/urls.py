@@ -12,6 +12,7 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include("memory.api.urls")),
+    path("", include("memory.api.apps_era.unprefixed")),
     path("", include("reasoning.urls")),
 ]
 
