@@ -198,8 +198,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {  # several things have a state, or a mode
+    "ENUM_NAME_OVERRIDES": {  # several things have a state, a level or a mode
+        "ConclusionLevel": "memory.models.Conclusion.Level",
+        "AnswerLevel": "reasoning.answering.levels.LEVELS",
         "SearchMode": "memory.search.Mode",
+        "QueryMode": "reasoning.api.query.MODES",
         "ExperimentMode": "reasoning.models.experiments.Experiment.Mode",
         "ExperimentState": "reasoning.models.experiments.Experiment.State",
         "ReprocessState": "reasoning.models.reprocessing.Reprocess.State",

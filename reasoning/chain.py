@@ -8,9 +8,48 @@ event, goes on to the next step by itself (``Work.step``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
+from memory.errors import Refusal
+from reasoning import circuit
 from reasoning.circuit import Allowance
-from reasoning.providers.base import Step
+from reasoning.providers.base import Failure, ProviderError, Step
+
+RETRY_SECONDS = 5.0
+"""When to ask again after a failure that may be over soon, where the provider does not say."""
+
+
+class ProviderFailed(Refusal):
+    """The provider gave no answer that can be used. ``retry_after`` is in how many seconds to ask again.
+
+    It is None where asking again is of no use before somebody has acted.
+    """
+
+    code = "provider_failed"
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @classmethod
+    def by(cls, step: Step, error: ProviderError) -> Self:
+        """Return what to tell a caller of a step's error."""
+        waits = error.failure in (Failure.TRANSIENT, Failure.RATE_LIMITED)
+        return cls(f"{step.name}: {error}", (error.retry_after or RETRY_SECONDS) if waits else None)
+
+
+def available(chain: Sequence[Step]) -> list[Step]:
+    """Return the steps that are not paused, in order. Raises :class:`ProviderFailed` where all are."""
+    allowed = circuit.allowances([step.name for step in chain])
+    found = [step for step, may in zip(chain, allowed, strict=True) if may.calls != 0]
+    if not found:
+        seconds = [may.paused_seconds for may in allowed if may.paused_seconds is not None]
+        names = " and ".join(step.name for step in chain)
+        raise ProviderFailed(
+            f"{names} {'is' if len(chain) == 1 else 'are'} paused: see the provider states in the admin.",
+            min(seconds, default=None),
+        )
+    return found
 
 
 class Rooms:

@@ -16,27 +16,15 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from memory import clock, feeds, previews, publishing
-from memory.errors import Conflict, Invalid, Refusal
+from memory.errors import Conflict, Invalid
 from memory.models import Event, FeedEntry, Subject
 from reasoning import circuit, gates, metrics, passes, providers, spending
+from reasoning.chain import ProviderFailed, available
 from reasoning.conf import ReasoningSettings
 from reasoning.gates import structure
 from reasoning.models import PromptVersion
-from reasoning.providers.base import Answer, Completion, Failure, Provider, ProviderError, Request, Step, Usage
+from reasoning.providers.base import Answer, Completion, Provider, ProviderError, Request, Step, Usage
 from reasoning.providers.local import LocalProvider
-
-
-class ProviderFailed(Refusal):
-    """The provider gave no answer that can be used. ``retry_after`` is in how many seconds to ask again.
-
-    It is None where asking again is of no use before somebody has acted.
-    """
-
-    code = "provider_failed"
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +95,7 @@ def run(version: PromptVersion, subject: Subject, *, events: int | None = None, 
     with transaction.atomic(durable=True):
         subject = Subject.objects.select_related("line", "user", "observer", "session", "project").get(pk=subject.pk)
         window = _window(subject, settings, min(events or settings.pass_events, settings.pass_events))
-        call = _prepare(version, subject, window, _available(chain), settings)
+        call = _prepare(version, subject, window, available(chain)[0], settings)
     connection.close()
     completion = _ask(call, version)
     cost = _settle(call, version, completion.usage)
@@ -154,20 +142,6 @@ def _window(subject: Subject, settings: ReasoningSettings, most: int) -> Window:
     return Window(basis, batch, unread=True)
 
 
-def _available(chain: Sequence[Step]) -> Step:
-    """Return the first step that is not paused. Raises :class:`ProviderFailed` where all are."""
-    allowed = circuit.allowances([step.name for step in chain])
-    for step, may in zip(chain, allowed, strict=True):
-        if may.calls != 0:
-            return step
-    seconds = [may.paused_seconds for may in allowed if may.paused_seconds is not None]
-    names = " and ".join(step.name for step in chain)
-    raise ProviderFailed(
-        f"{names} {'is' if len(chain) == 1 else 'are'} paused: see the provider states in the admin.",
-        min(seconds, default=None),
-    )
-
-
 def _prepare(
     version: PromptVersion, subject: Subject, window: Window, step: Step, settings: ReasoningSettings
 ) -> _Call:
@@ -195,13 +169,9 @@ def _ask(call: _Call, version: PromptVersion) -> Completion:
     except ProviderError as error:
         circuit.failed(name, error)
         _settle(call, version, error.usage)
-        waits = error.failure in (Failure.TRANSIENT, Failure.RATE_LIMITED)
-        raise ProviderFailed(f"{name}: {error}", (error.retry_after or _RETRY_SECONDS) if waits else None) from None
+        raise ProviderFailed.by(call.step, error) from None
     circuit.succeeded(name)
     return completion
-
-
-_RETRY_SECONDS = 5.0
 
 
 async def _answer(provider: Provider, request: Request) -> Completion:

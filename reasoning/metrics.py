@@ -41,12 +41,20 @@ UNPRICED = Counter(
 )
 QUARANTINED = Counter("honcho_reasoning_quarantined_total", "Answers that a gate stopped.", ["gate"])
 
+QUERIES = Counter("honcho_queries_total", "Questions to memory, by what came of them.", ["mode", "level", "outcome"])
+QUERY_DURATION = Histogram(
+    "honcho_query_duration_seconds",
+    "How long a question to memory took, up to the last word of a streamed answer.",
+    ["mode", "level"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300),
+)
+
 _STATEMENT_TIMEOUT = "500ms"
 
 
-def count_call(account: Account, version: PromptVersion, usage: Usage, cost: Decimal | None) -> None:
-    """Count what a call took, by the model that was asked for and the prompt version."""
-    prompt = _prompt(version)
+def count_call(account: Account, version: PromptVersion | None, usage: Usage, cost: Decimal | None) -> None:
+    """Count what a call took, by the model that was asked for and the prompt version, None for an answer."""
+    prompt = "answers" if version is None else _prompt(version)
     TOKENS.labels(account.model, prompt, "input").inc(usage.input_tokens)
     TOKENS.labels(account.model, prompt, "output").inc(usage.output_tokens)
     if cost is None:

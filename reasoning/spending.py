@@ -24,23 +24,27 @@ INSERT INTO reasoning_spend AS spend (day, app_id, prompt_version_id, provider, 
                                       input_tokens, output_tokens, cached_tokens, unpriced_tokens, tokens, cost)
 VALUES (%(day)s, %(app)s, %(prompt)s, %(provider)s, %(model)s, %(calls)s,
         %(input)s, %(output)s, %(cached)s, %(unpriced)s, greatest(%(tokens)s, 0), greatest(%(cost)s, 0))
-    ON CONFLICT (app_id, day, prompt_version_id, provider, model) DO UPDATE
+    ON CONFLICT {row} DO UPDATE
    SET calls = spend.calls + %(calls)s, input_tokens = spend.input_tokens + %(input)s,
        output_tokens = spend.output_tokens + %(output)s, cached_tokens = spend.cached_tokens + %(cached)s,
        unpriced_tokens = spend.unpriced_tokens + %(unpriced)s,
        tokens = greatest(spend.tokens + %(tokens)s, 0), cost = greatest(spend.cost + %(cost)s, 0)
 """
 
+_OF_PROMPT = "(app_id, day, prompt_version_id, provider, model)"
+_OF_ANSWERS = "(app_id, day, provider, model) WHERE prompt_version_id IS NULL"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """To whom a call is charged. ``model`` is the one that is asked for; ``day`` is UTC's.
 
+    Without a prompt version it is a call that answers a question.
     ``discount`` is the share of the price, 0 to 1, that is taken off.
     """
 
     app_id: UUID
-    prompt_version_id: UUID
+    prompt_version_id: UUID | None
     provider: str
     model: str
     day: date
@@ -213,7 +217,7 @@ def _midnight(day: date) -> datetime:
 def _add(account: Account, charge: Charge, usage: Usage = UNUSED, *, calls: int = 0, unpriced: int = 0) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            _ADD,
+            _ADD.format(row=_OF_PROMPT if account.prompt_version_id else _OF_ANSWERS),
             {
                 "day": account.day,
                 "app": account.app_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from reasoning import views
-from reasoning.api import consolidation, experiments, prompts, reprocesses, rollbacks
+from reasoning.api import chat, consolidation, experiments, prompts, query, reprocesses, rollbacks
 
 _PROMPTS = "v1/apps/<str:app>/prompts"
 _ROLLBACKS = "v1/apps/<str:app>/rollbacks"
@@ -52,7 +52,13 @@ urlpatterns = [
 ]
 
 _USER = "users/<str:user>"
-for _place in (_USER, f"{_USER}/sessions/<str:session>", "projects/<str:project>"):
-    urlpatterns.append(
-        path(f"v1/apps/<str:app>/{_place}/representation/consolidate", consolidation.Consolidate.as_view())
-    )
+_SESSION = f"{_USER}/sessions/<str:session>"
+for _place in (_USER, _SESSION, "projects/<str:project>"):
+    urlpatterns += [
+        path(f"v1/apps/<str:app>/{_place}/representation/consolidate", consolidation.Consolidate.as_view()),
+        path(f"v1/apps/<str:app>/{_place}/query", query.Query.as_view()),
+    ]
+urlpatterns += [
+    path(f"v1/apps/<str:app>/{_SESSION}/chat", chat.Chat.as_view()),
+    path(f"v1/apps/<str:app>/{_SESSION}/chat/stream", chat.ChatStream.as_view()),
+]

@@ -315,8 +315,8 @@ class SpendAdmin(ReadOnlyAdmin[Spend]):
 
     @admin.display(description="prompt")
     def prompt_link(self, row: Spend) -> SafeString | str:
-        """Link to the prompt version."""
-        return link(row.prompt_version)
+        """Link to the prompt version; answers to questions have none."""
+        return link(row.prompt_version) if row.prompt_version else "answers"
 
     @admin.display(description="day")
     def on(self, row: Spend) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,11 +15,12 @@ from rest_framework.request import Request
 from memory import diffs, history, reading, tenants, validation
 from memory.api import pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
-from memory.api.errors import HttpRefusal, InvalidParameter
+from memory.api.errors import InvalidParameter
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, Subject
 from reasoning import dry_runs, labels, prompt_diff, prompt_versions
-from reasoning.api.endpoint import OperatorEndpoint
+from reasoning.api.endpoint import OperatorEndpoint, unavailable
+from reasoning.chain import ProviderFailed
 from reasoning.models import Label, LabelMove, PromptVersion
 from reasoning.prompts.library import MAX_TEMPLATE
 from reasoning.providers.base import Kind
@@ -474,15 +474,9 @@ class DryRun(OperatorEndpoint):
             parameters.whole_number(events, ("events",), least=1, most=1_000)
         try:
             found = dry_runs.run(version, subject, events=events)
-        except dry_runs.ProviderFailed as error:
-            raise _unavailable(error) from None
+        except ProviderFailed as error:
+            raise unavailable(error) from None
         return shapes.json_response(_dry_run(found))
-
-
-def _unavailable(error: dry_runs.ProviderFailed) -> HttpRefusal:
-    if error.retry_after is None:
-        return HttpRefusal(502, error.code, error.message)
-    return HttpRefusal(503, error.code, error.message, {"Retry-After": str(math.ceil(error.retry_after))})
 
 
 def _subject(app: str, named: dict[str, Any]) -> Subject:

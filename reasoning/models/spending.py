@@ -115,7 +115,7 @@ class Budget(models.Model):
 
 
 class Spend(models.Model):
-    """What one app spent on one day (UTC) with one prompt version and model.
+    """What one app spent on one day (UTC) with one prompt version and model, or on answering questions with a model.
 
     ``tokens`` and ``cost`` are what budgets count: of calls that have ended what they took, of calls under way (and
     of calls that nobody heard from again) what they may take. The other counts are of ended calls, as the provider
@@ -124,7 +124,14 @@ class Spend(models.Model):
 
     day = models.DateField()
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+", db_index=False)
-    prompt_version = models.ForeignKey(PromptVersion, on_delete=models.CASCADE, related_name="spending")
+    prompt_version = models.ForeignKey(
+        PromptVersion,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="spending",
+        help_text="Empty: questions were answered.",
+    )
     provider = models.CharField(max_length=50)
     model = models.CharField(max_length=200)
     calls = models.IntegerField(default=0)
@@ -140,6 +147,11 @@ class Spend(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["app", "day", "prompt_version", "provider", "model"], name="spend_one_row_a_day"
+            ),
+            models.UniqueConstraint(
+                fields=["app", "day", "provider", "model"],
+                condition=Q(prompt_version=None),
+                name="spend_on_answers_one_row_a_day",
             ),
             models.CheckConstraint(condition=Q(tokens__gte=0, cost__gte=0), name="spend_not_negative"),
         ]

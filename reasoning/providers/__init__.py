@@ -48,11 +48,11 @@ def _provider(settings: ReasoningSettings, given: Mapping[str, Any], place: int)
         from reasoning.providers.local import LocalProvider
 
         return LocalProvider()
-    from reasoning.providers.openai import OpenAIProvider
+    from reasoning.providers.openai_chat import OpenAIChat
 
     # The key goes nowhere but where it belongs.
     key = given.get("API_KEY", "" if "BASE_URL" in given else settings.openai_api_key)
-    return OpenAIProvider(
+    return OpenAIChat(
         str(key),
         str(given.get("BASE_URL", settings.openai_base_url)) or None,
         timeout=settings.model_timeout,

@@ -198,6 +198,24 @@ class ProviderError(Exception):
         self.usage = usage
 
 
+@dataclass(frozen=True)
+class Chat:
+    """Messages, each with ``role`` and ``content``, to which a model says something. ``timeout`` is in seconds."""
+
+    messages: tuple[dict[str, str], ...]
+    model: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model's text was said by, and what it took; the usage is None where the server did not tell."""
+
+    model: str
+    usage: Usage | None
+
+
 class Provider(Protocol):
     """Something that can answer a request."""
 

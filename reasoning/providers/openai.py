@@ -256,14 +256,19 @@ class OpenAIProvider:
 
 async def received(call: Awaitable[Any]) -> tuple[int, Mapping[str, str], str]:
     """What comes of a raw call of the SDK: status, headers and body. Raises ``ProviderError`` where nothing does."""
+    response = await reached(call)
+    return response.status_code, response.headers, response.text
+
+
+async def reached(call: Awaitable[Any]) -> Any:
+    """The HTTP response, of any status, that a raw call of the SDK comes to. Raises ``ProviderError`` without one."""
     import openai
 
     problem: Exception
     try:
-        response = await call
-        return response.http_response.status_code, response.headers, response.http_response.text
+        return (await call).http_response
     except openai.APIStatusError as error:
-        return error.status_code, error.response.headers, error.response.text
+        return error.response
     except openai.APITimeoutError:
         problem = ProviderError(Failure.TRANSIENT, "The connection to the model timed out.", usage=None)
     except openai.APIConnectionError as error:

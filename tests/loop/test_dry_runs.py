@@ -16,6 +16,7 @@ from memory import clock, corrections, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Representation, Subject
 from reasoning import dry_runs, labels, prompt_versions, queue
+from reasoning.chain import ProviderFailed
 from reasoning.models import Budget, Price, PromptVersion, ProviderState, Spend
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Retirement, Statement, Step
 from reasoning.providers.openai import forget_manners
@@ -318,7 +319,7 @@ def test_a_provider_that_fails_is_said_and_everybody_knows(failure, wait):
     def fail(request: Request) -> Answer:
         raise ProviderError(failure, "No.", retry_after=7.0 if failure is Failure.RATE_LIMITED else None)
 
-    with pytest.raises(dry_runs.ProviderFailed, match="fake: No") as caught:
+    with pytest.raises(ProviderFailed, match="fake: No") as caught:
         dry_runs.run(candidate(), subject, chain=[Step(FakeProvider(fail))])
     assert caught.value.retry_after == wait
     assert Spend.objects.get().calls == 1
@@ -339,7 +340,7 @@ def test_nobody_is_asked_where_all_are_paused():
     subject = person()
     said("one")
     ProviderState.objects.create(name="fake", needs_operator=True)
-    with pytest.raises(dry_runs.ProviderFailed, match="fake is paused") as caught:
+    with pytest.raises(ProviderFailed, match="fake is paused") as caught:
         dry_runs.run(candidate(), subject, chain=[Step(FakeProvider())])
     assert caught.value.retry_after is None
 
@@ -374,7 +375,7 @@ def test_with_a_real_server_it_costs_what_the_server_says(settings):
         assert found.cost * 1_000_000 == usage.input_tokens + 2 * usage.output_tokens
         assert Spend.objects.get().tokens == usage.input_tokens + usage.output_tokens
         model.always("status", status=500)
-        with pytest.raises(dry_runs.ProviderFailed, match="may be back soon"):
+        with pytest.raises(ProviderFailed, match="may be back soon"):
             dry_runs.run(candidate(), subject)
 
 

@@ -11,6 +11,8 @@ MAX_QUOTE = 240
 MAX_SUMMARY = 2_000
 
 _SUBJECT = re.compile(r'^Subject: (user|session|project) ("(?:[^"\\]|\\.)*")', re.MULTILINE)
+_QUESTION = re.compile(r"<(question[^>]*)>\n(.*?)\n</\1>", re.DOTALL)
+_ITEM = re.compile(r"^\[(\d+)\] .*\n((?:\|.*\n)+)", re.MULTILINE)
 _EVENT = re.compile(
     r"\[(?P<number>\d+)\] \w+ (?P<day>\d{4}-\d{2}-\d{2}) \d{2}:\d{2}[^;]*; (?P<kind>[^;]+); "
     r'from (?P<origin>[^ ;]+)(?: (?P<author>"(?:[^"\\]|\\.)*"))?'
@@ -170,3 +172,18 @@ def _long_summary(prompt: SeenPrompt) -> str:
     old = "\n".join(prompt.sections.get("long_summary", []))
     new = "\n".join(_statement(event) for event in prompt.events)
     return f"{old}\n{new}".strip()[-MAX_SUMMARY:]
+
+
+def derive_reply(messages: list[dict[str, str]]) -> str | None:
+    """The items that share a word of four letters or more with a question, each with its number; None without one."""
+    text = messages[-1]["content"]
+    asked = _QUESTION.search(text)
+    if asked is None:
+        return None
+    words = set(re.findall(r"\w{4,}", asked[2].lower()))
+    said = [
+        f"{body.replace('| ', '').strip()} [{number}]"
+        for number, body in _ITEM.findall(text)
+        if words & set(re.findall(r"\w{4,}", body.lower()))
+    ]
+    return " ".join(said) or "NOT KNOWN"

@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 import sys
 import threading
 import time
@@ -30,7 +31,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.loopback.batches import Batches
-from tests.loopback.derive import derive_answer
+from tests.loopback.derive import derive_answer, derive_reply
 from tests.loopback.vectors import embedded
 
 KINDS: dict[str, str] = {
@@ -51,6 +52,8 @@ KINDS: dict[str, str] = {
     "content_filter": "finish_reason content_filter",
     "thoughts": "an answer behind a block of thoughts, in a code fence",
     "drop": "close the connection without a reply",
+    "pause": "send half of a stream, and the rest once `go` is set",
+    "break_off": "send half of a stream and close the connection",
     "refuse_json_schema": "400 where a JSON schema is asked for, otherwise answer",
     "refuse_structured": "400 where any response_format is asked for, otherwise answer",
     "ignore_json_schema": "prose where a JSON schema is asked for, otherwise answer",
@@ -125,6 +128,7 @@ class LoopbackModel:
         self._lock = threading.Lock()
         self.in_flight = 0
         self.gather = 0
+        self.go = threading.Event()
         self.batches = Batches(self._answer_of_batch)
         self.reset()
 
@@ -309,12 +313,32 @@ class LoopbackModel:
             if reply is None:
                 return False
             call.status = reply.status
+            if call.body.get("stream") and reply.status == 200 and behaviour.kind != "http":
+                return await self._stream(reader, writer, reply, behaviour)
             await send(writer, reply)
             return True
         finally:
             call.finished = time.monotonic()
             with self._lock:
                 self.in_flight -= 1
+
+    async def _stream(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply, behaviour: Behaviour
+    ) -> bool:
+        """Send a reply as a stream of events, a word at a time; whether the connection stays open."""
+        writer.write(b"HTTP/1.1 200 Loopback\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        events = stream_events(json.loads(reply.body))
+        for place, event in enumerate(events):
+            if place == len(events) // 2 and behaviour.kind == "break_off":
+                return False
+            while place == len(events) // 2 and behaviour.kind == "pause" and not self.go.is_set():
+                await wait(reader, 0.02)
+            data = f"data: {event}\n\n".encode()
+            writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return True
 
     def _arrived(self, headers: dict[str, str], raw: bytes) -> tuple[Call, Behaviour]:
         with self._lock:
@@ -412,7 +436,7 @@ class LoopbackModel:
 def answer_text(call: Call, behaviour: Behaviour) -> str:
     """The text of the model's answer."""
     kind = behaviour.kind
-    if kind == "answer" and behaviour.body is not None:
+    if kind in {"answer", "pause", "break_off"} and behaviour.body is not None:
         return behaviour.body if isinstance(behaviour.body, str) else json.dumps(behaviour.body)
     if kind == "not_json" or (kind == "ignore_json_schema" and call.response_format == "json_schema"):
         return PROSE
@@ -420,6 +444,8 @@ def answer_text(call: Call, behaviour: Behaviour) -> str:
         return json.dumps({"facts": ["They had a lovely time."], "done": True})
     if kind == "empty":
         return json.dumps({"add": [], "retire": [], "card": [], "now": "", "short_summary": "", "long_summary": ""})
+    if (said := derive_reply(call.body["messages"])) is not None:
+        return said
     try:
         answer = derive_answer(call.body["messages"])
     except (ValueError, KeyError, IndexError, TypeError):
@@ -429,6 +455,21 @@ def answer_text(call: Call, behaviour: Behaviour) -> str:
             statement["events"] = [number + 1_000 for number in statement["events"]]
     text = json.dumps(answer, ensure_ascii=False)
     return f"<think>\nWhat is {{new}} here?\n</think>\n\n```json\n{text}\n```" if kind == "thoughts" else text
+
+
+def stream_events(completion: dict[str, Any]) -> list[str]:
+    """A completion as the events of a stream: its text word by word, its usage, the end."""
+    [choice] = completion["choices"]
+    content, finish = choice["message"]["content"], choice["finish_reason"]
+    head = {key: completion[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    deltas = [
+        {"role": "assistant", "content": ""},
+        *({"content": word} for word in re.findall(r"\S+\s*|\s+", content or "")),
+    ]
+    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "finish_reason": finish})
+    chunks = [head | {"choices": [choice], "usage": None} for choice in choices]
+    return [*map(json.dumps, [*chunks, head | {"choices": [], "usage": completion["usage"]}]), "[DONE]"]
 
 
 def error_body(message: str, kind: str, code: str | None, param: str | None = None) -> dict[str, Any]:
