@@ -67,6 +67,9 @@ class MemorySettings(Section):
     rate_per_minute: int | None = None
     """How many requests a key may make a minute that says nothing of it itself. None: as many as it likes."""
 
+    webhook_allow_private: bool = False
+    """Whether webhooks may go to private addresses, and by http. For a network of one's own."""
+
     representation_tokens: int = 2_000
     """The most tokens that a stored representation's text may have."""
 
@@ -108,8 +111,9 @@ class MemorySettings(Section):
         languages = given["search_languages"]
         if not isinstance(languages, list | tuple) or not all(_LANGUAGE.fullmatch(str(name)) for name in languages):
             found.append(("SEARCH_LANGUAGES", 'List languages that PostgreSQL knows: ("english", "german").'))
-        if not isinstance(given["auth"], bool):
-            found.append(("AUTH", "Set it to True or False."))
+        for key in ("auth", "webhook_allow_private"):
+            if not isinstance(given[key], bool):
+                found.append((key.upper(), "Set it to True or False."))
         for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes", "waiting_requests"):
             value = given[key]
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:

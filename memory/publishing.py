@@ -34,6 +34,7 @@ from memory.models import (
     Subject,
 )
 from memory.signals import representation_published
+from memory.webhooks import outbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +237,8 @@ def next_version(subject: Subject, line: Line, draft: Draft) -> Representation:
     )
     _advance(subject, line, representation)
     representation_published.send(sender=Representation, representation=representation)
+    if subject.line_id == line.pk:
+        outbox.published([representation.pk])
     return representation
 
 

@@ -20,6 +20,7 @@ from memory import ids, publishing, serving
 from memory.errors import Conflict, Erased, Invalid, NotFound
 from memory.models import Line, Representation, Subject
 from memory.signals import lines_moved, representation_published
+from memory.webhooks import outbox
 
 
 class Onward(enum.StrEnum):
@@ -273,6 +274,7 @@ def _make_anew(
 
 
 def _tell(restored: list[Restored], again: bool) -> None:
+    outbox.published([item.made_id for item in restored])
     if representation_published.has_listeners(Representation):
         for made in Representation.objects.filter(pk__in=[item.made_id for item in restored]).iterator():
             representation_published.send(sender=Representation, representation=made)

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection
 
 from memory.erasure import vacuum
 from memory.search import upkeep
+from memory.webhooks import delivery
 from reasoning import consolidation
 from reasoning.experiments import watch
 from reasoning.reprocessing import advance, batches
@@ -46,6 +47,7 @@ def everything() -> list[Chore]:
         Chore(vacuum.vacuum_erased, every=30.0),
         Chore(upkeep.index_passages, every=1.0),
         Chore(upkeep.make_embeddings, every=2.0),
+        Chore(delivery.start_due, every=1.0),
     ]
 
 

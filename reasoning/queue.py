@@ -21,6 +21,7 @@ from django.db.models import Q, QuerySet
 from memory import clock, feeds, publishing
 from memory.errors import Conflict
 from memory.models import Line, Subject
+from memory.webhooks import outbox
 from reasoning import assignment, cadence
 from reasoning.assignment import Assigned, Beside
 from reasoning.conf import ReasoningSettings
@@ -498,6 +499,7 @@ def fail(work: Work, failure: Failure, error: str, retry_after: float | None = N
             return
         else:
             work.state = Work.State.PARKED
+            _tell_parked(work)
     work.due_at = None if work.state == Work.State.PARKED else clock.now() + timedelta(seconds=wait)
     work.save()
 
@@ -609,6 +611,20 @@ def park(work: Work, failure: Failure, error: str) -> None:
     work.state, work.due_at, work.lease_token, work.leased_by = Work.State.PARKED, None, None, ""
     work.last_failure, work.last_error = failure, error
     work.save()
+    _tell_parked(work)
+
+
+def _tell_parked(work: Work) -> None:
+    """Let the app's webhooks know that an operator must act."""
+    told = {
+        "subject": outbox.about(work.line.subject),
+        "line_id": work.line.public_id,
+        "reprocess_id": None if work.run is None else work.run.public_id,
+        "failure": work.last_failure,
+        "attempts": work.attempts,
+        "waiting_events": work.waiting_events,
+    }
+    outbox.add(work.app_id, outbox.Event.PARKED, told)
 
 
 @transaction.atomic

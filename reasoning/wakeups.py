@@ -13,6 +13,7 @@ from django.apps import apps
 from django.db import connection, connections
 
 from memory import idempotency, rate_limits, retention
+from memory.webhooks import delivery
 from reasoning.conf import ReasoningSettings
 
 CLUSTER_VARIABLE = "HONCHO_CLUSTER"
@@ -35,6 +36,7 @@ def prune() -> None:
     """Delete what is kept no longer; a django-q2 task."""
     idempotency.prune()
     rate_limits.prune()
+    delivery.prune()
     retention.prune()
 
 

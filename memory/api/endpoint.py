@@ -111,7 +111,7 @@ class Endpoint(APIView):
         """Handle a write and keep its answer under the key, or give the kept one."""
         with transaction.atomic():
             row, first = idempotency.claim(self._scope, key, self._fingerprint)
-            if not first and self.shown_once is not None:
+            if not first and self.shown_once is not None and row.status < 400:
                 raise _done_already(row, self.shown_once)
             return self._keep(handle(), partial(idempotency.keep, row)) if first else _again(row)
 

@@ -16,6 +16,7 @@ from memory.api.views import (
     representations,
     search,
     transfer,
+    webhooks,
 )
 
 _APP = "v1/apps/<str:app>"
@@ -28,6 +29,12 @@ urlpatterns = [
     path("v1/keys", keys.Keys.as_view()),
     path("v1/keys/self", keys.OwnKey.as_view()),
     path("v1/keys/<str:key>", keys.OneKey.as_view()),
+    path(f"{_APP}/webhooks", webhooks.Webhooks.as_view()),
+    path(f"{_APP}/webhooks/<str:webhook>", webhooks.Webhook.as_view()),
+    path(f"{_APP}/webhooks/<str:webhook>/rotate", webhooks.Rotation.as_view()),
+    path(f"{_APP}/webhooks/<str:webhook>/test", webhooks.Test.as_view()),
+    path(f"{_APP}/webhooks/<str:webhook>/deliveries", webhooks.Deliveries.as_view()),
+    path(f"{_APP}/webhooks/<str:webhook>/deliveries/<str:delivery>/replay", webhooks.Replay.as_view()),
     path(f"{_SESSION}/context", context.Context.as_view()),
     path(f"{_USER}/context", context.Context.as_view()),
     path(_PROJECT, erasure.OneProject.as_view()),

@@ -22,6 +22,7 @@ from memory.erasure.scope import Scope
 from memory.erasure.unreadable import make_unreadable
 from memory.errors import Invalid, NotFound
 from memory.models import ApiKey, App, Erasure, Event, Project, Session, User
+from memory.webhooks import outbox
 
 REASON_LENGTH = 2_000
 
@@ -112,6 +113,9 @@ def _erase(wanted: Scope, reason: str, by: str) -> Erasure:
     if had_keys:
         transaction.on_commit(keys.forget)
     receipt.refresh_from_db()
+    subjects = {"unreadable": receipt.unreadable, "rebuilding": receipt.rebuilding}
+    told = {"erasure_id": receipt.public_id, "what": receipt.what, "subjects": subjects}
+    outbox.add(wanted.app_id, outbox.Event.ERASED, told)
     return receipt
 
 

@@ -21,6 +21,7 @@ from memory.models.representations import (
 from memory.models.search import Embedding, EmbeddingModel, Passage
 from memory.models.subjects import FeedEntry, Line, Subject
 from memory.models.tenants import App, Participant, Project, Session, User
+from memory.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "ApiKey",
@@ -52,4 +53,6 @@ __all__ = [
     "Span",
     "Subject",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Q
 
 from memory import branching
+from memory.webhooks import outbox
 from reasoning import queue
 from reasoning.models import Reprocess, ReprocessItem, Work
 
@@ -122,4 +123,9 @@ def _finish(run: Reprocess) -> bool:
         f", but {counted['failed']:,} of {counted['all']:,} failed." if counted["failed"] else "."
     )
     running = Reprocess.objects.filter(pk=run.pk, state=State.RUNNING)
-    return bool(running.update(state=State.DONE, state_reason=told))
+    with transaction.atomic():
+        finished = bool(running.update(state=State.DONE, state_reason=told))
+        if finished and run.app_id is not None:
+            result = {"reprocess_id": run.public_id, "subjects": counted["all"], "failed": counted["failed"]}
+            outbox.add(run.app_id, outbox.Event.REPROCESSED, result)
+    return finished

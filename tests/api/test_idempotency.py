@@ -303,7 +303,7 @@ def test_prune_deletes_what_has_expired_and_nothing_else(operator: Agent) -> Non
     made = first(write(operator, key="new"))
     said = StringIO()
     call_command("prune", stdout=said)
-    assert said.getvalue() == "1 expired answer deleted.\n0 old versions thinned.\n"
+    assert said.getvalue().splitlines()[0] == "1 expired answer deleted."
     assert [row.key for row in KeptAnswer.objects.all()] == ["new"]
     assert replayed(write(operator, key="new")) == made
     assert len(contents()) == 2

@@ -59,7 +59,8 @@ def test_every_operation_is_named_told_and_guarded() -> None:
         assert operation["summary"], path
         assert operation["security"] == [{"apiKey": []}], path
         assert {"200", "401", "422"} <= set(operation["responses"]), path
-        assert ("requestBody" in operation) == (method in ("post", "put", "patch")), path
+        bodiless = operation["operationId"].endswith((".rotate", ".test", ".replay"))
+        assert ("requestBody" in operation) == (method in ("post", "put", "patch") and not bodiless), path
 
 
 def check(path: str, method: str, answered: Any) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from memory import ids, keys, places, tenants, validation
+from memory import collections, ids, keys, places, tenants, validation
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.errors import Invalid, NotFound
@@ -192,7 +192,7 @@ class Keys(Endpoint):
             "user": place.user_id and User(id=place.user_id),
             "session": place.session_id and Session(id=place.session_id),
             "project": place.project_id and Project(id=place.project_id),
-            "collection": "collection" in refs and _collection(place, refs["collection"]),
+            "collection": _collection(place, refs.get("collection")),
         }
 
     @schemas.describe(
@@ -291,13 +291,8 @@ def _rate(fields: dict[str, Any]) -> int | None:
     return None if value is None else parameters.whole_number(value, where, least=1, most=keys.MOST_A_MINUTE)
 
 
-def _collection(place: places.Place, ref: str) -> Collection:
-    rows = Collection.objects.filter(user=place.user_id)
-    by_id = ids.decode(ref)
-    found = (None if by_id is None else rows.filter(pk=by_id).first()) or rows.filter(name=ref).first()
-    if found is None:
-        raise NotFound("Collection not found or does not belong to user")
-    return found
+def _collection(place: places.Place, ref: str | None) -> Collection | None:
+    return None if ref is None else collections.find(User(id=place.user_id), ref)
 
 
 def _public(value: UUID | None) -> str | None:

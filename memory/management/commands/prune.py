@@ -7,14 +7,15 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from memory import idempotency, rate_limits, retention
+from memory.webhooks import delivery
 
 
 class Command(BaseCommand):
     """``prune``: nothing depends on when it runs, or how often; what has expired counts no longer anyway."""
 
     help = (
-        "Delete answers that were kept for an Idempotency-Key and have expired (HONCHO['IDEMPOTENCY_HOURS']), and the"
-        " texts of versions that are older than HONCHO['HISTORY_DAYS']."
+        "Delete answers that were kept for an Idempotency-Key and have expired (HONCHO['IDEMPOTENCY_HOURS']), what"
+        " became of webhook deliveries a month ago, and the texts of versions older than HONCHO['HISTORY_DAYS']."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -22,5 +23,7 @@ class Command(BaseCommand):
         pruned = idempotency.prune()
         self.stdout.write(f"{pruned:,} expired answer{'' if pruned == 1 else 's'} deleted.")
         rate_limits.prune()
+        forgotten = delivery.prune()
+        self.stdout.write(f"{forgotten:,} old webhook deliver{'y' if forgotten == 1 else 'ies'} deleted.")
         thinned = retention.prune()
         self.stdout.write(f"{thinned:,} old version{'' if thinned == 1 else 's'} thinned.")
