@@ -33,11 +33,8 @@ _ACTIONS = {
     "list", "name", "get_or_create", "batch", "clone", "query", "context", "rollback", "diff", "explain", "consolidate",
     "dry_run", "feedback", "kept", "start", "ramp", "pause", "resume", "stop", "promote",
     "measures", "assignment", "sample", "cancel", "discard", "self", "search", "rotate", "test", "replay",
-<<<<<<< HEAD
     "export", "import",
-=======
     "chat", "stream",
->>>>>>> 4752f3a (Answer questions from memory, with sources that are checked, whole or as they are written)
 }  # fmt: skip
 _ID = "22 URL-safe characters"
 _PATH = {
@@ -101,38 +98,28 @@ def describe(
     refuses: Mapping[int, str] | None = None,
     example: Any = None,
     sends: Any = None,
-<<<<<<< HEAD
     media: str = "application/json",
-) -> Callable[[F], F]:
-    """Describe a handler: its verb, what it takes and what it answers; ``refuses`` beside what all do.
-
-    ``media`` is the type of what it answers where it succeeds.
-=======
     streams: str | None = None,
 ) -> Callable[[F], F]:
     """Describe a handler: its verb, what it takes and what it answers; ``refuses`` beside what all do.
 
-    ``streams`` says what it sends piece by piece where that is asked for; without an ``answer``, always.
->>>>>>> 4752f3a (Answer questions from memory, with sources that are checked, whole or as they are written)
+    ``media`` is the type of what it answers where it succeeds. ``streams`` says what it sends piece by piece where that
+    is asked for; without an ``answer``, always.
     """
     examples = []
     if example is not None:
         examples.append(OpenApiExample(summary, value=example, response_only=True, status_codes=["200"]))
     if sends is not None:
         examples.append(OpenApiExample(f"{summary} (request)", value=sends, request_only=True))
-    responses: dict[Any, Any] = answers(answer, writes=writes, also=refuses)
+    responses: dict[Any, Any] = answers(answer, writes=writes, also=refuses, media=media)
     if streams is not None:
         if answer is None:
-            del responses[200]
+            del responses[200, media]
         responses[200, "text/event-stream"] = OpenApiResponse(str, description=streams)
     described = extend_schema(
         summary=summary,
         request=body,
-<<<<<<< HEAD
-        responses=answers(answer, writes=writes, also=refuses, media=media),
-=======
         responses=responses,
->>>>>>> 4752f3a (Answer questions from memory, with sources that are checked, whole or as they are written)
         parameters=list(query),
         examples=examples,
     )
