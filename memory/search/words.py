@@ -36,7 +36,8 @@ def words(text: str) -> Iterator[Word]:
         start, end = run.span()
         if _WITHOUT_SPACES.match(run[0]):
             for place in range(start, max(end - 1, start + 1)):
-                yield Word(_fold(text[place : place + 2]), place, min(place + 2, end))
+                last = min(place + 2, end)
+                yield Word(_fold(text[place:last]), place, last)
         elif end - start <= LONGEST:
             yield Word(_fold(run[0]), start, end)
 

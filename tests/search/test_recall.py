@@ -1,0 +1,98 @@
+"""Recalling: what memory has for a question, in a budget that holds, readable, and nothing twice."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from memory import log, publishing, search, tokens
+from tests.search.helpers import index_everything, texts
+from tests.store.helpers import concluded, person, said, say
+
+pytestmark = pytest.mark.django_db
+
+
+def recall(query: str, **options) -> search.Recalled:
+    return search.recall(search.scope("harbour", "ana"), query, **options)
+
+
+def test_statements_and_events_are_told_with_their_dates_and_authors():
+    events = said("I moved to Lisbon in May.", occurred_at="2026-05-20T10:00:00Z")
+    added = [publishing.NewConclusion(content="Ana lives in Lisbon.", evidence=events, held_from="2026-05-01")]
+    subject = person()
+    line = publishing.open_line(subject, "recipe")
+    publishing.publish(line.pk, publishing.Draft(parent_id=None, covers_from=0, covers_to=1, added=added))
+    log.append("harbour", [log.NewEvent(kind="tool_result", data={"city": "Lisbon"})], user="ana")
+    lines = recall("Where is Lisbon?").text.splitlines()
+    assert lines.pop(next(i for i, line in enumerate(lines) if "tool" in line)).endswith("): Lisbon")
+    assert sorted(lines) == [
+        "- Ana lives in Lisbon. (since 2026-05-01)",
+        "- ana (2026-05-20): I moved to Lisbon in May.",
+    ]
+
+
+def test_the_most_relevant_comes_first():
+    say("Boats.", "The lighthouse of Lisbon has a keeper.", "Lisbon.", "The keeper sails boats.")
+    found = recall("Who is the keeper of the lighthouse of Lisbon?")
+    assert texts(found)[0] == "The lighthouse of Lisbon has a keeper."
+    assert found.text.splitlines()[0].endswith("The lighthouse of Lisbon has a keeper.")
+
+
+def test_what_says_the_same_is_told_once():
+    events = said("I drink green tea.")
+    concluded(publishing.open_line(person(), "recipe"), "I drink green tea", evidence=events)
+    say("i drink GREEN tea!", "I drink black tea.")
+    assert len(recall("tea").items) == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_budget_holds_whatever_is_told(seed):
+    draw = random.Random(seed)
+    pieces = [
+        "tea",
+        "/",
+        "茶",
+        "🙂",
+        "word" * 9,
+        "\n",
+        "```",
+        "a.b/c",
+        "# heading",
+        "É",
+        "<|endoftext|>",
+        "   ",
+        "x" * 90,
+    ]
+    for i in range(20):
+        say(f"tea {i} " + " ".join(draw.choices(pieces, k=draw.choice([2, 10, 200]))))
+    whole = recall("tea", tokens=100_000)
+    assert whole.tokens == tokens.count(whole.text)
+    for budget in (1, 2, 5, 10, 30, 100, 333, 1_000):
+        found = recall("tea", tokens=budget)
+        assert tokens.count(found.text) == found.tokens <= budget
+        assert len(found.text.splitlines()) == len(found.items)
+    assert recall("tea", tokens=1_000).items, "a budget of some size is used"
+
+
+def test_of_a_long_event_what_is_around_the_words_is_told():
+    say("Filler. " * 300 + "The keeper is called Ben. " + "Filler. " * 300)
+    index_everything()
+    found = recall("Who is the keeper?")
+    assert "The keeper is called Ben." in found.text
+    assert found.tokens < 150
+
+
+def test_nothing_known_is_nothing_told():
+    found = recall("Anything?") if say("Boats.") else None
+    assert (found.text, found.tokens, list(found.items)) == ("", 0, [])
+
+
+def test_a_session_has_what_is_known_of_its_user_too_but_not_what_was_said_elsewhere():
+    events = said("I drink tea at home.")
+    concluded(publishing.open_line(person(), "recipe"), "Ana drinks tea.", evidence=events)
+    log.append("harbour", [log.NewEvent(content="Tea again?")], user="ana", session="talk")
+    talk = search.scope("harbour", "ana", "talk")
+    assert texts(search.recall(talk, "tea")) == ["Tea again?"]
+    both = search.with_user(talk, search.scope("harbour", "ana"))
+    assert set(texts(search.recall(both, "tea"))) == {"Tea again?", "Ana drinks tea."}
