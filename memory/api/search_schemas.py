@@ -10,7 +10,7 @@ from rest_framework import serializers
 from memory.api.schemas import WHEN, AboutWhat, Body, PlainConclusion, ReadEvent
 from memory.models import Event
 from memory.search import Mode
-from memory.search.scope import TYPES
+from memory.search.scopes import TYPES
 
 MOST_QUERY = 10_000
 MOST_ITEMS = 100

@@ -15,13 +15,14 @@ from memory.models import Conclusion, EmbeddingModel, Event, Passage
 from memory.search import embedders, embeddings, fusion, index, lexical, semantic
 from memory.search.embedders import Vector
 from memory.search.highlights import Highlight, highlights
-from memory.search.scope import CONCLUSION, EVENT, Filters, Scope
+from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope
 
 DEPTH = 100
 """How many places of each ranking are fused, at least."""
 
 
 _COUNTED_SECONDS = 10
+_PASSAGE = ("pk", "event", "conclusion", "at")
 
 
 class Mode(TextChoices):
@@ -43,14 +44,14 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something found: an event, with its author and session, or a statement, with its subject and whom it is about."""
+    """Something found: an event, with its author, or a statement, with its subject and whom it is about."""
 
     row: Event | Conclusion
     at: datetime
     score: float
     lexical_rank: int | None
     semantic_rank: int | None
-    highlights: Sequence[Highlight]
+    asked: Sequence[str]
 
     @property
     def type(self) -> str:
@@ -66,6 +67,11 @@ class Hit:
     def text(self) -> str:
         """What was said: the text, and of an event without one what its data say."""
         return index.said(self.row.content, self.row.data) if isinstance(self.row, Event) else self.row.content
+
+    @property
+    def highlights(self) -> list[Highlight]:
+        """Where the text has the words that were asked for."""
+        return highlights(self.text, self.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +125,18 @@ def _embedded(model: EmbeddingModel, app_id: UUID) -> Embedded:
 
 
 def _hits(fused: Sequence[fusion.Fused], asked: Sequence[str]) -> list[Hit]:
-    """Read what was found; what was deleted meanwhile is left out. One statement."""
-    subject = [f"conclusion__subject__{part}" for part in ("user", "observer", "session", "project")]
-    related = ["event__author", "event__session", "conclusion__about", *subject]
-    passages = Passage.objects.select_related(*related).defer("text").in_bulk([item.passage for item in fused])
-    found = []
+    """Read what was found; what was deleted meanwhile is left out. Three statements."""
+    found = [item.passage for item in fused]
+    passages = {row[0]: row[1:] for row in Passage.objects.filter(pk__in=found).values_list(*_PASSAGE)}
+    events = Event.objects.select_related("author").in_bulk([event for event, _, _ in passages.values() if event])
+    subject = [f"subject__{part}" for part in ("user", "observer", "session", "project")]
+    statements = [conclusion for _, conclusion, _ in passages.values() if conclusion]
+    conclusions = Conclusion.objects.select_related("about", *subject).in_bulk(statements)
+    hits = []
     for item in fused:
-        passage = passages.get(item.passage)
-        row = None if passage is None else passage.event or passage.conclusion
-        if passage is None or row is None:
-            continue
-        text = index.said(row.content, row.data) if isinstance(row, Event) else row.content
-        ranks = item.ranks.get(fusion.LEXICAL), item.ranks.get(fusion.SEMANTIC)
-        found.append(Hit(row, passage.at, item.score, *ranks, highlights(text, asked)))
-    return found
+        event, conclusion, at = passages.get(item.passage, (None, None, None))
+        row = events.get(event) or conclusions.get(conclusion)
+        if row is not None and at is not None:
+            ranks = item.ranks.get(fusion.LEXICAL), item.ranks.get(fusion.SEMANTIC)
+            hits.append(Hit(row, at, item.score, *ranks, asked))
+    return hits

@@ -24,7 +24,13 @@ class Highlight:
 
 def highlights(text: str, asked: Collection[str]) -> list[Highlight]:
     """Return up to ``MOST`` fragments that have the most of the words, in the order of the text."""
-    hits = [word for word in words(text) if any(_same(word.text, other) for other in asked)]
+    known: dict[str, bool] = {}
+    hits = []
+    for word in words(text):
+        if word.text not in known:
+            known[word.text] = any(_same(word.text, other) for other in asked)
+        if known[word.text]:
+            hits.append(word)
     groups: list[list[Word]] = []
     for hit in hits:
         if groups and hit.end - groups[-1][0].start <= FRAGMENT:

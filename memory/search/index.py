@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from memory.conf import MemorySettings
-from memory.search import scope
+from memory.search import scopes
 from memory.search.words import folded
 
 BATCH = 500
@@ -133,12 +133,12 @@ def _read(limit: int, app_id: UUID | None = None) -> list[Unindexed]:
 def _prepared(
     passage: int, content: str, data: Any, kind: str | None, origin: str | None, author: UUID | None, things: list[Any]
 ) -> Unindexed:
-    marks = {scope.belongs(thing) for thing in things if thing is not None}
-    marks.add(scope.of_type(scope.CONCLUSION if kind is None else scope.EVENT))
+    marks = {scopes.belongs(thing) for thing in things if thing is not None}
+    marks.add(scopes.of_type(scopes.CONCLUSION if kind is None else scopes.EVENT))
     if kind is not None and origin is not None:
-        marks |= {scope.of_kind(kind), scope.of_origin(origin)}
+        marks |= {scopes.of_kind(kind), scopes.of_origin(origin)}
     if author is not None:
-        marks.add(scope.by_author(author))
+        marks.add(scopes.by_author(author))
     if isinstance(data, str):
         data = json.loads(data)
     text, count = folded(said(content, data))

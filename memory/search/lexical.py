@@ -15,7 +15,7 @@ from django.db import connection
 
 from memory.conf import MemorySettings
 from memory.search import index
-from memory.search.scope import Filters, Scope, condition, narrow
+from memory.search.scopes import Filters, Scope, condition, narrow
 from memory.search.words import words
 
 MOST_WORDS = 32

@@ -9,11 +9,12 @@ from memory import rendering, tokens
 from memory.models import Event
 from memory.search.embedders import Vector
 from memory.search.finding import Found, Hit, Mode, find
-from memory.search.scope import Filters, Scope
+from memory.search.scopes import Filters, Scope
 from memory.search.words import words
 
-DEPTH = 200
-"""How many of the best are tried for room."""
+MOST = 200
+SHORTEST = 10
+"""A line takes about so many tokens at least: so many lines as that are tried for room, and no more than ``MOST``."""
 
 EXCERPT = 600
 """Of an event with more characters only what is around the words that were asked for is told."""
@@ -40,7 +41,7 @@ def recall(
 
     Statements and the log are ranked together; what says the same is there once. ``vector`` as for ``find``.
     """
-    found = find(where, query, limit=DEPTH, filters=filters, vector=vector)
+    found = find(where, query, limit=min(MOST, tokens // SHORTEST + 10), filters=filters, vector=vector)
     return _fitted(found, tokens)
 
 
@@ -61,6 +62,8 @@ def _fitted(found: Found, budget: int) -> Recalled:
         taken.append(hit)
         told.append(own)
         left -= size
+        if left < SHORTEST // 2:
+            break
     text = "\n".join(lines)
     return Recalled(text, tokens.count(text), taken, found.mode, found.note)
 

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from memory.models import EmbeddingModel
 from memory.search.embedders import Vector
 from memory.search.lexical import Scored
-from memory.search.scope import Filters, Scope, condition
+from memory.search.scopes import Filters, Scope, condition
 
 EXACT = 5_000
 ITERATES_FROM = (0, 8)

@@ -13,7 +13,7 @@ from memory.api import parameters, schemas, search_schemas, shapes
 from memory.api.endpoint import Reading
 from memory.errors import Invalid
 from memory.models import Conclusion, Event
-from memory.search.scope import TYPES
+from memory.search.scopes import TYPES
 
 _FIELDS = ("query", "limit", "in", "mode", "filters")
 _FILTERS = ("kind", "author", "origin", "session", "project", "since", "until", "metadata")

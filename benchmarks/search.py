@@ -1,0 +1,189 @@
+"""How long a search takes, by how much there is to search, beside floors of the same run.
+
+    python -m benchmarks.search [--sizes 1000 10000 100000] [--queries 40]
+
+Fills apps of the site's database with one user's messages each, of words as frequent as in a language (Zipf), indexes
+them, and gives them random vectors of 384 dimensions. Then it searches by words, by vectors (one by one, and through an
+index), and by both. The floors are a statement that does nothing, and PostgreSQL's own ranking (``ts_rank``), for which
+all words are equally rare. Last, it prints what a write costs with and without the trigger that adds passages. Its apps
+stay in the database: give it one of its own (``HONCHO_DATA_DIR``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+DIMENSIONS = 384
+VOCABULARY = 20_000
+
+_EVENTS = """
+INSERT INTO memory_event (id, app_id, user_id, author_id, origin, kind, content, metadata, occurred_at, recorded_at,
+                          tokens)
+SELECT id, %(app)s, %(user)s, %(user)s, 'user', 'message', content, '{}', now() - n * interval '1 minute', now(), 20
+  FROM unnest(%(ids)s::uuid[], %(contents)s::text[]) WITH ORDINALITY AS new(id, content, n)
+"""
+_VECTORS = """
+INSERT INTO memory_embedding (passage_id, model_id, vector)
+SELECT id, %(model)s, ARRAY(SELECT random() - 0.5 + id * 0 FROM generate_series(1, %(dimensions)s))::vector
+  FROM memory_passage WHERE app_id = %(app)s ON CONFLICT DO NOTHING
+"""
+_TS_RANK = """
+SELECT id, ts_rank(text, %(words)s::tsquery) AS score FROM memory_passage
+ WHERE text @@ %(asked)s::tsquery ORDER BY score DESC LIMIT 100
+"""
+
+
+class Random:
+    """Stands for an embedder: a query takes no time here."""
+
+    name, address = "benchmark/random-384", "benchmarks.search.Random"
+
+    def embed(self, texts: Any, *, seconds: float | None = None) -> list[list[float]]:
+        """Return a vector for each text."""
+        return [[random.random() - 0.5 for _ in range(DIMENSIONS)] for _ in texts]
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--queries", type=int, default=40)
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "honcho_site.settings")
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    settings.HONCHO = {**settings.HONCHO, "EMBEDDER": Random.address}
+    print("Milliseconds by the clock, p50 and p95 of each search; size: messages of the one user of an app.\n")
+    print(f"{'size':>8} {'what':<34}{'p50':>9}{'p95':>9}")
+    for size in options.sizes:
+        measure(size, options.queries)
+    writes()
+
+
+def measure(size: int, queries: int) -> None:
+    """Fill an app, and print how long each kind of search takes in it."""
+    from django.db import connection
+
+    from memory import search
+    from memory.search import embeddings, lexical, scopes, semantic
+
+    app = f"search-{size}-{time.time_ns()}"
+    app_id, dice = fill(app, size), random.Random(size)
+    [model, _] = embeddings.wanted()  # type: ignore[misc]
+    with connection.cursor() as cursor:
+        cursor.execute(_VECTORS, {"model": model.pk, "app": app_id, "dimensions": DIMENSIONS})
+        cursor.execute("VACUUM ANALYZE memory_passage")
+        cursor.execute("VACUUM ANALYZE memory_embedding")
+    where, filters = search.scope(app, "ana"), search.Filters()
+    asked = [" ".join(sentence(dice, 6)) for _ in range(queries)]
+    vectors = [search.Vector(model.pk, values) for values in Random().embed(asked)]
+
+    def nothing(query: str, vector: search.Vector) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    def ts_rank(query: str, vector: search.Vector) -> None:
+        words = " | ".join(f"({term.query})" for term in lexical.terms(query))
+        narrow = f"{scopes.narrow(where, filters)} & ({words})"
+        with connection.cursor() as cursor:
+            cursor.execute(_TS_RANK, {"words": words, "asked": narrow})
+
+    def by_words(query: str, vector: search.Vector) -> None:
+        lexical.rank(where, filters, lexical.terms(query), 100)
+
+    def by_vectors(query: str, vector: search.Vector) -> None:
+        semantic.rank(where, filters, vector, 100)
+
+    def by_both(query: str, vector: search.Vector) -> None:
+        search.find(where, query, vector=vector)
+
+    def recall(query: str, vector: search.Vector) -> None:
+        search.recall(where, query, vector=vector)
+
+    def row(what: str, once: Callable[[str, search.Vector], None]) -> None:
+        took = []
+        for query, vector in zip(asked, vectors, strict=True):
+            began = time.perf_counter()
+            once(query, vector)
+            took.append(1_000 * (time.perf_counter() - began))
+        p95 = statistics.quantiles(took, n=20)[-1]
+        print(f"{size:>8,} {what:<34}{statistics.median(took):>9.1f}{p95:>9.1f}", flush=True)
+
+    row("floor: SELECT 1", nothing)
+    row("floor: ts_rank, no rare words", ts_rank)
+    row("by words", by_words)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP INDEX IF EXISTS {semantic.index_name(model)}")
+    row("by vectors, one by one", by_vectors)
+    began = time.perf_counter()
+    if embeddings.build_index():
+        print(f"{size:>8,} {f'(index built in {time.perf_counter() - began:.1f} s)':<34}")
+        row("by vectors, by the index", by_vectors)
+    row("by both, with what was found", by_both)
+    row("recall in 1,000 tokens", recall)
+
+
+def fill(app: str, size: int) -> UUID:
+    """Make an app with one user who has said so much, indexed."""
+    from django.db import connection
+
+    from memory import ids, tenants
+    from memory.search import index
+
+    row, _ = tenants.make_app(app)
+    user, _ = tenants.make_user(row, "ana")
+    dice = random.Random(1)
+    began = time.perf_counter()
+    for start in range(0, size, 10_000):
+        count = min(10_000, size - start)
+        contents = [" ".join(sentence(dice, dice.randint(5, 40))) for _ in range(count)]
+        with connection.cursor() as cursor:
+            values = {"app": row.pk, "user": user.pk, "ids": [ids.uuid7() for _ in contents], "contents": contents}
+            cursor.execute(_EVENTS, values)
+    filled = time.perf_counter()
+    while index.work():
+        pass
+    indexed = time.perf_counter()
+    print(f"{size:>8,} (written in {filled - began:.1f} s, indexed in {indexed - filled:.1f} s)")
+    return row.pk
+
+
+def sentence(dice: random.Random, words: int) -> list[str]:
+    """Return words, the frequent ones as frequent as they are in a language."""
+    return [f"word{int(VOCABULARY ** dice.random())}" for _ in range(words)]
+
+
+def writes() -> None:
+    """Print what a write of one message, and of 100, costs with and without the trigger."""
+    from django.db import connection
+
+    from memory import log
+
+    print(f"\n{'a write of':<34}{'p50 ms':>9}")
+    for many in (1, 100):
+        for trigger in ("with", "without", "with", "without"):
+            with connection.cursor() as cursor:
+                turned = "ENABLE" if trigger == "with" else "DISABLE"
+                cursor.execute(f"ALTER TABLE memory_event {turned} TRIGGER add_passages")
+            took = []
+            for _ in range(100):
+                began = time.perf_counter()
+                log.append("writes", [log.NewEvent(content="We sail at noon.")] * many, user="ana", session="s")
+                took.append(1_000 * (time.perf_counter() - began))
+            print(f"{f'{many} {trigger} the trigger':<34}{statistics.median(took):>9.2f}")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE memory_event ENABLE TRIGGER add_passages")
+
+
+if __name__ == "__main__":
+    main()
