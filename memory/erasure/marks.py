@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from memory.erasure import graph
 from memory.erasure.scope import Scope
-from memory.models import Conclusion, Correction, Event, Representation, Subject
+from memory.models import Conclusion, Correction, Event, Participant, Subject
 
 TOUCHED = "erasing_touched"
 """Subjects that stay and lose something: the first erased place of the feed, and the first version that may know."""
@@ -24,12 +24,17 @@ _TOUCH = f"""
 WITH places AS (
     SELECT entry.subject_id, min(entry.position) AS place
       FROM erasing_memory_event gone JOIN memory_feedentry entry ON entry.event_id = gone.id GROUP BY 1
+), named AS (  -- whoever reads a session is told who takes part in it
+    SELECT entry.subject_id, min(entry.position) AS place
+      FROM erasing_memory_participant gone JOIN memory_participant participant ON participant.id = gone.id
+      JOIN memory_event event ON event.session_id = participant.session_id
+      JOIN memory_feedentry entry ON entry.event_id = event.id GROUP BY 1
 ), knew AS (
-    SELECT places.subject_id, (
+    SELECT seen.subject_id, (
            SELECT min(version.number) FROM memory_representation version
-            WHERE version.subject_id = places.subject_id AND version.covers_to >= places.place
+            WHERE version.subject_id = seen.subject_id AND version.covers_to >= seen.place
               AND version.status <> 'erased') AS number
-      FROM places
+      FROM (SELECT * FROM places UNION ALL SELECT * FROM named) seen
      UNION ALL
     SELECT said.subject_id, said.number
       FROM erasing_memory_correction gone JOIN memory_correction correction ON correction.id = gone.id
@@ -86,9 +91,11 @@ class Marks:
         self._tables: dict[type[Model], str] = {}
         self._grown: set[type[Model]] = set()
         self.cursor = connection.cursor()
-        self._sql(f"DROP TABLE IF EXISTS {TOUCHED}")
-        self._sql(f"CREATE TEMPORARY TABLE {TOUCHED} (subject_id uuid PRIMARY KEY, place bigint, version int)")
-        for model in (Event, Conclusion, Correction, Subject, Representation):
+        self._sql(
+            f"DROP TABLE IF EXISTS {TOUCHED};"
+            f" CREATE TEMPORARY TABLE {TOUCHED} (subject_id uuid PRIMARY KEY, place bigint, version int)"
+        )
+        for model in (Event, Conclusion, Correction, Subject, Participant):
             self._open(model)
         self.add(scope.model, "SELECT %s::uuid", [scope.target])
         while self._spread() | self._rests():
@@ -156,18 +163,15 @@ class Marks:
 
     def clear(self) -> None:
         """Forget all marks."""
-        for table in (TOUCHED, *map(self.table, self._tables)):
-            self._sql(f"DROP TABLE IF EXISTS {table}")
+        self._sql(f"DROP TABLE IF EXISTS {', '.join([TOUCHED, *map(self.table, self._tables)])}")
         self._tables.clear()
 
     def _open(self, model: type[Model]) -> None:
         if model in self._tables:
             return
         table = self._tables[model] = self.table(model)
-        source = model._meta.db_table
-        self._sql(f"DROP TABLE IF EXISTS {table}")
-        self._sql(f"CREATE TEMPORARY TABLE {table} AS SELECT {model._meta.pk.column} AS id FROM {source} WHERE false")
-        self._sql(f"ALTER TABLE {table} ADD PRIMARY KEY (id)")
+        kind = model._meta.pk.rel_db_type(connection)
+        self._sql(f"DROP TABLE IF EXISTS {table}; CREATE TEMPORARY TABLE {table} (id {kind} PRIMARY KEY)")
 
     def _spread(self) -> bool:
         """Mark what refers to what is marked; return whether there was anything new."""
@@ -197,7 +201,7 @@ class Marks:
         return int(self.cursor.fetchone()[0])
 
     def _sql(self, statement: str, values: Iterable[Any] = ()) -> int:
-        self.cursor.execute(statement, list(values))
+        self.cursor.execute(statement, list(values) or None)
         return int(self.cursor.rowcount)
 
 

@@ -69,6 +69,8 @@ def vacuum(erased: Collection[str] | None = None, *, rewrite: bool = False) -> l
         for model in models
         if erased is None or word(model) in erased or model._meta.model_name in _EMPTIED
     }
+    if apps.is_installed("django.contrib.admin"):
+        wanted.add("django_admin_log")
     with connection.cursor() as cursor:
         cursor.execute(_NOT_OWNED, [list(wanted)])
         refused = [name for (name,) in cursor.fetchall()]

@@ -14,7 +14,8 @@ MARK = "Zuleika"
 
 def assert_nowhere(*words: str) -> None:
     """No column of any table holds any of these words."""
-    assert proof.mentions(words) == {}
+    found = proof.mentions(words)
+    assert found == {}, found
 
 
 def assert_somewhere(*words: str) -> None:

@@ -13,8 +13,9 @@ from rest_framework.request import Request
 from memory import ids, places, tenants
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
+from memory.api.errors import InvalidParameter
 from memory.erasure import act, scope
-from memory.errors import NotFound
+from memory.errors import Invalid, NotFound
 from memory.keys import Grant
 from memory.models import App, Erasure, Event, Project, Session, User
 
@@ -184,7 +185,10 @@ def answer(view: Endpoint, thing: Event | Session | User | Project | App) -> Htt
     if dry_run:
         return shapes.json_response(planned(act.plan(thing), reason))
     by = "" if view.grant.key_id is None else f"key {ids.encode(view.grant.key_id)}"
-    return shapes.json_response(shape(act.erase(thing, reason=reason, by=by)))
+    try:
+        return shapes.json_response(shape(act.erase(thing, reason=reason, by=by)))
+    except Invalid as error:
+        raise InvalidParameter("query", "reason", error.message, error.kind) from None
 
 
 def shape(row: Erasure) -> shapes.Shape:
