@@ -137,8 +137,8 @@ def test_keys_erase_what_is_wholly_theirs_and_nothing_else(row_counts: RowCounts
             assert (status == 200) == (name in may), (path, name, status)
             if name not in may:
                 assert agent.send("DELETE", path).status_code in (401, 403), (path, name)
-    for name, may in {"app": 200, "user": 401, "session": 401, "reader": 200, "stranger": 401}.items():
-        assert agents[name].send("GET", f"{a}/erasures").status_code == may, name
+    for name, status in {"app": 200, "user": 401, "session": 401, "reader": 200, "stranger": 401}.items():
+        assert agents[name].send("GET", f"{a}/erasures").status_code == status, name
     assert row_counts() == before
     assert erased(agents["user"], u)["by"].startswith("key ")  # type: ignore[attr-defined]
     assert agents["user"].send("GET", f"{u}/context").status_code == 401, "its key went with it"

@@ -296,7 +296,7 @@ class TestMeanwhile:
         log.append("harbour", [log.NewEvent(content="x", author=MARK)], user="ben", session="s")
         user = User.objects.get(name=MARK)
         resolved = places.find
-        done = []
+        done: list[bool] = []
 
         def find_and_erase(*args, **kwargs):
             found = resolved(*args, **kwargs)
