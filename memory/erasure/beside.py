@@ -1,4 +1,4 @@
-"""What no foreign key leads to: answers that are kept for repeated writes, and the admin's log."""
+"""What no foreign key leads to: answers that are kept for repeated writes, the admin's log, the marks of the index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from django.db import connection
 
 from memory import ids
 from memory.erasure.marks import TOUCHED, Marks
-from memory.models import App, Representation
+from memory.models import App, Representation, Subject
+from memory.search import index
 
 GONE = 410
 
@@ -32,6 +33,9 @@ UPDATE memory_keptanswer kept SET status = %(status)s, body = %(body)s
    AND kept.status < 400
 """
 
+_HEARD = """
+SELECT entry.event_id FROM {table} gone JOIN memory_feedentry entry ON entry.subject_id = gone.id
+"""
 _LOGGED = """
 DELETE FROM django_admin_log entry USING {table} gone
  WHERE entry.content_type_id = ANY(%s) AND entry.object_id = gone.id::text
@@ -46,9 +50,11 @@ DELETE FROM django_admin_log entry USING memory_representation version, {TOUCHED
 def forget(marks: Marks, app_id: UUID) -> None:
     """Empty the kept answers that may say something of what is marked, and delete what the admin has logged of it.
 
-    A write that is repeated after that is answered that it was done: it is not done twice.
+    A write that is repeated after that is answered that it was done: it is not done twice. Events that stay, and were
+    in the feeds of subjects that go, are indexed anew.
     """
     _forget_answers(app_id)
+    index.again(_HEARD.format(table=marks.table(Subject)))
     if apps.is_installed("django.contrib.admin"):
         _forget_log(marks)
 

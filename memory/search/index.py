@@ -83,6 +83,16 @@ def work(limit: int = BATCH) -> int:
         return len(rows)
 
 
+def again(events: str) -> None:
+    """Have the passages of the events whose ids a query returns indexed anew, without what they do not belong to now.
+
+    Within a transaction. It waits for who indexes at this moment, and nobody else indexes until the transaction ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute(f"UPDATE memory_passage SET text = NULL, words = 0 WHERE event_id IN ({events})")  # noqa: S608
+
+
 def alone(cursor: Any) -> bool:
     """Say whether nobody else indexes, and let nobody else do so until the transaction ends."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
