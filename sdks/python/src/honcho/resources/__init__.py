@@ -1,0 +1,1 @@
+"""The calls, as a tree: ``honcho.apps.users.sessions.messages.create(...)``."""
