@@ -173,6 +173,8 @@ class Buffer:
             self._stopped = True
             self._changed.notify_all()
         atexit.unregister(self._at_exit)
+        if done and self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
         if left:
             error = UnsentEventsError(sum(len(entries) for _, entries in left))
             for lane, entries in left:
@@ -248,6 +250,12 @@ class Buffer:
     # --- sending
 
     def _run(self) -> None:
+        try:
+            self._send_until_stopped()
+        finally:
+            self._transport.close()
+
+    def _send_until_stopped(self) -> None:
         while True:
             with self._changed:
                 lane = self._next_lane()
