@@ -37,6 +37,8 @@ format: .venv/dev
 
 types: .venv/dev
 	$(BIN)/mypy .
+	$(BIN)/mypy --config-file sdks/python/pyproject.toml sdks/python/src
+	$(BIN)/mypy --config-file integrations/mypy.ini
 
 schema: .venv/dev
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
