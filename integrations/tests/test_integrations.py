@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from conftest import CHECKOUT, HERE, Run
+import pytest
 
 from memory.models import Event
 from tests.loopback.server import LoopbackModel
 
-PROGRAMS = HERE / "programs"
-EXAMPLE = CHECKOUT / "integrations/langchain/examples/langgraph_agent.py"
+# One worker: the others would only wait for the packages.
+pytestmark = pytest.mark.xdist_group("integrations")
+
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+EXAMPLE = PROGRAMS.parents[1] / "langchain/examples/langgraph_agent.py"
+Run = Callable[..., str]
 
 
 def test_the_history_and_the_retriever_of_langchain(run: Run) -> None:
