@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from memory import keys, tenants
+from memory.api.urls import urlpatterns
 from memory.models import ApiKey, Collection, User
 from tests.api.conftest import Agent, RowCounts, path_of, publish, refused, succeeded
 from tests.api.test_openapi import check
@@ -271,6 +272,7 @@ def test_a_projects_key_opens_the_project_and_nothing_else(world: dict[str, Any]
     for opened in ("representation", "events", "representation/versions", "representation/diff?from=7d", "conclusions"):
         agent.get(f"{path}/{opened}")
     agent.post(f"{path}/events", {"content": "Launched."})
+    agent.post(f"{path}/conclusions", {"content": "Launched in May."})
     about = agent.get(f"{path}/events/{event.public_id}/statements")
     assert {item["subject"]["kind"] for item in about["items"]} == {"project"}
     before = row_counts()
@@ -304,3 +306,34 @@ def test_no_two_answers_to_what_is_no_key_differ(world: dict[str, Any], scope: s
         answers.add((refused(response, 401, "invalid_token"), response["WWW-Authenticate"]))
         assert "RateLimit-Limit" not in response
     assert len(answers) == 1
+
+
+def test_a_collections_key_opens_its_documents_and_nothing_else(world: dict[str, Any], row_counts: RowCounts) -> None:
+    other = Collection.objects.create(app=world["app"], user=world["user"], name="other")
+    agent = agent_of("collection", world)
+    path = path_of(world["user"])
+    own = f"{path}/collections/notes"
+    made = agent.post(f"{own}/documents", {"content": "Sails on Sundays."})
+    assert agent.get(f"{own}/documents/{made['id']}")["content"] == "Sails on Sundays."
+    assert agent.get(f"{path}/collections/{world['collection'].public_id}")["name"] == "notes"
+    before = row_counts()
+    for method, closed, body in [
+        ("POST", f"{path}/collections/{other.public_id}/documents", {"content": "x"}),
+        ("POST", f"{path}/collections/honcho/documents/list", {}),
+        ("POST", f"{path}/collections/list", {}),
+        ("POST", f"{path}/collections", {"name": "new"}),
+        ("GET", path, None),
+        ("GET", f"{path}/representation", None),
+        ("GET", path_of(world["session"]), None),
+        ("GET", "/v1/apps/tenant", None),
+        ("POST", f"{path}/search", {"query": "x"}),
+        ("GET", "/v1/keys", None),
+    ]:
+        refused(agent.send(method, closed, body), 401, "out_of_scope")
+    assert row_counts() == before
+
+
+def test_requests_are_counted_outside_of_what_a_site_wraps_them_in() -> None:
+    views = [pattern.callback for pattern in urlpatterns]
+    assert len(views) > 60
+    assert all("default" in getattr(view, "_non_atomic_requests", ()) for view in views)

@@ -28,6 +28,8 @@ _ORIGINS = {
     ApiKey.Scope.APP: Event.Origin.AGENT,
     ApiKey.Scope.USER: Event.Origin.USER,
     ApiKey.Scope.SESSION: Event.Origin.USER,
+    ApiKey.Scope.PROJECT: Event.Origin.AGENT,
+    ApiKey.Scope.COLLECTION: Event.Origin.AGENT,
 }
 """Who speaks with a key of each scope: a user's key speaks for the user."""
 
