@@ -7,6 +7,7 @@ said was said once: those have read the first, and would count the copies as evi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from memory import ids, log, tenants
 from memory.conf import MemorySettings
 from memory.errors import NotFound
 from memory.models import App, Event, Metamessage, Session, User
-from memory.places import Place
+from memory.places import Place, open_place
 
 
 @transaction.atomic
@@ -49,7 +50,7 @@ def _message_id(session: Session, ref: str) -> UUID:
 
 def _copy_events(events: QuerySet[Event], copy: Session) -> dict[UUID, UUID]:
     """Append copies in the same order; return their ids by those of the first."""
-    place = Place(copy.app_id, copy.owner_id, copy.pk, copy.project_id, (tenants.subject_of(copy).pk,))
+    place = _place(copy)
     most = MemorySettings.load().batch_events
     twins: dict[UUID, UUID] = {}
     rest = events.order_by("pk").iterator(chunk_size=most)
@@ -57,6 +58,13 @@ def _copy_events(events: QuerySet[Event], copy: Session) -> dict[UUID, UUID]:
         logged = log.append_at(place, [_copied(event) for event in part])
         twins |= {event.pk: twin.id for event, twin in zip(part, logged, strict=True)}
     return twins
+
+
+def _place(copy: Session) -> Place:
+    """Return where the copies go: into the feed of their session and no other, and not even there if none is wanted."""
+    own = tenants.subject_of(copy).pk
+    place = open_place(ids.encode(copy.app_id), ids.encode(copy.owner_id) if copy.owner_id else None, copy.public_id)
+    return replace(place, subject_ids=tuple(pk for pk in place.subject_ids if pk == own))
 
 
 def _copied(event: Event) -> log.NewEvent:

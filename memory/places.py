@@ -12,9 +12,10 @@ from memory import ids, tenants
 from memory.errors import NotFound
 
 # Each name is tried as an id first. A session's name means one that the user owns (or nobody, at app level); an id,
-# one that the user owns or takes part in (or any of the app's, at app level).
+# one that the user owns or takes part in (or any of the app's, at app level). What is said in a session whose metadata
+# say "deriver_disabled" joins no feed: the clients of the apps era ask so that nothing be concluded from it.
 _FIND = """
-SELECT place.app_id, place.user_id, place.session_id, place.project_id, ARRAY(
+SELECT place.app_id, place.user_id, place.session_id, place.project_id, CASE WHEN place.unread THEN '{}' ELSE ARRAY(
     SELECT id FROM memory_subject WHERE kind = 'session' AND session_id = place.session_id
     UNION ALL
     SELECT seen.id FROM memory_participant p
@@ -30,9 +31,10 @@ SELECT place.app_id, place.user_id, place.session_id, place.project_id, ARRAY(
      WHERE kind = 'user' AND user_id = place.user_id AND place.session_id IS NULL
     UNION ALL
     SELECT id FROM memory_subject WHERE kind = 'project' AND project_id = place.project_id
-) AS subject_ids
+) END AS subject_ids
 FROM (
-    SELECT a.id AS app_id, u.id AS user_id, s.id AS session_id, coalesce(p.id, s.project_id) AS project_id
+    SELECT a.id AS app_id, u.id AS user_id, s.id AS session_id, coalesce(p.id, s.project_id) AS project_id,
+           coalesce(s.metadata -> 'deriver_disabled', 'null') NOT IN ('null', 'false', '0', '""', '[]', '{}') AS unread
       FROM memory_app a
       LEFT JOIN memory_user u ON u.id = coalesce(
            (SELECT id FROM memory_user WHERE id = %(user_id)s AND app_id = a.id),

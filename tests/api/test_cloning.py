@@ -119,6 +119,13 @@ def test_a_clone_of_more_than_one_write_may_hold_is_whole(operator: Agent, talk:
     assert said(clone(operator, talk)) == said(talk)
 
 
+def test_nothing_is_concluded_from_the_clone_of_a_session_that_asks_for_it(operator: Agent) -> None:
+    session = SessionFactory(metadata={"deriver_disabled": True})
+    EventFactory(session=session)
+    assert len(said(clone(operator, session))) == 1
+    assert not FeedEntry.objects.exists()
+
+
 def test_a_session_without_events_can_be_cloned(operator: Agent) -> None:
     assert said(clone(operator, SessionFactory())) == []
 

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
-from memory.models import App, Event
+from memory.models import App, Event, FeedEntry
 from tests.api.conftest import Agent, path_of, refused
 from tests.factories import EventFactory, SessionFactory
 
@@ -126,3 +127,15 @@ def test_text_that_looks_like_a_special_token_is_text(operator: Agent) -> None:
     text = "<|endoftext|> \u202e \U0001f600 ' \" \\ \\u0000 %s {x}"
     made = operator.post(TALK, {"content": text, "is_user": True})
     assert made["content"] == Event.objects.get().content == text
+
+
+@pytest.mark.parametrize(("value", "read"), [(True, False), ("yes", False), (1, False), (False, True), (None, True)])
+def test_nothing_is_concluded_from_a_session_that_asks_for_it(operator: Agent, value: Any, read: bool) -> None:
+    session = SessionFactory(metadata={"deriver_disabled": value})
+    path = f"{path_of(session)}/messages"
+    message = operator.post(path, {"content": "Keep this to yourself.", "is_user": True})
+    assert operator.get(f"{path}/{message['id']}")["content"] == "Keep this to yourself."
+    assert FeedEntry.objects.exists() == read
+    operator.put(path_of(session), {"metadata": {}})
+    operator.post(path, {"content": "Not this.", "is_user": True})
+    assert FeedEntry.objects.filter(event__content="Not this.").exists()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from memory.models import Event, Metamessage, Session
-from tests.api.conftest import Agent, RowCounts, path_of, refused
+from tests.api.conftest import Agent, RowCounts, path_of, publish, refused
 from tests.factories import ApiKeyFactory, EventFactory, MetamessageFactory, SessionFactory, UserFactory
 from tests.store import helpers
 
@@ -114,6 +114,23 @@ def test_older_clients_ask_by_session(operator: Agent) -> None:
     assert operator.put(f"{path}/{made['id']}", {"metadata": {"a": 1}})["metadata"] == {"a": 1}
     assert contents(operator.post(f"{path}/list", {"message_id": event.public_id})) == ["x"]
     refused(operator.send("GET", f"{path}/{outside.public_id}"), 404, "not_found")
+
+
+def test_what_is_known_of_the_user_is_there_under_the_label_of_that_time(operator: Agent) -> None:
+    event = EventFactory()
+    path = f"{path_of(event.user)}/metamessages"
+    asked = {"metamessage_type": "honcho_user_representation"}
+    assert operator.post(f"{path}/list", asked)["items"] == []
+    version = publish(event.user, ["Prefers trains."], [event])
+    [told] = operator.post(f"{path}/list", asked | {"session_id": event.session.public_id})["items"]
+    assert (told["content"], told["session_id"]) == (version.text, event.session.public_id)
+    assert "Prefers trains." in told["content"]
+    assert operator.get(f"{path}/{told['id']}")["content"] == told["content"]
+    assert contents(operator.post(f"{path_of(event.session)}/metamessages/list", asked)) == [told["content"]]
+    assert operator.post(f"{path}/list")["items"] == []
+    refused(operator.send("PUT", f"{path}/{told['id']}", {"metadata": {"a": 1}}), 404, "not_found")
+    other = UserFactory(app=event.app)
+    refused(operator.send("GET", f"{path_of(other)}/metamessages/{told['id']}"), 404, "not_found")
 
 
 @pytest.mark.django_db

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from memory import metamessages, tenants, validation
 from memory.api import pagination, parameters
 from memory.api import schemas as common
-from memory.api.apps_era import schemas, shapes, users
+from memory.api.apps_era import ready_made, schemas, shapes, users
 from memory.api.endpoint import Endpoint, Reading
 from memory.api.shapes import json_response
 from memory.errors import Invalid
@@ -54,12 +55,17 @@ class MetamessageList(Reading):
         "list", "List metamessages", schemas.MetamessagePage, body=schemas.MetamessageFilter, query=common.PAGE
     )
     def post(self, request: Request, app: str, user: str, session: str | None = None) -> HttpResponse:
-        """Return a page of metamessages, oldest first: all, or those of a type, a session or a message."""
+        """Return a page of metamessages, oldest first: all, or those of a type, a session or a message.
+
+        Of the type `honcho_user_representation` the first is what is known of the user now.
+        """
         fields = self.fields()
         owner = users.find(app, user)
         within = _session(owner, session, fields)
-        rows = metamessages.of(owner, session=within, message=_message(fields), label=_label(fields))
-        return pagination.page(self.http, fields, rows, shapes.metamessage)
+        label, message = _label(fields), _message(fields)
+        rows = metamessages.of(owner, session=within, message=message, label=label)
+        first = ready_made.of(owner, within) if label == ready_made.LABEL and message is None else []
+        return pagination.page(self.http, fields, rows, shapes.metamessage, first=first)
 
 
 class Metamessage(Endpoint):
@@ -68,7 +74,9 @@ class Metamessage(Endpoint):
     @common.describe("get", "Get a metamessage", schemas.Metamessage)
     def get(self, request: Request, metamessage: str, **refs: str) -> HttpResponse:
         """Return a metamessage by its id."""
-        return json_response(shapes.metamessage(_find(metamessage, **refs)))
+        owner, within = _whose(**refs)
+        row = ready_made.find(owner, within, metamessage)
+        return json_response(shapes.metamessage(row or metamessages.find(_rows(owner, within), metamessage)))
 
     @common.describe("update", "Change a metamessage", schemas.Metamessage, body=schemas.MetamessageChange, writes=True)
     def put(self, request: Request, metamessage: str, **refs: str) -> HttpResponse:
@@ -78,7 +86,7 @@ class Metamessage(Endpoint):
         """
         fields = self.fields()
         parameters.no_typos(fields, _FIELDS)
-        row = _find(metamessage, **refs)
+        row = metamessages.find(_rows(*_whose(**refs)), metamessage)
         changed = metamessages.change(
             row,
             label=_label(fields),
@@ -89,10 +97,14 @@ class Metamessage(Endpoint):
         return json_response(shapes.metamessage(changed))
 
 
-def _find(ref: str, app: str, user: str, session: str | None = None) -> Row:
+def _whose(app: str, user: str, session: str | None = None) -> tuple[User, Session | None]:
+    """Return the user of a path, and its session where it has one."""
     owner = users.find(app, user)
-    within = None if session is None else tenants.find_session(owner, session)
-    return metamessages.find(metamessages.of(owner, session=within).select_related("user", "session"), ref)
+    return owner, None if session is None else tenants.find_session(owner, session)
+
+
+def _rows(owner: User, within: Session | None) -> QuerySet[Row]:
+    return metamessages.of(owner, session=within).select_related("user", "session")
 
 
 def _session(owner: User, session: str | None, fields: dict[str, Any]) -> Session | None:
