@@ -13,6 +13,7 @@ urlpatterns = [
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("", include("memory.api.urls")),
     path("", include("memory.api.apps_era.unprefixed")),
+    path("", include("reasoning.api.unprefixed")),
     path("", include("reasoning.urls")),
 ]
 

@@ -181,6 +181,17 @@ async function everything() {
   ];
   const facts = [...there, (await call(`${SHELF}.getByName`, ...there, "honcho")).id];
   const fact = await call(`${SHELF}.documents.create`, ...facts, { content: "Ann takes the train." });
+  const queries = "Does Ann take the train?";
+  said["chat"] = (await call(`${SESSIONS}.chat`, ...talk, { queries })).content;
+  said["streamed chat"] = await call(`${SESSIONS}.chat`, ...talk, { queries, stream: true });
+  const response = await call(`${SESSIONS}.chat`, ...talk, { queries, stream: true }).asResponse();
+  said["chat as it is written"] = await response.text();
+  said["chat of several questions"] = (
+    await call(`${SESSIONS}.chat`, ...talk, { queries: [queries, "Where does Ann live?"] })
+  ).content;
+  said["chat in a session that is not there"] = await refused(
+    call(`${SESSIONS}.chat`, ...there, "missing", { queries }),
+  );
   said["facts"] = [
     contents((await call(`${SHELF}.documents.list`, ...facts)).items),
     contents(await call(`${SHELF}.documents.query`, ...facts, { query: "train" })),

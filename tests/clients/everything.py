@@ -92,6 +92,16 @@ def names(items: Any) -> list[str]:
     return [item.name for item in items]
 
 
+async def streamed(session_id: str, query: str, **given: Any) -> str:
+    """Return the answer of a chat, read piece by piece as it comes."""
+    answer = client.apps.users.sessions.with_streaming_response.chat(session_id, stream=True, **given)
+    if ASYNCHRONOUS:
+        async with answer as response:
+            return "".join([piece async for piece in response.iter_text()])
+    with answer as response:
+        return "".join(response.iter_text())
+
+
 said: dict[str, Any] = {}
 
 # Apps
@@ -234,6 +244,18 @@ said["document gone"] = [
 facts = call(f"{SHELF}.get_by_name", **there, name="honcho")
 known = there | {"collection_id": facts.id}
 fact = call(f"{SHELF}.documents.create", **known, content="Ann takes the train.")
+CHAT, QUESTION = "apps.users.sessions.chat", "Does Ann take the train?"
+ask = {"queries": QUESTION, "query": QUESTION}
+said["chat"] = call(CHAT, **talk, **ask).content
+if has("apps.users.sessions.stream"):
+    said["streamed chat"] = call("apps.users.sessions.stream", **talk, **ask)
+else:
+    said["streamed chat"] = call(CHAT, **talk, **ask, stream=True)
+    said["chat as it is written"] = whole(streamed(**talk, **ask))
+if "queries" in inspect.signature(attrgetter(CHAT)(client)).parameters:
+    said["chat of several questions"] = call(CHAT, **talk, queries=[QUESTION, "Where does Ann live?"]).content
+# The server of that time answered this.
+said["chat in a session that is not there"] = refused(lambda: call(CHAT, **there, session_id="missing", **ask))
 said["facts"] = [
     contents(call(f"{SHELF}.documents.list", **known).items),
     contents(call(QUERY, **known, query="train")),
