@@ -39,6 +39,7 @@ VARIABLES: Mapping[str, str] = {
     "SECRET_KEY": "Django's secret key",
     "ALLOWED_HOSTS": "the host names that the site answers to, with commas between",
     "CSRF_TRUSTED_ORIGINS": "the origins that browsers use, with scheme, with commas between",
+    "HONCHO_CORS_ORIGINS": "the origins of other sites whose pages may use the API, with scheme, with commas between",
     "DEBUG": "show error pages with details; never where others can reach the site",
     "PORT": "the port of the web server",
     "WEB_WORKERS": "processes of the web server",
@@ -117,6 +118,7 @@ class Environment:
     debug: bool
     allowed_hosts: list[str]
     csrf_trusted_origins: list[str]
+    cors_origins: list[str]
     openai_api_key: str | None
     openai_base_url: str | None
     model: str
@@ -145,7 +147,8 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         secret_key=read_secret_key(environ, data_dir, embedded=database is None),
         debug=_flag(environ, "DEBUG"),
         allowed_hosts=read_allowed_hosts(environ),
-        csrf_trusted_origins=read_origins(environ),
+        csrf_trusted_origins=read_origins(environ, "CSRF_TRUSTED_ORIGINS"),
+        cors_origins=read_origins(environ, "HONCHO_CORS_ORIGINS"),
         openai_api_key=key,
         openai_base_url=base_url,
         model=model,
@@ -328,15 +331,13 @@ def read_allowed_hosts(environ: Mapping[str, str]) -> list[str]:
     return hosts or LOCAL_HOSTS
 
 
-def read_origins(environ: Mapping[str, str]) -> list[str]:
-    """The origins from which browsers may send forms."""
-    origins = _list(environ, "CSRF_TRUSTED_ORIGINS")
+def read_origins(environ: Mapping[str, str], name: str) -> list[str]:
+    """The origins that a variable lists."""
+    origins = _list(environ, name)
     for origin in origins:
-        _check_http_url("CSRF_TRUSTED_ORIGINS", origin, example="https://example.org")
+        _check_http_url(name, origin, example="https://example.org")
         if urlsplit(origin).path:
-            raise ImproperlyConfigured(
-                f"CSRF_TRUSTED_ORIGINS holds {origin!r}; an origin has no path: https://example.org"
-            )
+            raise ImproperlyConfigured(f"{name} holds {origin!r}; an origin has no path: https://example.org")
     return origins
 
 

@@ -54,6 +54,7 @@ def test_what_is_set_is_read(read):
         WORKER_POLL_INTERVAL="0.5",
         ALLOWED_HOSTS="example.org, .example.com",
         CSRF_TRUSTED_ORIGINS="https://example.org",
+        HONCHO_CORS_ORIGINS="https://app.example.org, http://localhost:5173",
         DEBUG="yes",
         PORT="9000",
         LOG_FORMAT="console",
@@ -71,6 +72,7 @@ def test_what_is_set_is_read(read):
     assert found.interval == 60
     assert found.allowed_hosts == ["example.org", ".example.com"]
     assert found.csrf_trusted_origins == ["https://example.org"]
+    assert found.cors_origins == ["https://app.example.org", "http://localhost:5173"]
     assert (found.debug, found.port, found.log_format) == (True, 9000, "console")
 
 
@@ -117,6 +119,7 @@ def test_forms_of_a_database_url(read, url, expected):
         ("SECRETKEY", "SECRET_KEY"),
         ("ALLOWED_HOST", "ALLOWED_HOSTS"),
         ("CSRF_TRUSTED_ORIGIN", "CSRF_TRUSTED_ORIGINS"),
+        ("HONCHO_CORS_ORIGIN", "HONCHO_CORS_ORIGINS"),
         ("LOGFORMAT", "LOG_FORMAT"),
     ],
 )
@@ -228,6 +231,7 @@ def test_a_variable_that_is_set_but_empty_is_refused(name, tmp_path):
         ({"ALLOWED_HOSTS": "example.org:8000"}, "matches no host"),
         ({"CSRF_TRUSTED_ORIGINS": "example.org"}, "CSRF_TRUSTED_ORIGINS must be a URL"),
         ({"CSRF_TRUSTED_ORIGINS": "https://example.org/admin"}, "an origin has no path"),
+        ({"HONCHO_CORS_ORIGINS": "*"}, "HONCHO_CORS_ORIGINS must be a URL"),
     ],
 )
 def test_values_that_cannot_be_meant_are_refused_with_what_to_do(read, variables, reason):

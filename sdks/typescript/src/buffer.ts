@@ -151,8 +151,7 @@ export class EventBuffer {
       await this.flush({ signal: timeout.signal });
     } catch (error) {
       if (!timeout.signal.aborted) throw error;
-      this.#abandon("the time to send them was over");
-      this.#throwRefused();
+      throw this.#abandon("the time to send them was over");
     } finally {
       clearTimeout(timer);
       clearTimeout(this.#timer);
@@ -285,12 +284,17 @@ export class EventBuffer {
     if (events.length) throw failed(events, refused[0]?.cause);
   }
 
-  /** Give up what is not stored. */
-  #abandon(why: string): void {
+  /** Give up what is not stored, and return the error that holds it. */
+  #abandon(why: string): BufferError<BufferedEvent> {
     this.#stop.abort();
     this.#letIn(Infinity);
-    for (const queue of [...this.#queues.values()]) this.#refuse(queue, queue.items, new HonchoError(why));
+    const queues = [...this.#queues.values()];
+    const events = queues.flatMap((queue) => queue.items.map((item) => item.event));
+    const error = failed(events, new HonchoError(why));
+    this.#options.onError(error);
+    for (const queue of queues) this.#settle(queue, queue.items);
     this.#queues.clear();
+    return error;
   }
 
   /** A Node process has nothing else to do: keep it until all is stored, or the time for that is over. */

@@ -200,7 +200,10 @@ class Deadline {
     this.#outer?.removeEventListener("abort", this.#abort);
   }
 
-  #abort = (): void => this.#controller.abort(this.#outer?.reason);
+  #abort = (): void => {
+    this.clear();
+    this.#controller.abort(this.#outer?.reason);
+  };
 }
 
 async function* pieces(
