@@ -1,6 +1,6 @@
 /** Writing events in batches, in the background. */
 
-import { APIError, BufferError, HonchoError } from "./errors.js";
+import { APIStatusError, BufferError, HonchoError } from "./errors.js";
 import { toWire } from "./names.js";
 import { fields, projectPath, sessionPath, userPath } from "./resources/resource.js";
 import { randomId, type Transport, unref } from "./transport.js";
@@ -339,12 +339,12 @@ function addressOf({ appId, userId, sessionId, projectId }: BufferedEvent): stri
 
 /** Say whether a part of a batch that was refused may be taken. */
 function divisible(error: unknown): boolean {
-  return error instanceof APIError && [400, 409, 413, 422].includes(error.status);
+  return error instanceof APIStatusError && [400, 409, 413, 422].includes(error.status);
 }
 
 /** Return the error of events that were not stored; its text shows nothing of them. */
 function failed(events: BufferedEvent[], cause: unknown): BufferError<BufferedEvent> {
-  const why = cause instanceof APIError ? `${cause.status} ${cause.code}` : String(cause);
+  const why = cause instanceof APIStatusError ? `${cause.status} ${cause.code}` : String(cause);
   return new BufferError(`${events.length} events were not stored: ${why}`, events, cause);
 }
 

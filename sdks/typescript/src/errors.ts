@@ -17,7 +17,7 @@ export interface Problem {
 }
 
 /** The server answered, with an error. */
-export class APIError extends HonchoError {
+export class APIStatusError extends HonchoError {
   constructor(
     /** The HTTP status. */
     readonly status: number,
@@ -32,31 +32,31 @@ export class APIError extends HonchoError {
     /** Whether the server said that asking again may help, or cannot. */
     readonly shouldRetry: boolean | null = null,
   ) {
-    super(`${status} ${code}: ${sentence(detail)}`);
+    super(`${status} ${code}: ${sentence(detail)}${requestId ? ` (request ${requestId})` : ""}`);
   }
 
   /** Return the error of an HTTP status. */
-  static of(...[status, ...rest]: ConstructorParameters<typeof APIError>): APIError {
-    const kind = KINDS[status] ?? (status >= 500 ? ServerError : APIError);
+  static of(...[status, ...rest]: ConstructorParameters<typeof APIStatusError>): APIStatusError {
+    const kind = KINDS[status] ?? (status >= 500 ? InternalServerError : APIStatusError);
     return new kind(status, ...rest);
   }
 }
 
-export class BadRequestError extends APIError {}
+export class BadRequestError extends APIStatusError {}
 /** 401: no key, a wrong one, or one that does not open this. */
-export class AuthenticationError extends APIError {}
+export class AuthenticationError extends APIStatusError {}
 /** 403: the key can only read, or the write is an operator's. */
-export class PermissionDeniedError extends APIError {}
-export class NotFoundError extends APIError {}
+export class PermissionDeniedError extends APIStatusError {}
+export class NotFoundError extends APIStatusError {}
 /** 409: it contradicts what is stored. */
-export class ConflictError extends APIError {}
+export class ConflictError extends APIStatusError {}
 /** 413: more than the server takes. */
-export class TooLargeError extends APIError {}
+export class TooLargeError extends APIStatusError {}
 /** 422: a value cannot be taken; `detail` names each. */
-export class UnprocessableEntityError extends APIError {}
-export class RateLimitError extends APIError {}
+export class UnprocessableEntityError extends APIStatusError {}
+export class RateLimitError extends APIStatusError {}
 /** 5xx. */
-export class ServerError extends APIError {}
+export class InternalServerError extends APIStatusError {}
 
 /** The server was not reached, or its answer was cut off. */
 export class APIConnectionError extends HonchoError {}
@@ -77,7 +77,7 @@ export class BufferError<E = unknown> extends HonchoError {
   }
 }
 
-const KINDS: Record<number, typeof APIError> = {
+const KINDS: Record<number, typeof APIStatusError> = {
   400: BadRequestError,
   401: AuthenticationError,
   403: PermissionDeniedError,

@@ -1,6 +1,6 @@
 /** Sending a request: the key, timeouts, retries, errors. */
 
-import { APIConnectionError, APIError, APITimeoutError, HonchoError, type Problem } from "./errors.js";
+import { APIConnectionError, APIStatusError, APITimeoutError, HonchoError, type Problem } from "./errors.js";
 import { fromWire, snake, toWire } from "./names.js";
 
 export interface ClientOptions {
@@ -73,7 +73,7 @@ export class Transport {
     this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
-  /** Return the answer's JSON in camelCase; throws {@link APIError}, {@link APIConnectionError} or the abort's reason. */
+  /** Return the answer's JSON in camelCase; throws {@link APIStatusError}, {@link APIConnectionError} or the abort's reason. */
   async json<T>(ask: Ask, options: RequestOptions = {}): Promise<T> {
     return this.#tried(ask, options, async (response, deadline) => {
       const text = await response.text();
@@ -236,15 +236,15 @@ function explained(error: unknown, deadline: Deadline, signal: AbortSignal | und
   return new APIConnectionError("The server cannot be reached, or its answer was cut off", { cause: error });
 }
 
-async function refusal(response: Response): Promise<APIError> {
+async function refusal(response: Response): Promise<APIStatusError> {
   if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
     void response.body?.cancel().catch(() => undefined);
-    return new APIError(response.status, "redirected", "The server sends elsewhere: give the address itself as baseURL");
+    return new APIStatusError(response.status, "redirected", "The server sends elsewhere: give the address itself as baseURL");
   }
   const body = parsed(await response.text());
   const headers = response.headers;
   const should = headers.get("x-should-retry");
-  return APIError.of(
+  return APIStatusError.of(
     response.status,
     typeof body["code"] === "string" ? body["code"] : "unknown",
     (body["detail"] as string | Problem[] | undefined) ?? (response.statusText || "The server says no more"),
@@ -272,12 +272,12 @@ function retryAfter(header: string | null): number | null {
 /** Say whether the same request may succeed if it is sent again. */
 export function mayHelp(failure: unknown): boolean {
   if (failure instanceof APIConnectionError) return true;
-  if (!(failure instanceof APIError)) return false;
+  if (!(failure instanceof APIStatusError)) return false;
   return failure.shouldRetry ?? (failure.status === 408 || failure.status === 429 || failure.status >= 500);
 }
 
 function waitBefore(failure: unknown, retries: number): number {
-  if (failure instanceof APIError && failure.retryAfter !== null) return Math.min(failure.retryAfter, LONGEST_WAIT);
+  if (failure instanceof APIStatusError && failure.retryAfter !== null) return Math.min(failure.retryAfter, LONGEST_WAIT);
   const backoff = Math.min(FIRST_BACKOFF * 2 ** Math.min(retries, 10), LONGEST_BACKOFF);
   return backoff * (1 - Math.random() / 4); // so that many clients do not come back at once
 }

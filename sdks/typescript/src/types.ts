@@ -505,15 +505,17 @@ export interface Key {
   lastUsedAt: Time | null;
   revokedAt: Time | null;
   ratePerMinute: number | null;
+  createdBy: string;
   createdAt: Time;
 }
 export interface NewKey {
-  name: string;
-  scope: "operator" | "app" | "user" | "session" | "project";
+  name?: string;
+  scope: Key["scope"];
   app?: string;
   user?: string;
   session?: string;
   project?: string;
+  collection?: string;
   access?: "write" | "read";
   expiresAt?: Time | Date | null;
   ratePerMinute?: number | null;
@@ -579,5 +581,5 @@ interface QueueCounts {
 export interface Queue extends QueueCounts {
   notTakenIn: number;
   oldestSeconds: number | null;
-  byKind: Record<Kind, QueueCounts>;
+  byKind: Partial<Record<Kind, QueueCounts>>;
 }

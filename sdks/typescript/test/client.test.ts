@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { test } from "node:test";
 
-import { APIError, AuthenticationError, ConflictError, Honcho, HonchoError, NotFoundError, UnprocessableEntityError } from "django-honcho-client";
+import { APIStatusError, AuthenticationError, ConflictError, Honcho, HonchoError, NotFoundError, UnprocessableEntityError } from "django-honcho-client";
 
 import { failing, json, serve, thrown } from "./helpers.js";
 
@@ -71,7 +71,7 @@ test("an error says what the server said", async () => {
   );
   const honcho = new Honcho({ baseURL: server.url });
   const missing = await thrown(honcho.apps.get({ appId: "a" }));
-  assert.ok(missing instanceof NotFoundError && missing instanceof APIError && missing instanceof HonchoError);
+  assert.ok(missing instanceof NotFoundError && missing instanceof APIStatusError && missing instanceof HonchoError);
   assert.deepEqual([missing.name, missing.status, missing.code, missing.detail], ["NotFoundError", 404, "not_found", "User not found"]);
   assert.equal(missing.requestId, "r-7");
   const invalid = await thrown(honcho.apps.create({ name: "a" }));

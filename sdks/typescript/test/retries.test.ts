@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { APIConnectionError, APITimeoutError, Honcho, RateLimitError, ServerError } from "django-honcho-client";
+import { APIConnectionError, APITimeoutError, Honcho, RateLimitError, InternalServerError } from "django-honcho-client";
 
 import { failing, json, serve, settle, thrown } from "./helpers.js";
 
@@ -43,7 +43,7 @@ test("what cannot get better is not sent again, nor what the server says cannot"
     assert.equal(server.seen.length, 1);
   }
   await using server = await serve(failing(503, { "x-should-retry": "false" }));
-  assert.ok((await thrown(new Honcho({ baseURL: server.url }).apps.get())) instanceof ServerError);
+  assert.ok((await thrown(new Honcho({ baseURL: server.url }).apps.get())) instanceof InternalServerError);
   assert.equal(server.seen.length, 1);
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { APIConnectionError, APIError, APITimeoutError, Honcho } from "django-honcho-client";
+import { APIConnectionError, APIStatusError, APITimeoutError, Honcho } from "django-honcho-client";
 
 import { all, chunked, failing, json, serve, thrown } from "./helpers.js";
 
@@ -44,7 +44,7 @@ test("an error in a stream is thrown", async () => {
   const stream = await honcho.apps.users.query({ ...USER, query: "q", stream: true });
   assert.deepEqual((await stream.next()).value, { type: "delta", text: "x" });
   const error = await thrown(stream.next());
-  assert.ok(error instanceof APIError);
+  assert.ok(error instanceof APIStatusError);
   assert.deepEqual([error.code, error.requestId], ["provider_failed", "r-1"]);
 });
 

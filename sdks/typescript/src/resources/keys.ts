@@ -11,7 +11,7 @@ export class Keys extends Resource {
     return this.write("POST", "/v1/keys", { body: args }, options);
   }
 
-  list(args: CursorArgs = {}, options?: RequestOptions): List<Key, CursorPage<Key>> {
+  list(args: CursorArgs & { app?: string } = {}, options?: RequestOptions): List<Key, CursorPage<Key>> {
     return this.cursors("/v1/keys", args, options);
   }
 

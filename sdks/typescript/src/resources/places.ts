@@ -1,6 +1,6 @@
 /** What users, sessions and projects have alike: a log, conclusions, a representation. */
 
-import { APIConnectionError, APIError } from "../errors.js";
+import { APIConnectionError, APIStatusError } from "../errors.js";
 import { fromWire } from "../names.js";
 import type { CursorPage, List } from "../pagination.js";
 import { lines, serverSentEvents } from "../sse.js";
@@ -248,7 +248,7 @@ async function* queryPieces(text: AsyncIterable<string>): QueryStream<Recalled |
     const body = fromWire(read(data)) as Record<string, unknown>;
     if (event === "error") {
       const { status, code, detail, requestId } = body as { status?: number } & Record<"code" | "detail" | "requestId", string>;
-      throw APIError.of(status ?? 500, code, detail, requestId);
+      throw APIStatusError.of(status ?? 500, code, detail, requestId);
     }
     if (event === "delta") yield { type: "delta", text: String(body["text"]) };
     if (event === "done") {
