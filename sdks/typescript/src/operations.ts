@@ -143,6 +143,7 @@ export interface WholeExperiment extends Experiment {
     arm: string | null;
     by: string;
     reason: string;
+    /** By the arm's id. */
     sharesBefore: Record<string, number>;
     sharesAfter: Record<string, number>;
     at: Time;

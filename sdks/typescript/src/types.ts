@@ -433,7 +433,7 @@ export interface SearchHit {
   ranks: { lexical: number | null; semantic: number | null };
   highlights: { text: string; marks: [number, number][] }[];
   event?: Event;
-  conclusion?: Conclusion;
+  conclusion?: PlainConclusion & { subject: Subject };
 }
 export interface SearchResult {
   items: SearchHit[];
