@@ -4,7 +4,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
-from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
@@ -14,21 +13,19 @@ API = ("/v1/", "/v2/", "/v3/")
 class Cors:
     """Answers the browser's question whether it may ask, and lets the page read the answer.
 
-    Cookies are never let through: a page must bring a key. Raises ``MiddlewareNotUsed`` where no origin is allowed.
+    Cookies are never let through: a page must bring a key.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.origins = {origin.lower() for origin in settings.CORS_ALLOWED_ORIGINS}
-        if not self.origins:
-            raise MiddlewareNotUsed
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Return the answer, with what its page needs to read it."""
-        if not request.path.startswith(API):
+        origins = settings.CORS_ALLOWED_ORIGINS
+        if not origins or not request.path.startswith(API):
             return self.get_response(request)
         origin = request.headers.get("Origin", "")
-        allowed = origin.lower() in self.origins
+        allowed = origin in origins
         if allowed and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response = HttpResponse(status=HTTPStatus.NO_CONTENT)
             response["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"

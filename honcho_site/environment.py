@@ -333,7 +333,7 @@ def read_allowed_hosts(environ: Mapping[str, str]) -> list[str]:
 
 def read_origins(environ: Mapping[str, str], name: str) -> list[str]:
     """The origins that a variable lists."""
-    origins = _list(environ, name)
+    origins = [origin.lower() for origin in _list(environ, name)]  # as browsers send them
     for origin in origins:
         _check_http_url(name, origin, example="https://example.org")
         if urlsplit(origin).path:

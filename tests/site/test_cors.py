@@ -23,7 +23,7 @@ def one_site(settings):
 def test_no_other_site_is_allowed_unless_told(client):
     assert not cors(client.get(ADDRESS, headers={"Origin": PAGE}))
     asked = client.options(ADDRESS, headers={"Origin": PAGE, **QUESTION})
-    assert asked.status_code == 405
+    assert asked.status_code >= 400
     assert not cors(asked)
 
 
