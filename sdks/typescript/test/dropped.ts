@@ -13,7 +13,7 @@ globalThis.setTimeout = ((then: () => void, milliseconds: number) =>
 const PLACE = { appId: "lossy", userId: "u" };
 
 test("messages one by one, and two sessions through a buffer", async () => {
-  const honcho = new Honcho({ maxRetries: 10 });
+  const honcho = new Honcho({ maxRetries: 100 });
   const buffer = honcho.buffer({ ...PLACE, maxEvents: 7 });
   for (let number = 0; number < 60; number++) {
     for (const sessionId of ["first", "second"]) await buffer.add({ sessionId, content: `${sessionId} ${number}`, isUser: true });

@@ -88,7 +88,7 @@ test("a stream that is left early, aborted or silent lets go of its connection",
   });
   const closed: (() => void)[] = [];
   const gone = (): Promise<void> => new Promise((resolve) => closed.push(resolve));
-  const honcho = new Honcho({ baseURL: server.url, timeout: 100 });
+  const honcho = new Honcho({ baseURL: server.url, timeout: 1_000 });
   const ask = (signal?: AbortSignal) => honcho.apps.users.sessions.chat({ ...PLACE, queries: "q", stream: true }, { signal });
 
   let left = gone();
