@@ -38,6 +38,7 @@ def harbour(settings: Any) -> None:
         labels.move("live", version, reason="Next")
         say(f"line {number}")
         drain()
+    settings.HONCHO = {"PROVIDER": "local"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -480,8 +480,8 @@ export interface Answer extends Fresh {
   model: string;
   usage: { calls: number; promptTokens: number; completionTokens: number; cost: string | null };
 }
-/** What a streamed query yields: pieces of the text, and at the end the whole answer. */
-export type QueryPiece<T extends Recalled | Answer> = { type: "delta"; text: string } | { type: "done"; answer: T };
+/** What a streamed answer yields: pieces of the text, and at the end the whole answer. */
+export type AnswerPiece = { type: "delta"; text: string } | { type: "done"; answer: Answer };
 export interface Chat {
   /** `String(chat)` is this. */
   content: string;
@@ -526,8 +526,9 @@ export interface CreatedKey extends Key {
 }
 export type WebhookEvent = "representation.published" | "pass.parked" | "reprocess.finished";
 export interface NewWebhook {
+  /** https, to a public address. */
   url: string;
-  events?: WebhookEvent[];
+  events: WebhookEvent[];
   description?: string;
 }
 export interface Webhook {
@@ -536,6 +537,10 @@ export interface Webhook {
   events: WebhookEvent[];
   description: string;
   enabled: boolean;
+  /** Why it was disabled, if not by hand. */
+  disabledReason: string;
+  /** How many attempts have failed since one succeeded. */
+  failures: number;
   createdAt: Time;
 }
 /** The only answers that hold the secret itself: of a new webhook, and of a rotation. */
@@ -544,11 +549,15 @@ export interface WebhookWithSecret extends Webhook {
 }
 export interface Delivery {
   id: string;
-  type: WebhookEvent;
+  /** The header `webhook-id` of every attempt. */
+  eventId: string;
+  type: WebhookEvent | "webhook.test";
   state: string;
   attempts: number;
   status: number | null;
+  error: string;
   nextAt: Time | null;
+  attemptedAt: Time | null;
   createdAt: Time;
 }
 export interface ErasureArgs {
@@ -561,13 +570,18 @@ export interface Erasure {
   id: string | null;
   dryRun: boolean;
   what: "event" | "session" | "user" | "project" | "app";
+  /** The id of what was erased. */
+  target: string;
   erased: Record<string, number>;
   subjects: { unreadable: number; rebuilding: number };
   reason: string;
   by: string;
-  createdAt: Time;
+  createdAt: Time | null;
+  /** When the database's files held nothing of it any more. */
+  vacuumedAt: Time | null;
 }
 export interface Imported {
+  appId: string;
   imported: Record<string, number>;
   skipped: Record<string, number>;
 }

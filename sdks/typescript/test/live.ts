@@ -218,6 +218,67 @@ test("keys, and what they open", async () => {
   assert.ok((await thrown(new Honcho({ apiKey: "wrong" }).apps.get({ appId: "my-app" }))) instanceof AuthenticationError);
 });
 
+test("asking", async () => {
+  const recalled = await users.query({ ...ANA, query: "Which lines are there?", tokens: 100, wait: 1 });
+  assert.match(`${recalled}`, /line [12]/);
+  assert.ok(recalled.tokens <= 100 && recalled.items.length);
+  const answer = await users.query({ ...ANA, query: "Which lines are there?", mode: "reason", level: "minimal" });
+  assert.equal(`${answer}`, answer.answer);
+  assert.equal(answer.known, answer.citations.length > 0);
+  assert.equal((await users.query({ ...ANA, query: "Which?", mode: "reason" })).usage.calls, answer.usage.calls);
+  const pieces = await all(await users.query({ ...ANA, query: "Which lines are there?", mode: "reason", stream: true }));
+  const last = pieces.pop();
+  assert.equal(last?.type === "done" && last.answer.answer, answer.answer);
+  assert.equal(pieces.map((piece) => piece.type === "delta" && piece.text).join(""), answer.answer);
+  const place = { ...ANA, sessionId: "s" };
+  await sessions.getOrCreate({ ...ANA, name: "s" });
+  const chat = await sessions.chat({ ...place, queries: ["Which lines are there?"] });
+  const text = await all(await sessions.chat({ ...place, queries: "Which lines are there?", stream: true }));
+  assert.equal(text.join(""), `${chat}`);
+});
+
+test("webhooks", async () => {
+  const appId = "my-app";
+  const made = await apps.webhooks.create({ appId, url: "https://93.184.216.34/hook", events: ["pass.parked"], description: "alarm" });
+  assert.match(made.secret, /^whsec_/);
+  const ref = { appId, webhookId: made.id };
+  assert.equal((await apps.webhooks.get(ref)).disabledReason, "");
+  assert.equal((await apps.webhooks.update({ ...ref, enabled: false })).enabled, false);
+  assert.notEqual((await apps.webhooks.rotate(ref)).secret, made.secret);
+  const delivery = await apps.webhooks.test(ref);
+  assert.equal((await apps.webhooks.replay({ ...ref, deliveryId: delivery.id })).eventId, delivery.eventId);
+  assert.deepEqual((await all(apps.webhooks.deliveries({ ...ref, limit: 1 }))).map((found) => found.id), [delivery.id]);
+  assert.equal((await all(apps.webhooks.list({ appId }))).length, 1);
+  assert.ok((await apps.webhooks.delete(ref)).message);
+});
+
+test("what was exported comes in elsewhere, and is not there twice", async () => {
+  const lines = await all(await apps.export({ appId: "my-app" }));
+  assert.equal(JSON.parse(lines[0] ?? "").type, "header");
+  const imported = await apps.import({ appId: "copy", ids: "new", lines: await apps.export({ appId: "my-app" }) });
+  assert.ok((imported.imported["event"] ?? 0) > 5);
+  assert.deepEqual((await apps.import({ appId: "copy", ids: "new", lines: lines.join("\n") })).imported, {});
+  assert.ok((await all(await users.export({ appId: "my-app", userId: "e" }))).length < lines.length);
+  assert.ok((await all(await apps.projects.export({ appId: "my-app", projectId: "p" }))).length < lines.length);
+});
+
+test("erasing", async () => {
+  const appId = "copy";
+  const user = { appId, userId: "e" };
+  const [event] = (await users.events.list({ ...user, limit: 1 })).items;
+  const counted = await users.events.erase({ ...user, eventId: event?.id ?? "", dryRun: true });
+  assert.deepEqual([counted.id, counted.dryRun, counted.what], [null, true, "event"]);
+  const receipt = await users.events.erase({ ...user, eventId: event?.id ?? "", reason });
+  assert.deepEqual([receipt.erased, receipt.target, receipt.reason], [counted.erased, event?.id, reason]);
+  assert.equal((await sessions.erase({ appId, userId: "m", sessionId: "s" })).what, "session");
+  assert.equal((await apps.projects.erase({ appId, projectId: "p" })).what, "project");
+  assert.equal((await users.erase(user)).what, "user");
+  assert.equal((await apps.erasures.get({ appId, erasureId: receipt.id ?? "" })).id, receipt.id);
+  assert.equal((await all(apps.erasures.list({ appId, limit: 3 }))).length, 4);
+  assert.equal((await apps.erase({ appId, reason })).what, "app");
+  assert.ok((await thrown(apps.getByName({ name: appId }))) instanceof NotFoundError);
+});
+
 test("what is not there", async () => {
   const missing = await thrown(users.representation.version({ ...ANA, number: 99 }));
   assert.ok(missing instanceof NotFoundError);

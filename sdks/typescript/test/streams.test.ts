@@ -35,13 +35,13 @@ test("a streamed query is the same wherever its bytes are cut", async () => {
     const last = pieces.at(-1);
     assert.equal(last?.type === "done" && String(last.answer), ANSWER.answer);
   }
-  const stream = await answering([...bytes].map((byte) => Uint8Array.of(byte))).apps.users.query({ ...USER, query: "Who?", stream: true });
+  const stream = await answering([...bytes].map((byte) => Uint8Array.of(byte))).apps.users.query({ ...USER, query: "Who?", mode: "reason", stream: true });
   assert.deepEqual(await all(stream), expected);
 });
 
 test("an error in a stream is thrown", async () => {
   const honcho = answering(['event: delta\ndata: {"text":"x"}\n\n', 'event: error\ndata: {"detail":"No.","code":"provider_failed","request_id":"r-1"}\n\n']);
-  const stream = await honcho.apps.users.query({ ...USER, query: "q", stream: true });
+  const stream = await honcho.apps.users.query({ ...USER, query: "q", mode: "reason", stream: true });
   assert.deepEqual((await stream.next()).value, { type: "delta", text: "x" });
   const error = await thrown(stream.next());
   assert.ok(error instanceof APIStatusError);
@@ -53,14 +53,14 @@ test("a stream without its end is an error, not an answer", async () => {
     [['event: delta\ndata: {"text":"x"}\n\n', 'event: done\ndata: {"answer":'], false],
     [['event: delta\ndata: {"text":"x"}\n\n'], true],
   ] as const) {
-    const stream = await answering([...chunks], broken).apps.users.query({ ...USER, query: "q", stream: true });
+    const stream = await answering([...chunks], broken).apps.users.query({ ...USER, query: "q", mode: "reason", stream: true });
     assert.ok((await thrown(all(stream))) instanceof APIConnectionError);
   }
 });
 
 test("a stream that is refused throws before it begins, and is asked for again where that may help", async () => {
   await using server = await serve(failing(503), failing(404));
-  const refused = await thrown(new Honcho({ baseURL: server.url }).apps.users.query({ ...USER, query: "q", stream: true }));
+  const refused = await thrown(new Honcho({ baseURL: server.url }).apps.users.query({ ...USER, query: "q", mode: "reason", stream: true }));
   assert.deepEqual([refused.status, server.seen.length], [404, 2]);
 });
 

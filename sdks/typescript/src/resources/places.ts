@@ -7,6 +7,7 @@ import { lines, serverSentEvents } from "../sse.js";
 import { path, type RequestOptions, type Transport } from "../transport.js";
 import type {
   Answer,
+  AnswerPiece,
   Conclusion,
   ConclusionChange,
   Consolidation,
@@ -22,7 +23,6 @@ import type {
   NewConclusion,
   NewEvent,
   ObserverArgs,
-  QueryPiece,
   ReasonArgs,
   Recalled,
   RecallArgs,
@@ -218,20 +218,19 @@ export abstract class Answering<Ref extends object> extends Placed<Ref> {
 
   /**
    * Ask what is known: `mode: "recall"` (the default) gathers what bears on the query, without a model;
-   * `mode: "reason"` has a model answer from it, with citations. With `stream: true` the answer comes in pieces.
+   * `mode: "reason"` has a model answer from it, with citations; with `stream: true` in pieces, as it is written.
    */
-  query(args: Ref & RecallArgs & { stream: true }, options?: RequestOptions): Promise<QueryStream<Recalled>>;
-  query(args: Ref & ReasonArgs & { stream: true }, options?: RequestOptions): Promise<QueryStream<Answer>>;
+  query(args: Ref & ReasonArgs & { stream: true }, options?: RequestOptions): Promise<AnswerStream>;
   query(args: Ref & RecallArgs & { stream?: false }, options?: RequestOptions): Promise<Recalled>;
   query(args: Ref & ReasonArgs & { stream?: false }, options?: RequestOptions): Promise<Answer>;
   async query(
     args: Ref & (RecallArgs | ReasonArgs) & { stream?: boolean },
     options?: RequestOptions,
-  ): Promise<Recalled | Answer | QueryStream<Recalled | Answer>> {
+  ): Promise<Recalled | Answer | AnswerStream> {
     const ask = { query: { wait: args.wait }, body: fields(args, "wait") };
     const address = `${this.place(args)}/query`;
     if (!args.stream) return spoken(await this.ask<Recalled | Answer>(address, ask, options));
-    return queryPieces(await this.transport.text({ method: "POST", path: address, repeatable: true, ...ask }, options));
+    return answerPieces(await this.transport.text({ method: "POST", path: address, repeatable: true, ...ask }, options));
   }
 
   /** Return everything of it as lines of JSON, which {@link Apps.import} takes; throws where the end is missing. */
@@ -240,19 +239,18 @@ export abstract class Answering<Ref extends object> extends Placed<Ref> {
   }
 }
 
-/** What a streamed query yields. */
-export type QueryStream<T extends Recalled | Answer> = AsyncGenerator<QueryPiece<T>, void, void>;
+export type AnswerStream = AsyncGenerator<AnswerPiece, void, void>;
 
-async function* queryPieces(text: AsyncIterable<string>): QueryStream<Recalled | Answer> {
+async function* answerPieces(text: AsyncIterable<string>): AnswerStream {
   for await (const { event, data } of serverSentEvents(text)) {
     const body = fromWire(read(data)) as Record<string, unknown>;
     if (event === "error") {
-      const { status, code, detail, requestId } = body as { status?: number } & Record<"code" | "detail" | "requestId", string>;
-      throw APIStatusError.of(status ?? 500, code, detail, requestId);
+      const { code, detail, requestId } = body as Record<"code" | "detail" | "requestId", string>;
+      throw APIStatusError.of(500, code, detail, requestId);
     }
     if (event === "delta") yield { type: "delta", text: String(body["text"]) };
     if (event === "done") {
-      yield { type: "done", answer: spoken(body as unknown as Recalled | Answer) };
+      yield { type: "done", answer: spoken(body as unknown as Answer) };
       return;
     }
   }

@@ -2,7 +2,7 @@
 
 import type { CursorPage, List } from "../pagination.js";
 import { path, type RequestOptions } from "../transport.js";
-import type { AppRef, CursorArgs, Delivery, NewWebhook, Webhook, WebhookWithSecret } from "../types.js";
+import type { AppRef, CursorArgs, Delivery, Ended, NewWebhook, Webhook, WebhookWithSecret } from "../types.js";
 import { appPath, fields, Resource } from "./resource.js";
 
 type WebhookRef = AppRef & { webhookId: string };
@@ -25,7 +25,7 @@ export class Webhooks extends Resource {
     return this.write("PUT", webhookPath(args), { body: fields(args, "webhookId") }, options);
   }
 
-  delete(args: WebhookRef, options?: RequestOptions): Promise<unknown> {
+  delete(args: WebhookRef, options?: RequestOptions): Promise<Ended> {
     return this.write("DELETE", webhookPath(args), {}, options);
   }
 
@@ -39,7 +39,10 @@ export class Webhooks extends Resource {
     return this.write("POST", `${webhookPath(args)}/test`, {}, options);
   }
 
-  deliveries(args: WebhookRef & CursorArgs, options?: RequestOptions): List<Delivery, CursorPage<Delivery>> {
+  deliveries(
+    args: WebhookRef & CursorArgs & { state?: Delivery["state"] },
+    options?: RequestOptions,
+  ): List<Delivery, CursorPage<Delivery>> {
     return this.cursors(`${webhookPath(args)}/deliveries`, fields(args, "webhookId"), options);
   }
 
