@@ -155,7 +155,7 @@ def web(port: int, workers: int, host: str) -> list[str]:
     """The command of the web server."""
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
-        "--workers", str(workers), "--blocking-threads", "4", "--workers-kill-timeout", "5",
+        "--workers", str(workers), "--blocking-threads", "12", "--workers-kill-timeout", "5",
         "--respawn-failed-workers", "--no-ws", "--log-level", "warning", "honcho_site.wsgi:application",
     ]  # fmt: skip
 

@@ -32,6 +32,9 @@ REFUSES = {
     " database cannot be reached; `Retry-After` says when to ask again.",
 }
 
+BROKE_OFF = " … (The answer broke off here.)"
+"""What ends bare text that is not whole."""
+
 Pieces = Iterator[str | Answer]
 
 
@@ -94,12 +97,15 @@ def _framed(pieces: Pieces, shape: Any, request_id: str) -> Generator[bytes]:
 
 
 def _bare(first: str | Answer, pieces: Pieces) -> Generator[bytes]:
-    """Yield the text; where it breaks off, so does the connection: half an answer must not look like a whole one."""
+    """Yield the text, and nothing (no bytes at all) where the model still thinks: the server sees who has gone."""
     try:
         yield str(first).encode()
         for piece in pieces:
-            if isinstance(piece, str) and piece:
+            if isinstance(piece, str):
                 yield piece.encode()
+    except Refusal as error:
+        log.warning("answer_broke_off", code=error.code)
+        yield BROKE_OFF.encode()  # servers end such a stream as if it were whole
     finally:
         _end(pieces)
 

@@ -165,9 +165,15 @@ def test_the_apps_eras_chat_streams_bare_text(live_server: Any, monday: Agent, m
 
 
 def test_a_chat_that_breaks_off_does_not_look_whole(live_server: Any, monday: Agent, model: LoopbackModel) -> None:
+    body = {"queries": QUESTION, "stream": True}
+    model.then("break_off", body=LONG)
+    with stream(live_server, monday, f"{SESSION}/chat", body) as response:
+        text = response.read().decode()
+    assert text.startswith("She sails in the harbour.")
+    assert text.endswith(" … (The answer broke off here.)")
     model.then("status", status=500)
-    with stream(live_server, monday, f"{SESSION}/chat", {"queries": QUESTION, "stream": True}) as response:
-        assert response.status_code == 503
+    with stream(live_server, monday, f"{SESSION}/chat", body) as response:
+        assert response.status_code == 503, "what fails before the first word has a status"
 
 
 def test_chat_answers_one_question_or_several(monday: Agent, model: LoopbackModel) -> None:
