@@ -36,6 +36,8 @@ VARIABLES: Mapping[str, str] = {
     "REASONING_INTERVAL": "seconds between two passes over one user, session or project",
     "WORKER_CONCURRENCY": "how much the worker does at once",
     "WORKER_POLL_INTERVAL": "seconds between looks for work that no wake-up announced",
+    "RATE_PER_MINUTE": "how many requests a minute a key may make that has no limit of its own",
+    "WEBHOOK_ALLOW_PRIVATE": "let webhooks go to private addresses, and by http",
     "SECRET_KEY": "Django's secret key",
     "ALLOWED_HOSTS": "the host names that the site answers to, with commas between",
     "CSRF_TRUSTED_ORIGINS": "the origins that browsers use, with scheme, with commas between",
@@ -128,6 +130,8 @@ class Environment:
     interval: float | None
     worker_concurrency: int
     poll_interval: float
+    rate_per_minute: int | None
+    webhook_allow_private: bool
     port: int
     web_workers: int
     log_format: str
@@ -158,6 +162,8 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         interval=_number(environ, "REASONING_INTERVAL", float, None, 0, 86_400),
         worker_concurrency=_number(environ, "WORKER_CONCURRENCY", int, 4, 1, 256),
         poll_interval=_number(environ, "WORKER_POLL_INTERVAL", float, 10.0, 0.1, 3_600),
+        rate_per_minute=_number(environ, "RATE_PER_MINUTE", int, None, 1, 1_000_000),
+        webhook_allow_private=_flag(environ, "WEBHOOK_ALLOW_PRIVATE"),
         port=_number(environ, "PORT", int, 8000, 1, 65_535),
         web_workers=_number(environ, "WEB_WORKERS", int, 2, 1, 64),
         log_format=_choice(environ, "LOG_FORMAT", LOG_FORMATS, "json"),

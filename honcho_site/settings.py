@@ -127,6 +127,8 @@ Q_CLUSTER = {
 
 HONCHO: dict[str, Any] = {
     "AUTH": True,
+    "RATE_PER_MINUTE": ENVIRONMENT.rate_per_minute,
+    "WEBHOOK_ALLOW_PRIVATE": ENVIRONMENT.webhook_allow_private,
     "PROVIDER": "openai" if ENVIRONMENT.openai_api_key else "local",
     "OPENAI_API_KEY": ENVIRONMENT.openai_api_key or "",
     "OPENAI_BASE_URL": ENVIRONMENT.openai_base_url or "",

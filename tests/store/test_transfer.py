@@ -60,6 +60,8 @@ NOT_CARRIED = {
     "ApiKey": "a secret",
     "KeptAnswer": "of use for a day, to who asks again",
     "RateWindow": "of use for a minute",
+    "WebhookEndpoint": "tells of what happens here, with a secret",
+    "WebhookDelivery": "tells of what happened here",
     "Erasure": "a receipt, of this server",
     "Passage": "made anew of what is found by it",
     "EmbeddingModel": "the server's own",
