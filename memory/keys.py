@@ -206,6 +206,7 @@ SELECT key.id, key.scope, key.app_id, app.name, owner.id, owner.name, key.sessio
   LEFT JOIN memory_user owner ON owner.id = coalesce(key.user_id, session.owner_id, collection.user_id)
   LEFT JOIN memory_project project ON project.id = key.project_id
  WHERE key.digest = %(digest)s AND key.revoked_at IS NULL
+   AND (key.expires_at IS NULL OR key.expires_at > statement_timestamp())
 """
 
 

@@ -194,12 +194,16 @@ def test_the_last_use_is_noted_with_the_look_up_and_at_most_once_a_minute(place,
 
 
 @pytest.mark.parametrize("why", ["revoked", "expired"])
-def test_a_key_that_opens_nothing_is_not_noted_as_used(place, why):
+def test_a_key_that_opens_nothing_is_not_noted_as_used_and_takes_the_work_of_an_unknown_one(
+    place, why, django_assert_num_queries
+):
     past = timezone.now() - timedelta(days=1)
     row, key = keys.create("laptop", "app", app=place[0], expires_at=past if why == "expired" else None)
     if why == "revoked":
         keys.revoke(row)
-    assert keys.verify(key) is None
+    for wrong in (key, key, "hk_nothing", "hk_nothing"):
+        with django_assert_num_queries(1):
+            assert keys.verify(wrong) is None
     assert ApiKey.objects.get(pk=row.pk).last_used_at is None
 
 
