@@ -2,7 +2,8 @@
 
 A clone's events are appended to the log like any others, with ids of their own and the times of the first. They join
 the feed of the new session alone, so that it can be summed up. For whoever takes part, and for the project, what was
-said was said once: those have read the first, and would count the copies as evidence a second time.
+said was said once: those have read the first, and would count the copies as evidence a second time. A copy names what
+it repeats, so that it is erased with it.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def _copied(event: Event) -> log.NewEvent:
         origin=event.origin,
         occurred_at=event.occurred_at,
         client_id=event.client_id,
+        copied_from=event.pk,
     )
 
 

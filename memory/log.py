@@ -36,7 +36,7 @@ class NewEvent:
 
     ``author`` is a user's name or id, ``None`` for the place's own user or, where ``origin`` is not ``user``, nobody.
     ``occurred_at`` needs a time zone and defaults to now. ``client_id`` makes the write repeatable. ``project`` is a
-    project's name or id, made if it is missing.
+    project's name or id, made if it is missing. ``copied_from`` is the event that it repeats (``memory.cloning``).
     """
 
     content: str = ""
@@ -48,6 +48,7 @@ class NewEvent:
     occurred_at: datetime | str | None = None
     client_id: str | None = None
     project: str | None = None
+    copied_from: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +77,13 @@ _INSERT = """
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
         id uuid, kind text, content text, data jsonb, metadata jsonb, author_id uuid, origin text,
-        occurred_at timestamptz, client_id text, project_id uuid, project_subject_id uuid, tokens int)
+        occurred_at timestamptz, client_id text, project_id uuid, project_subject_id uuid, tokens int,
+        copied_from_id uuid)
 ), logged AS (
     INSERT INTO memory_event (id, app_id, session_id, user_id, project_id, author_id, origin, kind, content, data,
-                              metadata, client_id, occurred_at, recorded_at, tokens)
+                              metadata, client_id, occurred_at, recorded_at, tokens, copied_from_id)
     SELECT id, %(app_id)s, %(session_id)s, %(user_id)s, project_id, author_id, origin, kind, content, data,
-           metadata, client_id, occurred_at, %(recorded_at)s, tokens
+           metadata, client_id, occurred_at, %(recorded_at)s, tokens, copied_from_id
       FROM input
      ORDER BY client_id, id  -- so that two writes of the same client ids cannot wait for each other
     ON CONFLICT DO NOTHING
@@ -197,6 +199,7 @@ def _prepare(event: NewEvent, where: tuple[str | int, ...], settings: MemorySett
         "origin": str(origin),
         "occurred_at": _moment(event.occurred_at, (*where, "occurred_at"), settings, now),
         "client_id": client_id,
+        "copied_from_id": event.copied_from,
     }
 
 

@@ -78,9 +78,19 @@ class Event(PublicModel):
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
     tokens = models.IntegerField()
+    copied_from = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="copies",
+        db_index=False,
+        help_text="The event of another session that this one repeats. Where that is erased, this one goes too.",
+    )
 
     class Meta:
         indexes = [
+            models.Index(fields=["copied_from"], name="event_copies", condition=Q(copied_from__isnull=False)),
             models.Index(fields=["session", "id"], name="event_session_order"),
             models.Index(fields=["user", "id"], name="event_user_order"),
             models.Index(fields=["project", "id"], name="event_project_order", condition=Q(project__isnull=False)),

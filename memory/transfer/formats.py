@@ -105,7 +105,7 @@ TABLES: Sequence[Table] = (
     Table("project", Project),
     Table("session", Session),
     Table("participant", Participant, key=("session_id", "user_id")),
-    Table("event", Event),
+    Table("event", Event, without=("copied_from",)),  # it may name an event that is not part of the file
     Table("collection", Collection),
     Table("document", Document),
     Table("metamessage", Metamessage),

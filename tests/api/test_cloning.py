@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from memory import corrections, feeds, log, tenants
+from memory.erasure.act import erase
 from memory.models import Event, FeedEntry, Metamessage, Session
 from tests.api.conftest import Agent, RowCounts, path_of, publish, refused
 from tests.factories import (
@@ -117,6 +118,17 @@ def test_metamessages_are_copied_only_where_that_is_asked_for(operator: Agent, t
 def test_a_clone_of_more_than_one_write_may_hold_is_whole(operator: Agent, talk: Session, settings: Any) -> None:
     settings.HONCHO = {**settings.HONCHO, "BATCH_EVENTS": 2}
     assert said(clone(operator, talk)) == said(talk)
+
+
+def test_a_copy_is_erased_with_what_it_repeats_and_not_the_other_way_round(operator: Agent, talk: Session) -> None:
+    copy = clone(operator, talk)
+    second = clone(operator, copy)
+    first = Event.objects.filter(session=talk).order_by("pk")[0]
+    erase(Event.objects.get(session=copy, copied_from=Event.objects.filter(session=talk).order_by("pk")[1]))
+    assert [len(said(session)) for session in (talk, copy, second)] == [5, 4, 4]
+    erase(first)
+    assert not Event.objects.filter(content="I take the train.").exists()
+    assert [len(said(session)) for session in (talk, copy, second)] == [4, 3, 3]
 
 
 def test_nothing_is_concluded_from_the_clone_of_a_session_that_asks_for_it(operator: Agent) -> None:
