@@ -8,6 +8,7 @@ has lost its data. No message shows a value that may be secret.
 import contextlib
 import difflib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, MutableMapping
@@ -34,6 +35,9 @@ VARIABLES: Mapping[str, str] = {
     "REASONING_FALLBACK_AFTER": "seconds for which those before must have failed until a fallback is asked",
     "REASONING_BATCH_SIZE": "the most events that one pass reads",
     "REASONING_INTERVAL": "seconds between two passes over one user, session or project",
+    "EMBEDDER": "who makes vectors for search by meaning",
+    "EMBEDDING_MODEL": "the model that makes them, where it is the provider's",
+    "SEARCH_LANGUAGES": "the languages whose word forms search knows, with commas between",
     "WORKER_CONCURRENCY": "how much the worker does at once",
     "WORKER_POLL_INTERVAL": "seconds between looks for work that no wake-up announced",
     "RATE_PER_MINUTE": "how many requests a minute a key may make that has no limit of its own",
@@ -106,6 +110,7 @@ SIMILAR = 0.9  # difflib's ratio from which a name counts as one of ours misspel
 SHORTEST = 9  # letters below which a name is too short to be told from everyday ones (DEBUG, PORT)
 DATABASE_SCHEMES = ("postgres", "postgresql")
 LOG_FORMATS = ("json", "console")
+EMBEDDERS = ("none", "cpu", "provider")
 LOCAL_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
 DEFAULT_MODEL = "gpt-4o-mini"
 
@@ -126,6 +131,9 @@ class Environment:
     model: str
     fallbacks: list[dict[str, Any]]
     fallback_after: float | None
+    embedder: str
+    embedding_model: str | None
+    search_languages: list[str]
     batch_size: int
     interval: float | None
     worker_concurrency: int
@@ -158,6 +166,9 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         model=model,
         fallbacks=read_fallbacks(environ, model),
         fallback_after=_number(environ, "REASONING_FALLBACK_AFTER", float, None, 0, 86_400),
+        embedder=read_embedder(environ),
+        embedding_model=environ.get("EMBEDDING_MODEL"),
+        search_languages=read_search_languages(environ),
         batch_size=_number(environ, "REASONING_BATCH_SIZE", int, 100, 1, 1_000),
         interval=_number(environ, "REASONING_INTERVAL", float, None, 0, 86_400),
         worker_concurrency=_number(environ, "WORKER_CONCURRENCY", int, 4, 1, 256),
@@ -323,6 +334,30 @@ def read_fallbacks(environ: Mapping[str, str], first: str) -> list[dict[str, Any
         known = {"MODEL": model, "BASE_URL": base_url, "API_KEY": key}
         steps.append({"PROVIDER": "openai", **{name: value for name, value in known.items() if value is not None}})
     return [*steps, {"PROVIDER": "local"}] if local else steps
+
+
+def read_embedder(environ: Mapping[str, str]) -> str:
+    """Who makes vectors for search; empty for nobody."""
+    embedder = _choice(environ, "EMBEDDER", EMBEDDERS, "none")
+    if embedder == "provider" and "OPENAI_API_KEY" not in environ:
+        raise ImproperlyConfigured(
+            "EMBEDDER is provider, but OPENAI_API_KEY is not set. Set it (any value, if your server asks for none), or "
+            "let EMBEDDER be cpu."
+        )
+    if embedder != "provider" and "EMBEDDING_MODEL" in environ:
+        raise ImproperlyConfigured("EMBEDDING_MODEL is set, but EMBEDDER is not provider. Set it so, or unset it.")
+    return "" if embedder == "none" else embedder
+
+
+def read_search_languages(environ: Mapping[str, str]) -> list[str]:
+    """The languages whose word forms search knows: English, unless told."""
+    languages = _list(environ, "SEARCH_LANGUAGES") or ["english"]
+    for name in languages:
+        if not re.fullmatch("[a-z_]+", name):
+            raise ImproperlyConfigured(
+                f"SEARCH_LANGUAGES holds {name!r}; write languages as PostgreSQL calls them: english,german"
+            )
+    return languages
 
 
 def read_allowed_hosts(environ: Mapping[str, str]) -> list[str]:

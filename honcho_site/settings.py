@@ -137,7 +137,11 @@ HONCHO: dict[str, Any] = {
     "WORKER_CONCURRENCY": ENVIRONMENT.worker_concurrency,
     "POLL_INTERVAL": ENVIRONMENT.poll_interval,
     "PASS_EVENTS": ENVIRONMENT.batch_size,
+    "EMBEDDER": ENVIRONMENT.embedder,
+    "SEARCH_LANGUAGES": ENVIRONMENT.search_languages,
 }
+if ENVIRONMENT.embedding_model is not None:
+    HONCHO["EMBEDDING_MODEL"] = ENVIRONMENT.embedding_model
 if ENVIRONMENT.fallback_after is not None:
     HONCHO["FALLBACK_AFTER_SECONDS"] = ENVIRONMENT.fallback_after
 if ENVIRONMENT.interval is not None:

@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import connection
 
 from memory import conf
+from memory.search import embedders
 
 
 @register("honcho")
@@ -29,6 +30,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     for section in conf.Section.sections:
         for key, advice in section.load().problems():
             found.append(Error(f"HONCHO[{key!r}] cannot be used.", hint=advice, id="memory.E003"))
+    if advice := embedders.problem():
+        found.append(Error("HONCHO['EMBEDDER'] cannot be used.", hint=advice, id="memory.E003"))
     return found
 
 

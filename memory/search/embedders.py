@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from django.utils.module_loading import import_string
@@ -65,19 +65,41 @@ def load(address: str) -> Embedder:
     """Return the embedder of an address, one a process; raises :class:`CannotEmbed` where there is none."""
     with _lock:
         if address not in _loaded:
-            name, _, model = address.partition(":")
+            model = address.partition(":")[2]
             try:
-                made = import_string(_paths.get(name, name))
+                made = _class_of(address)
                 _loaded[address] = made(model) if model else made()
             except ImportError as error:
                 raise CannotEmbed(f"HONCHO['EMBEDDER'] cannot be loaded: {error}") from error
         return _loaded[address]
 
 
+def problem() -> str | None:
+    """Return what is wrong with the embedder that the settings name, None for nothing. Its model is not loaded."""
+    address = MemorySettings.load().embedder
+    if not isinstance(address, str):
+        return "Set it to text."
+    if address == "cpu":
+        from memory.search import minilm
+
+        return minilm.missing()
+    try:
+        if address:
+            _class_of(address)
+    except ImportError as error:
+        return f"It cannot be loaded ({error}). Use {', '.join(sorted(_paths))}, or the dotted path of a class."
+    return None
+
+
 def forget() -> None:
     """Forget what was loaded, as where the settings change."""
     with _lock:
         _loaded.clear()
+
+
+def _class_of(address: str) -> Any:
+    name = address.partition(":")[0]
+    return import_string(_paths.get(name, name))
 
 
 def configured() -> Embedder | None:

@@ -311,6 +311,23 @@ def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path):
         environment.read({"HONCHO_DATA_DIR": str(tmp_path / "file" / "var")}, tmp_path)
 
 
+def test_the_embedder_needs_what_it_stands_on(tmp_path):
+    given = {"HONCHO_DATA_DIR": str(tmp_path)}
+    assert environment.read(given, tmp_path).embedder == ""
+    assert environment.read({**given, "EMBEDDER": "none"}, tmp_path).embedder == ""
+    assert environment.read({**given, "EMBEDDER": "cpu"}, tmp_path).embedder == "cpu"
+    with_model = {**given, "EMBEDDER": "provider", "OPENAI_API_KEY": "x", "EMBEDDING_MODEL": "m"}
+    assert environment.read(with_model, tmp_path).embedding_model == "m"
+    for wrong, words in [
+        ({"EMBEDDER": "cuda"}, "EMBEDDER must be none or cpu or provider"),
+        ({"EMBEDDER": "provider"}, "OPENAI_API_KEY is not set"),
+        ({"EMBEDDING_MODEL": "m"}, "EMBEDDER is not provider"),
+        ({"SEARCH_LANGUAGES": "english,Deutsch!"}, "SEARCH_LANGUAGES holds 'Deutsch!'"),
+    ]:
+        with pytest.raises(ImproperlyConfigured, match=words):
+            environment.read({**given, **wrong}, tmp_path)
+
+
 def test_a_env_file_adds_what_the_environment_does_not_say(tmp_path):
     (tmp_path / ".env").write_text("PORT=9000\nOPENAI_API_KEY=from-file\n# a comment\nREASONING_MODEL='qwen3'\n")
     variables = {"PORT": "9001"}
