@@ -22,6 +22,8 @@ from uuid import UUID
 
 DIMENSIONS = 384
 VOCABULARY = 20_000
+STOP_WORDS = 50
+"""The most frequent words of a language are none that are looked for."""
 
 _EVENTS = """
 INSERT INTO memory_event (id, app_id, user_id, author_id, origin, kind, content, metadata, occurred_at, recorded_at,
@@ -32,7 +34,8 @@ SELECT id, %(app)s, %(user)s, %(user)s, 'user', 'message', content, '{}', now() 
 _VECTORS = """
 INSERT INTO memory_embedding (passage_id, model_id, vector)
 SELECT id, %(model)s, ARRAY(SELECT random() - 0.5 + id * 0 FROM generate_series(1, %(dimensions)s))::vector
-  FROM memory_passage WHERE app_id = %(app)s ON CONFLICT DO NOTHING
+  FROM memory_passage WHERE app_id = %(app)s
+    ON CONFLICT (passage_id, model_id) DO UPDATE SET vector = excluded.vector
 """
 _TS_RANK = """
 SELECT id, ts_rank(text, %(words)s::tsquery) AS score FROM memory_passage
@@ -159,8 +162,8 @@ def fill(app: str, size: int) -> UUID:
 
 
 def sentence(dice: random.Random, words: int) -> list[str]:
-    """Return words, the frequent ones as frequent as they are in a language."""
-    return [f"word{int(VOCABULARY ** dice.random())}" for _ in range(words)]
+    """Return words, the frequent ones as frequent as they are in a language without its stop words."""
+    return [f"word{int(STOP_WORDS * (VOCABULARY / STOP_WORDS) ** dice.random())}" for _ in range(words)]
 
 
 def writes() -> None:

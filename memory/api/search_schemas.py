@@ -102,7 +102,7 @@ class SearchEmbedding(Body):
     """How much of the app search by meaning knows."""
 
     model = serializers.CharField()
-    indexed = serializers.IntegerField(help_text="Events and statements that it knows.")
+    indexed = serializers.IntegerField(help_text="Events and statements that it knows, counted up to 10,000.")
     waiting = serializers.IntegerField(help_text="Those that it does not know yet; they are found by words.")
 
 

@@ -37,7 +37,8 @@ INDEX_DIMENSIONS = 2_000
 GRACE = timedelta(minutes=1)
 """For so long the vectors of the model before stay: searches that began with it are under way."""
 
-MOST_COUNTED = 100_000
+MOST_COUNTED = 10_000
+"""A search says how many vectors there are, up to so many."""
 
 _ENLIST = """
 INSERT INTO memory_embedding (passage_id, model_id)

@@ -21,7 +21,7 @@ DEPTH = 100
 """How many places of each ranking are fused, at least."""
 
 
-_COUNTED_SECONDS = 10
+_COUNTED_SECONDS = 30
 _PASSAGE = ("pk", "event", "conclusion", "at")
 
 
