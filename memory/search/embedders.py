@@ -76,7 +76,7 @@ def load(address: str) -> Embedder:
 
 def problem() -> str | None:
     """Return what is wrong with the embedder that the settings name, None for nothing. Its model is not loaded."""
-    address = MemorySettings.load().embedder
+    address: Any = MemorySettings.load().embedder
     if not isinstance(address, str):
         return "Set it to text."
     if address == "cpu":

@@ -100,7 +100,11 @@ def alone(cursor: Any) -> bool:
 
 
 def unindexed(app_id: UUID, limit: int = LOOKED_AT) -> list[Unindexed]:
-    """Return the newest passages of an app that are not indexed yet. One statement."""
+    """Return the newest passages of an app that are not indexed yet. One short statement where there are none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM memory_passage WHERE app_id = %s AND text IS NULL LIMIT 1", [app_id])
+        if cursor.fetchone() is None:
+            return []
     return _read(limit, app_id)
 
 

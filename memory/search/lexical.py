@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from memory.conf import MemorySettings
+from memory.models import Subject
 from memory.search import index
 from memory.search.scopes import Filters, Scope, condition, narrow
 from memory.search.words import words
@@ -24,6 +26,7 @@ CANDIDATES = 2_000
 SATURATION = 1.2
 LENGTH_WEIGHT = 0.75
 TYPICAL_WORDS = 20.0
+_FEEDS = 1_000
 _ONCE = 0.0607927
 """What ``ts_rank`` gives for a word that is there once."""
 
@@ -73,29 +76,34 @@ def terms(query: str) -> list[Term]:
     stops = "".join(f" OR numnode(plainto_tsquery('{name}', word)) = 0" for name in languages)
     with connection.cursor() as cursor:
         cursor.execute(_TERMS.format(forms=forms, stops=stops), {"words": asked})
-        found = [(Term(word, query), stop) for word, query, stop in cursor.fetchall() if query]
+        found = [(Term(word, _once_each(query)), stop) for word, query, stop in cursor.fetchall() if query]
     return ([term for term, stop in found if not stop] or [term for term, _ in found])[:MOST_WORDS]
+
+
+def _once_each(query: str) -> str:
+    """Return a tsquery of forms without those that are the same in several languages."""
+    return " | ".join(dict.fromkeys(query.split(" | ")))
 
 
 def rank(where: Scope, filters: Filters, asked: Sequence[Term], limit: int) -> list[Scored]:
     """Return the best ``limit`` passages that have any of the words, the best first.
 
-    Three statements of SQL, and two more where passages are not indexed yet.
+    Four statements of SQL, and three more where passages are not indexed yet.
     """
     if not asked:
         return []
     fresh = index.unindexed(where.app_id)  # before the others: what is indexed meanwhile is in both
     rows = {"rows": index.as_json(fresh)}
     unindexed = _UNINDEXED.format(text=index.text_of_row(), rows=index.ROWS)
-    size, *counts = indexed = _counts(_INDEXED, where, filters, asked)
+    counts = _counts(_INDEXED, where, filters, asked)
     if fresh:
-        both = zip(indexed, _counts(unindexed, where, filters, asked, **rows), strict=True)
-        size, *counts = (sum(pair) for pair in both)
+        more = _counts(unindexed, where, filters, asked, **rows)
+        counts = [sum(pair) for pair in zip(counts, more, strict=True)]
+    size = max(_size(where), 2 * max(counts))
     weighted = [(term, _weight(count, size)) for term, count in zip(asked, counts, strict=True)]
     found = {item.passage: item for item in _scored(_INDEXED, where, filters, weighted, _rarest(asked, counts), limit)}
     if fresh:
-        more = _scored(unindexed, where, filters, weighted, asked, limit, **rows)
-        found |= {item.passage: item for item in more}
+        found |= {item.passage: item for item in _scored(unindexed, where, filters, weighted, asked, limit, **rows)}
     return sorted(found.values(), key=lambda item: (-item.score, -item.passage))[:limit]
 
 
@@ -117,28 +125,37 @@ def _scored(
     parts = []
     for place, (term, weight) in enumerate(weighted):
         values |= {f"term{place}": term.query, f"weight{place}": weight}
-        often = f"ts_rank(passage.text, %(term{place})s::tsquery)::float8 / {_ONCE}"
-        parts.append(f"%(weight{place})s::float8 * {often} / ({often} + %(saturation)s::float8 * {length})")
+        # often / (often + saturation * length), such that how often is looked up once; a word that is not there is 0
+        often = f"nullif(ts_rank(passage.text, %(term{place})s::tsquery), 0)::float8 / {_ONCE}"
+        parts.append(f"coalesce(%(weight{place})s::float8 / (1 + %(saturation)s::float8 * {length} / ({often})), 0)")
     with connection.cursor() as cursor:
         cursor.execute(_SCORE.format(score=" + ".join(parts), source=source, fulfils=fulfils), values)
         return [Scored(*row) for row in cursor.fetchall()]
 
 
 def _counts(source: str, where: Scope, filters: Filters, asked: Sequence[Term], **values: Any) -> list[int]:
-    """Return how many passages of ``source`` there are, and how many have each word; each at most ``COUNTED``."""
+    """Return how many passages of ``source`` have each word; each at most ``COUNTED``."""
     marks = narrow(where, filters.by_marks)
-    queries = [marks, *(f"{marks} & ({term.query})" for term in asked)]
+    queries = [f"{marks} & ({term.query})" for term in asked]
     with connection.cursor() as cursor:
         cursor.execute(_COUNT.format(source=source, counted=COUNTED), {"queries": queries, **values})
         return [row[0] for row in cursor.fetchall()]
 
 
+def _size(where: Scope) -> int:
+    """Return about how many events a scope has: those that have a place in its feed, an app's in its users' feeds."""
+    feeds = Subject.objects.filter(app_id=where.app_id)
+    if where.thing is None:
+        feeds = feeds.filter(kind=Subject.Kind.USER)
+    else:
+        feeds = feeds.filter(Q(user=where.thing) | Q(session=where.thing) | Q(project=where.thing), observer=None)
+    return sum(feeds.values_list("head", flat=True)[:_FEEDS])
+
+
 def _weight(count: int, size: int) -> float:
     """Return how much a word says: the inverse of how many have it. What is not counted to its end is guessed."""
-    if size >= COUNTED:
-        size = COUNTED * 20
     if count >= COUNTED:
-        count = COUNTED * 5
+        count = int(math.sqrt(COUNTED * max(size, COUNTED)))
     return math.log(1 + (max(size - count, 0) + 0.5) / (count + 0.5))
 
 
