@@ -30,8 +30,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     for section in conf.Section.sections:
         for key, advice in section.load().problems():
             found.append(Error(f"HONCHO[{key!r}] cannot be used.", hint=advice, id="memory.E003"))
-    if advice := embedders.problem():
-        found.append(Error("HONCHO['EMBEDDER'] cannot be used.", hint=advice, id="memory.E003"))
+    if problem := embedders.problem():
+        found.append(Error("HONCHO['EMBEDDER'] cannot be used.", hint=problem, id="memory.E003"))
     return found
 
 
