@@ -110,4 +110,6 @@ class Migration(migrations.Migration):
         ),
         same_app("project_id", "memory_project"),
         same_app("collection_id", "memory_collection"),
+        # Backwards these open nothing any more: there is no such scope.
+        migrations.RunSQL(migrations.RunSQL.noop, "DELETE FROM memory_apikey WHERE scope IN ('project', 'collection')"),
     ]

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import connection, connections, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
@@ -218,18 +218,16 @@ _BATCH = 5_000
 
 def _carry(parcel: Parcel) -> None:
     """Send one delivery and note what became of it. No connection to the database is held while it is sent."""
-    answer = Answer(None, parcel.error) if parcel.error else sending.post(parcel.url, parcel.headers, parcel.body)
+    note = log.bind(
+        delivery=ids.encode(parcel.delivery_id), endpoint=ids.encode(parcel.endpoint_id), attempt=parcel.attempts
+    )
     try:
+        answer = Answer(None, parcel.error) if parcel.error else sending.post(parcel.url, parcel.headers, parcel.body)
         record(parcel, answer)
-    except DatabaseError as error:
-        log.warning("delivery_not_recorded", error=type(error).__name__)  # it is sent again
+    except Exception as error:
+        # It is sent again when its lease has run out. Not the message: it may tell where to, or what.
+        note.warning("webhook_broken", error=type(error).__name__)
+    else:
+        note.info("webhook_sent", status=answer.status, error=answer.error)
     finally:
         connections.close_all()
-    log.info(
-        "webhook_sent",
-        delivery=ids.encode(parcel.delivery_id),
-        endpoint=ids.encode(parcel.endpoint_id),
-        attempt=parcel.attempts,
-        status=answer.status,
-        error=answer.error,
-    )

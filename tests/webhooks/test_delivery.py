@@ -7,6 +7,7 @@ import json
 import threading
 from datetime import UTC, datetime, timedelta
 
+import httpcore
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -351,3 +352,20 @@ def test_an_endpoint_is_not_deleted_under_what_is_being_told(app):
 
     together(tell_slowly, delete, tell_slowly)
     assert WebhookDelivery.objects.filter(endpoint=hook.pk).count() == 0
+
+
+def test_what_breaks_while_it_is_sent_is_logged_without_its_words_and_tried_again(app, monkeypatch, caplog):
+    def broken(*args, **kwargs):
+        raise RuntimeError("the URL and the secret")
+
+    endpoint(app, "http://127.0.0.1:1/")
+    tell(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(httpcore, "ConnectionPool", broken)
+        assert delivery.deliver_due() == 1
+    assert "RuntimeError" in caplog.text
+    assert "secret" not in caplog.text
+    assert states() == ["sending"]
+    make_due()
+    assert delivery.deliver_due() == 1
+    assert WebhookDelivery.objects.get().error == "connect"
