@@ -54,6 +54,7 @@ def typescript() -> Path:
             if downloaded.returncode:
                 pytest.skip(f"The TypeScript compiler cannot be downloaded here: {downloaded.stderr[-500:]}")
             run(making, "npm", "run", "build:all")
+            shutil.rmtree(making / "node_modules")  # it needs nothing at run time
             making.rename(built)
     return built
 
