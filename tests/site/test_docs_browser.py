@@ -28,7 +28,7 @@ def test_the_api_is_shown_without_a_request_that_leaves_the_host(page: Any, live
     page.on("console", lambda message: complaints.append(message.text) if complains(message) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{live_server.url}/docs")
-    expect(page.locator(".info .title")).to_contain_text("Honcho for Django")
+    expect(page.locator(".info .title")).to_contain_text("Honcho for Django", timeout=30_000)
     shown = page.locator('[data-path="/v1/apps/{app}/search"]')
     operation = page.locator(".opblock", has=shown)
     operation.locator(".opblock-summary").click()
