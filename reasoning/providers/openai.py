@@ -12,11 +12,13 @@ import importlib
 import json
 import logging
 import re
+import ssl
 import sys
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -290,8 +292,16 @@ def new_client(api_key: str, base_url: str, timeout: float) -> Any:
         base_url=base_url,
         max_retries=0,
         timeout=timeout,
-        http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout),
+        http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, verify=trust()),
     )
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Whom connections trust, read once in a process: it takes longer than a short answer of a quick model."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def checked_key(api_key: str) -> str:

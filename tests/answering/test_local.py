@@ -7,7 +7,6 @@ import pytest
 from memory import publishing
 from reasoning.metrics import QUERIES
 from tests.api.conftest import Agent, refused
-from tests.api.test_openapi import check
 from tests.factories import ApiKeyFactory
 from tests.store.helpers import concluded, person, said
 
@@ -74,7 +73,6 @@ def test_recall_gives_what_bears_on_the_question_in_the_budget(ana: Agent) -> No
     assert {item["type"] for item in found["items"]} == {"event", "conclusion"}
     assert (found["version"], found["behind"]["events"], found["search"]) == (1, 0, "lexical")
     assert found["note"]
-    check("/v1/apps/{app}/users/{user}/query", "post", found)
     for budget in (1, 12, 30):
         less = ana.post(f"{ANA}/query", {"query": "invoicing workflow", "tokens": budget})
         assert less["tokens"] <= budget

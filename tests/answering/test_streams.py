@@ -15,7 +15,7 @@ from tests.loop.helpers import others_connected
 from tests.loopback.server import LoopbackModel
 from tests.store.helpers import until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SESSION = f"{ANA}/sessions/monday"
 LONG = "She sails in the harbour [1]. " + "And sails on and on in the harbour [1]. " * 10

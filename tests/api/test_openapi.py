@@ -118,6 +118,9 @@ def test_answers_are_what_the_schema_says(operator: Agent) -> None:
         (f"{session}/events", f"{s}/events", [{"content": "x"}]),
         (f"{user}/representation/rollback", f"{u}/representation/rollback", {"to": 1, "reason": "x"}),
         (f"{user}/conclusions", f"{u}/conclusions", {"content": "Sails."}),
+        (f"{user}/query", f"{u}/query", {"query": "Python"}),
+        (f"{session}/query", f"{s}/query", {"query": "Python?", "mode": "reason"}),
+        (f"{session}/chat", f"{s}/chat", {"queries": ["Python?"]}),
     ]:  # fmt: skip
         check(path, "post", operator.post(asked, body))
     conclusions = operator.get(f"{u}/conclusions?standing=true")
