@@ -32,12 +32,12 @@ def stored() -> dict[str, list[str]]:
 
 def test_writes_through_lost_replies_are_stored_once_each(proxy: DroppingProxy, key: str) -> None:
     with Honcho(proxy.url, key, max_retries=30) as client:
-        for n in range(20):
+        for n in range(12):
             place = {"app_id": "a", "user_id": "u", "session_id": f"s{n % 2}"}
             client.apps.users.sessions.messages.create(**place, content=f"m{n}", is_user=True)
             client.apps.users.sessions.events.create_many(**place, events=[{"content": f"e{n}"}, {"content": f"f{n}"}])
-    assert proxy.lost_after > 5
-    assert stored() == {f"s{s}": [f"{word}{n}" for n in range(s, 20, 2) for word in ("m", "e", "f")] for s in range(2)}
+    assert proxy.lost_after > 3
+    assert stored() == {f"s{s}": [f"{word}{n}" for n in range(s, 12, 2) for word in ("m", "e", "f")] for s in range(2)}
 
 
 def test_asynchronous_writes_through_lost_replies_are_stored_once_each(proxy: DroppingProxy, key: str) -> None:

@@ -319,6 +319,12 @@ class Highlight(Model):
     marks: list[list[int]]
 
 
+class FoundConclusion(Conclusion):
+    """A statement that was found, and what it is about."""
+
+    subject: Subject
+
+
 class Found(Model):
     """An event or a conclusion that was found: ``type`` says which of the two fields holds it."""
 
@@ -327,7 +333,7 @@ class Found(Model):
     ranks: dict[str, Optional[int]]
     highlights: list[Highlight]
     event: Optional[Event]
-    conclusion: Optional[KnownConclusion]
+    conclusion: Optional[FoundConclusion]
 
 
 class SearchResult(Model):

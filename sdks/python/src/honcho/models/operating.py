@@ -42,6 +42,7 @@ class Key(Model):
     last_used_at: Optional[datetime]
     revoked_at: Optional[datetime]
     rate_per_minute: Optional[int]
+    created_by: str
     created_at: datetime
     key: Optional[str]
 
@@ -57,6 +58,8 @@ class Webhook(Model):
     events: list[str]
     description: str
     enabled: bool
+    disabled_reason: str
+    failures: int
     created_at: datetime
     secret: Optional[str]
 
@@ -65,13 +68,18 @@ class Webhook(Model):
 
 
 class Delivery(Model):
-    """One message to a webhook."""
+    """One message to a webhook, and what became of it."""
 
     id: str
+    event_id: str
+    type: str
     state: str
     attempts: int
     status: Optional[int]
+    error: str
     next_at: Optional[datetime]
+    attempted_at: Optional[datetime]
+    created_at: datetime
 
 
 class Erasure(Model):
@@ -80,11 +88,13 @@ class Erasure(Model):
     id: Optional[str]
     dry_run: bool
     what: str
+    target: str
     erased: dict[str, int]
     subjects: dict[str, int]
     reason: str
     by: str
     created_at: Optional[datetime]
+    vacuumed_at: Optional[datetime]
 
 
 class Export(Model):
@@ -96,6 +106,7 @@ class Export(Model):
 class Import(Model):
     """What an import stored, and what was there already."""
 
+    app_id: str
     imported: dict[str, int]
     skipped: dict[str, int]
 

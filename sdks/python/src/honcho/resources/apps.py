@@ -129,7 +129,7 @@ class Apps(Resource[M]):
     ) -> Call[models.Import]:
         """Store what ``export`` gave: bytes, or an iterable of them such as a file that is open for reading bytes.
 
-        Imported again, nothing changes. ``ids="new"`` gives everything new ids.
+        Imported again, nothing changes. ``ids="new"`` gives everything new ids, the same each time.
         """
         address = _places.app(app_id, "import")
         return Call(
@@ -139,6 +139,4 @@ class Apps(Resource[M]):
             query={"ids": ids},
             content=content,
             content_type=NDJSON,
-            writes=True,
-            repeatable=ids is None,
         )

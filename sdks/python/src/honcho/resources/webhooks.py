@@ -16,7 +16,7 @@ class Webhooks(Resource[M]):
 
     @operation
     def create(
-        self, *, app_id: str, url: str, events: Optional[Sequence[str]] = None, description: Optional[str] = None
+        self, *, app_id: str, url: str, events: Sequence[str], description: Optional[str] = None
     ) -> Call[models.Webhook]:
         """Make a webhook; ``secret`` of the answer signs its messages and is shown this once."""
         body = given(url=url, events=events, description=description)
@@ -49,9 +49,9 @@ class Webhooks(Resource[M]):
         return Call("PUT", _places.app(app_id, "webhooks", webhook_id), models.Webhook, body=body, writes=True)
 
     @operation
-    def delete(self, *, app_id: str, webhook_id: str) -> Call[models.Webhook]:
+    def delete(self, *, app_id: str, webhook_id: str) -> Call[models.Deleted]:
         """Delete a webhook with what it was still to be told."""
-        return Call("DELETE", _places.app(app_id, "webhooks", webhook_id), models.Webhook, writes=True)
+        return Call("DELETE", _places.app(app_id, "webhooks", webhook_id), models.Deleted, writes=True)
 
     @operation
     def rotate(self, *, app_id: str, webhook_id: str) -> Call[models.Webhook]:
@@ -60,16 +60,22 @@ class Webhooks(Resource[M]):
 
     @operation
     def test(self, *, app_id: str, webhook_id: str) -> Call[models.Delivery]:
-        """Send a message of the type ``test``."""
+        """Send a message of the type ``webhook.test``."""
         return Call("POST", _places.app(app_id, "webhooks", webhook_id, "test"), models.Delivery, writes=True)
 
     @paged
     def deliveries(
-        self, *, app_id: str, webhook_id: str, cursor: Optional[str] = None, limit: Optional[int] = None
+        self,
+        *,
+        app_id: str,
+        webhook_id: str,
+        state: Optional[str] = None,
+        cursor: Optional[str] = None,
+        limit: Optional[int] = None,
     ) -> Call[models.Delivery]:
         """Return what a webhook was told, newest first."""
         address = _places.app(app_id, "webhooks", webhook_id, "deliveries")
-        return Call("GET", address, models.Delivery, query={"cursor": cursor, "limit": limit})
+        return Call("GET", address, models.Delivery, query={"state": state, "cursor": cursor, "limit": limit})
 
     @operation
     def replay(self, *, app_id: str, webhook_id: str, delivery_id: str) -> Call[models.Delivery]:
