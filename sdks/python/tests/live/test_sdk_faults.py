@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import defaultdict
 
 import pytest
@@ -28,6 +29,14 @@ def stored() -> dict[str, list[str]]:
     for session, content in Event.objects.order_by("id").values_list("session__name", "content"):
         found[session].append(content)
     return found
+
+
+def until_some_are_stored() -> None:
+    """Wait until the buffer is in the middle of its work."""
+    give_up = time.monotonic() + PATIENCE
+    while not Event.objects.exists():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def test_writes_through_lost_replies_are_stored_once_each(proxy: DroppingProxy, key: str) -> None:
@@ -81,11 +90,9 @@ def test_a_server_that_is_killed_while_a_buffer_sends_loses_nothing(process: Ser
         events = client.buffer(app_id="a", user_id="u", session_id="s", flush_events=5, flush_seconds=0.0)
         for n in range(300):
             events.add(f"m{n}", is_user=True)
-            if n == 100:
+            if n == 150:
+                until_some_are_stored()
                 process.kill()
-            if n == 200:
-                process.start()
-        process.kill()
         process.start()
         events.close(PATIENCE)
     assert stored() == {"s": [f"m{n}" for n in range(300)]}
