@@ -23,6 +23,8 @@ S = TypeVar("S", bound="Stream[Any, Any]")
 A = TypeVar("A", bound="AsyncStream[Any, Any]")
 
 _CUT_OFF = "The connection ended before the answer was whole"
+_BROKE_OFF = " … (The answer broke off here.)"
+"""With this the server ends bare text where it cannot go on: there is no frame in which to say so."""
 
 
 class Decoder(Protocol[D_co, R_co]):
@@ -209,8 +211,11 @@ class PlainText(Generic[R]):
         return [text] if text else []
 
     def end(self) -> R:
-        """Return all of the text."""
-        return self._parse({"content": "".join(self._texts)})
+        """Return all of the text. Raises :class:`honcho.APIConnectionError` where it says that it is not all."""
+        text = "".join(self._texts)
+        if text.endswith(_BROKE_OFF):
+            raise APIConnectionError(_CUT_OFF)
+        return self._parse({"content": text})
 
 
 class ExportLines(Generic[R]):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from memory.models import Event
+from reasoning.api import answering
 from tests.api.conftest import publish
 
 import honcho as package
-from honcho import AsyncHoncho, Honcho
+from honcho import AsyncHoncho, Honcho, streams
 
 APP = {"app_id": "my-app"}
 USER = {**APP, "user_id": "ann"}
@@ -62,6 +63,10 @@ def test_questions(honcho: Honcho, url: str, key: str) -> None:
             return "".join([text async for text in answer])
 
     assert asyncio.run(ask()) == "".join(texts)
+
+
+def test_the_client_knows_how_the_site_ends_a_text_that_breaks_off() -> None:
+    assert streams._BROKE_OFF == answering.BROKE_OFF
 
 
 @pytest.mark.usefixtures("known")

@@ -136,6 +136,12 @@ def test_plain_text_is_streamed_as_it_is() -> None:
     assert stream.result().content == "Grüner Tee: data: 茶\n\n"
 
 
+def test_plain_text_that_breaks_off_is_no_answer() -> None:
+    server = Server(dripping("Green … (The answer broke off here.)".encode()))
+    with pytest.raises(honcho.APIConnectionError):
+        server.client().apps.users.sessions.chat_stream(**WHO, session_id="s", queries="?").result()
+
+
 def test_an_export_comes_in_lines_and_says_when_it_is_whole() -> None:
     lines = [
         b'{"type":"header"}\n',
