@@ -1,7 +1,8 @@
 """Whatever is done to versions, in any order, against a model of them: sets of statements, and nothing else.
 
 Two subjects are written to, published, quarantined, forked, corrected, reprocessed, rolled back and promoted, on as
-many lines as come of it; what the database says of them must be what the model says.
+many lines as come of it, and events are erased; what the database says of them must be what the model says. Each
+version repeats every word that its line has read, so that a word that is erased must be in none from then on.
 """
 
 from __future__ import annotations
@@ -14,13 +15,26 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
+from django.db.models import Min
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from memory import branching, clock, corrections, diffs, feeds, history, publishing, reading, restoring
-from memory.errors import Conflict, Invalid
-from memory.models import Conclusion, Correction, FeedEntry, Line, Representation, Serving, Span, Subject
+from memory.erasure import act
+from memory.errors import Conflict, Erased, Invalid
+from memory.models import (
+    Conclusion,
+    Correction,
+    Event,
+    Evidence,
+    FeedEntry,
+    Line,
+    Representation,
+    Serving,
+    Span,
+    Subject,
+)
 from memory.publishing import PARTS, Draft, NewConclusion, Retired
 from memory.restoring import Onward
 from reasoning import assignment, reconcile
@@ -37,7 +51,7 @@ ACTS = [
     *("append", "begin", "quarantine", "fork", "shadow", "reprocess", "publish_from_a_state_that_is_gone"),
     *("publish", "publish", "publish", "publish", "publish_while_others_write_and_publish"),
     *("roll_back", "roll_back", "roll_back", "take_both_elsewhere", "take_both_elsewhere"),
-    *("add", "edit", "retract", "pin", "unpin", "read_a_version_again", "compare", "read_as_of"),
+    *("add", "edit", "retract", "pin", "unpin", "read_a_version_again", "compare", "read_as_of", "erase"),
 ]
 
 T = TypeVar("T")
@@ -67,6 +81,10 @@ class ModelVersion:
     def published(self) -> bool:
         return self.row.status == Representation.Status.PUBLISHED
 
+    @property
+    def erased(self) -> bool:
+        return self.row.status == Representation.Status.ERASED
+
 
 def shown(row: Representation) -> tuple[Any, ...]:
     """All that a version shows: its text, its parts, its statements and what these rest on."""
@@ -90,6 +108,7 @@ class Life:
     served: list[int] = field(default_factory=list)
     moments: list[tuple[datetime, int | None]] = field(default_factory=list)
     stale: list[tuple[UUID, Draft]] = field(default_factory=list)
+    erased_words: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         subject = person(self.name, app=self.app)
@@ -110,6 +129,11 @@ class Life:
     def events(self, up_to: int) -> list[UUID]:
         read = FeedEntry.objects.filter(subject=self.pk, position__lte=up_to)
         return list(read.order_by("position").values_list("event", flat=True))
+
+    def words(self, up_to: int) -> str:
+        """All that has been said up to a place of the feed."""
+        read = FeedEntry.objects.filter(subject=self.pk, position__lte=up_to, event__kind="message")
+        return " ".join(read.order_by("position").values_list("event__content", flat=True))
 
     def recorded_before(self, moment: datetime | None) -> int:
         return FeedEntry.objects.filter(subject=self.pk, event__recorded_at__lt=moment).count() if moment else 0
@@ -200,6 +224,38 @@ class Life:
         if then is Onward.REASON_AGAIN and own.recipe != self.live:
             self.forked(self.live)
 
+    def lost(self, since: int | None) -> None:
+        """Versions from number ``since`` on were erased: lines are back at their last one before, readers too."""
+        known = {row.pk for row in self.known()}
+        rows = {row.number: row for row in Representation.objects.filter(subject=self.pk)}
+        for line in self.lines.values():
+            line.alive &= known
+        if since is None:
+            return
+        for number, version in enumerate(self.versions, start=1):
+            if number >= since:
+                self.versions[number - 1] = ModelVersion(rows[number], frozenset(), shown(rows[number]))
+            else:
+                assert version.alive <= known, "what stood before anybody knew is there"
+        self.corrected = list(
+            Correction.objects.filter(subject=self.pk).values_list("representation__number", flat=True)
+        )
+        ruled = Conclusion.objects.filter(subject=self.pk)
+        self.pinned = set(ruled.filter(pinned=True).values_list("pk", flat=True))
+        self.retracted = set(ruled.filter(retracted=True).values_list("pk", flat=True))
+        current = self.served[-1] if self.served else 0
+        for line in self.lines.values():
+            if line.head is not None and line.head >= since:
+                own = [each for each in self.versions[: since - 1] if each.published and each.row.line_id == line.pk]
+                keep = own[-1] if own else None
+                line.head, line.cursor = (keep.row.number, keep.row.covers_to) if keep else (None, 0)
+                line.alive = self.ruled(keep.alive if keep else ())
+        if current >= since:
+            row = self.subject().current
+            before = [number for number in self.served if number < since and self.versions[number - 1].published]
+            assert row is not None
+            self.restored(row, self.versions[before[-1] - 1] if before else None, Onward.REASON_AGAIN)
+
     def said(self, stands: UUID | None = None, gone: UUID | None = None) -> None:
         """A human has said so, which made a version unless it was so."""
         feeds.number()
@@ -230,7 +286,7 @@ class Versions(RuleBasedStateMachine):
         self.touched = set(NAMES)
         self.before = reconcile.account()
         for life in self.lives:
-            said("x", "y", "z", user=life.name, app=life.app)
+            said(*words(3), user=life.name, app=life.app)
 
     # One rule: hypothesis leaves some rules out of each example, and here it takes many together to find anything.
     @rule(who=st.sampled_from(range(len(NAMES))), act=st.sampled_from(ACTS), data=st.data())
@@ -239,7 +295,7 @@ class Versions(RuleBasedStateMachine):
         getattr(self, act)(self.lives[who], data)
 
     def append(self, life: Life, data: st.DataObject) -> None:
-        said(*["x"] * data.draw(st.integers(1, 3)), user=life.name, app=life.app)
+        said(*words(data.draw(st.integers(1, 3))), user=life.name, app=life.app)
 
     def begin(self, life: Life, data: st.DataObject) -> None:
         life.begun(publishing.open_line(life.subject(), life.recipe(data.draw(recipes))))
@@ -259,7 +315,7 @@ class Versions(RuleBasedStateMachine):
                 for text in add
             ],
             retired=[Retired(conclusion_id=row.pk, reason="over", replaced_by=data.draw(replacing)) for row in gone],
-            now=f"Version {len(life.versions) + 1}.",
+            now=f"Version {len(life.versions) + 1}. {life.words(covers_to)}",
         )
 
     def published(self, life: Life, line: ModelLine, draft: Draft, row: Representation) -> None:
@@ -333,7 +389,8 @@ class Versions(RuleBasedStateMachine):
         if not life.serving:
             return
         since, number = data.draw(st.sampled_from([(None, None), *life.moments]), label="since")
-        base = life.versions[number - 1] if number else None
+        base = life.versions[number - 1] if number and not life.versions[number - 1].erased else None
+        number = base.row.number if base else None
         [line] = branching.open_branches(
             [life.pk], recipe=life.recipe("live"), branch=f"run-{len(life.lines)}", since=since, made_by={}
         )
@@ -354,7 +411,7 @@ class Versions(RuleBasedStateMachine):
             row = restoring.roll_back(life.subject(), target.row.number, reason="why", then=then)
             life.restored(row, target, then)
         else:
-            with pytest.raises(Invalid):
+            with pytest.raises(Erased if target.erased else Invalid):
                 restoring.roll_back(life.subject(), target.row.number, reason="why", then=then)
 
     def take_both_elsewhere(self, life: Life, data: st.DataObject) -> None:
@@ -421,12 +478,46 @@ class Versions(RuleBasedStateMachine):
 
     def read_as_of(self, life: Life, data: st.DataObject) -> None:
         for moment, number in self.one_of(life.moments, data):
+            if number and life.versions[number - 1].erased:
+                with pytest.raises(Erased):
+                    reading.representation(life.app, user=life.name, at=moment)
+                with pytest.raises(Erased):
+                    diffs.compare(life.subject(), moment)
+                continue
             _, view = reading.representation(life.app, user=life.name, at=moment)
             row = life.versions[number - 1].row if number else Representation()
             assert (view.number, view.text, view.now) == (number, row.text, row.now)
             if number:
                 diff = diffs.compare(life.subject(), moment)
                 assert applied(diff, life.versions[number - 1].alive) == life.versions[life.served[-1] - 1].alive
+
+    def erase(self, life: Life, data: st.DataObject) -> None:
+        for entry in self.one_of(list(FeedEntry.objects.filter(subject=life.pk).order_by("event")), data):
+            before = {pk: (pk, place) for pk, place in self.feed(life)}
+            corrected = dict(Correction.objects.filter(subject=life.pk).values_list("pk", "representation__number"))
+            found = dict(
+                Evidence.objects.filter(conclusion__subject=life.pk).values_list("event", Min("representation__number"))
+            )
+            word = Event.objects.get(pk=entry.event_id)
+            act.erase(word)
+            if word.kind == "message":
+                life.erased_words.append(word.content)
+            gone = before.keys() - dict(self.feed(life)).keys()
+            left = set(Correction.objects.filter(subject=life.pk).values_list("pk", flat=True))
+            knew = [number for pk, number in corrected.items() if pk not in left]
+            knew += [number for pk, number in found.items() if pk in gone]
+            places = [place for pk, place in before.values() if pk in gone and place is not None]
+            knew += [
+                version.row.number
+                for version in life.versions
+                if places and not version.erased and version.row.covers_to >= min(places)
+            ]
+            assert entry.event_id in gone
+            life.lost(min(knew, default=None))
+            feeds.number()
+
+    def feed(self, life: Life) -> list[tuple[UUID, int | None]]:
+        return list(FeedEntry.objects.filter(subject=life.pk).values_list("event", "position"))
 
     def one_of(self, things: list[T], data: st.DataObject) -> list[T]:
         """One of these, as a list; none where there is none."""
@@ -443,6 +534,7 @@ class Versions(RuleBasedStateMachine):
             self.lines_stand_where_they_should(life)
             self.versions_read_as_they_always_did(life)
             self.humans_are_heard(life)
+            self.what_is_erased_is_in_no_version(life)
         self.touched.clear()
         found = reconcile.account()  # but for what is stateless: no drainer takes in what is written here
         for fault in ("uncovered", "doubled", "misplaced"):
@@ -482,6 +574,13 @@ class Versions(RuleBasedStateMachine):
             if version.published:
                 assert sorted(span.conclusion_id for span in spans if history.holds(span, row)) == sorted(version.alive)
 
+    def what_is_erased_is_in_no_version(self, life: Life) -> None:
+        if life.erased_words:
+            holds = Representation.objects.filter(now__regex="|".join(life.erased_words))
+            assert not holds.exists()
+        for row in Representation.objects.filter(subject=life.pk, status="erased"):
+            assert (row.text, row.now, row.card, row.made_by) == ("", "", [], {})
+
     def humans_are_heard(self, life: Life) -> None:
         rows = life.known()
         assert {row.pk for row in rows if row.pinned} == life.pinned
@@ -499,6 +598,11 @@ class Versions(RuleBasedStateMachine):
             if made.act == "unpin":
                 pinned -= {stands}
         assert (pinned, retracted) == (life.pinned, life.retracted), "it can be told from what is kept"
+
+
+def words(count: int) -> list[str]:
+    """Words that nobody has said before."""
+    return [f"w{uuid4().hex}" for _ in range(count)]
 
 
 def applied(diff: diffs.Diff, alive: Iterable[UUID]) -> set[UUID]:
