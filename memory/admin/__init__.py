@@ -3,6 +3,6 @@
 Stock ``django.contrib.admin`` underneath. Other apps add sections to these pages through ``memory.admin.sections``.
 """
 
-from memory.admin import keys, log, representations, subjects, tenants, webhooks
+from memory.admin import erasure, keys, log, representations, subjects, tenants, webhooks
 
-__all__ = ["keys", "log", "representations", "subjects", "tenants", "webhooks"]
+__all__ = ["erasure", "keys", "log", "representations", "subjects", "tenants", "webhooks"]
