@@ -93,22 +93,29 @@ UPDATE memory_conclusion conclusion SET pinned = ruled.pinned, retracted = ruled
                  FROM memory_correction said JOIN memory_representation made ON made.id = said.representation_id
                 WHERE said.subject_id = own.subject_id AND (said.conclusion_id = own.id OR said.replaced_by_id = own.id)
                 ORDER BY made.number DESC LIMIT 1) last ON true
-         WHERE own.pinned OR own.retracted) ruled
+         WHERE own.pinned OR own.retracted OR last.act IS NOT NULL) ruled
  WHERE conclusion.id = ruled.id
    AND (conclusion.pinned, conclusion.retracted) IS DISTINCT FROM (ruled.pinned, ruled.retracted)
 """
 
-# What humans have said holds on the lines that went back, from their next version on.
+# What humans have said holds on every line, from its next version on.
+_LINES = f"""
+(SELECT line.id, line.subject_id, subject.versions + 1 AS next
+   FROM {TOUCHED} touched JOIN memory_subject subject ON subject.id = touched.subject_id
+   JOIN memory_line line ON line.subject_id = subject.id WHERE touched.version IS NOT NULL) line
+"""
 _HEARD = [
-    "UPDATE memory_span span SET until = subject.versions + 1, reason = 'A human retracted it'"
-    "  FROM erasing_back back JOIN memory_subject subject ON subject.id = back.subject_id, memory_conclusion conclusion"
-    " WHERE span.line_id = back.line_id AND span.until IS NULL AND conclusion.id = span.conclusion_id"
-    "   AND conclusion.retracted",
+    f"DELETE FROM memory_span span USING {_LINES}, memory_conclusion conclusion"
+    " WHERE span.line_id = line.id AND span.until IS NULL AND span.since >= line.next"
+    "   AND conclusion.id = span.conclusion_id AND conclusion.retracted",
+    "UPDATE memory_span span SET until = line.next, reason = 'A human retracted it'"
+    f" FROM {_LINES}, memory_conclusion conclusion"
+    " WHERE span.line_id = line.id AND span.until IS NULL"
+    "   AND conclusion.id = span.conclusion_id AND conclusion.retracted",
     "INSERT INTO memory_span (line_id, conclusion_id, since, reason)"
-    " SELECT back.line_id, conclusion.id, subject.versions + 1, ''"
-    "   FROM erasing_back back JOIN memory_subject subject ON subject.id = back.subject_id"
-    "   JOIN memory_conclusion conclusion ON conclusion.subject_id = subject.id AND conclusion.pinned"
-    "  WHERE NOT EXISTS (SELECT FROM memory_span span WHERE span.line_id = back.line_id"
+    f" SELECT line.id, conclusion.id, line.next, '' FROM {_LINES}"
+    "   JOIN memory_conclusion conclusion ON conclusion.subject_id = line.subject_id AND conclusion.pinned"
+    "  WHERE NOT EXISTS (SELECT FROM memory_span span WHERE span.line_id = line.id"
     "                       AND span.conclusion_id = conclusion.id AND span.until IS NULL)",
 ]
 

@@ -172,6 +172,16 @@ def test_a_retraction_that_is_erased_holds_no_longer(read):
     assert "Ana sails" in text_of(subject)
 
 
+def test_where_the_word_is_erased_that_took_back_another_that_one_holds_again():
+    subject = person()
+    kept = corrections.add(subject, "Ana has a dog.", by="olga")
+    corrections.unpin(subject, kept.pk, by="olga")
+    act.erase(Event.objects.get(data__act="unpin"))
+    kept.refresh_from_db()
+    assert kept.pinned
+    assert contents(Subject.objects.select_related("current").get(pk=subject.pk).current) == ["Ana has a dog."]
+
+
 def test_statements_that_rest_on_statements_go_with_them(read):
     _subject, line, ids = read
     premise = Conclusion.objects.get(content=f"Ana knows {MARK}.")

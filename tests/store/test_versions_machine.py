@@ -245,6 +245,7 @@ class Life:
         self.retracted = set(ruled.filter(retracted=True).values_list("pk", flat=True))
         current = self.served[-1] if self.served else 0
         for line in self.lines.values():
+            line.alive = self.ruled(line.alive)
             if line.head is not None and line.head >= since:
                 own = [each for each in self.versions[: since - 1] if each.published and each.row.line_id == line.pk]
                 keep = own[-1] if own else None
