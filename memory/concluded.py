@@ -9,14 +9,12 @@ from __future__ import annotations
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import JSONObject
 
-from memory import tenants
 from memory.models import Collection, Conclusion, Document, Span, Subject, User
 from memory.models.collections import RESERVED
 
 
-def collection_of(user: User) -> Collection:
-    """Return the collection, which is no row."""
-    subject = tenants.subject_of(user)
+def collection_of(user: User, subject: Subject) -> Collection:
+    """Return the collection that shows a user's subject; it is no row."""
     return Collection(id=subject.pk, app_id=user.app_id, user=user, name=RESERVED, created_at=subject.created_at)
 
 

@@ -136,7 +136,7 @@ class MetamessageFactory(factory.Factory):  # type: ignore[misc]
 
 
 class ApiKeyFactory(factory.Factory):  # type: ignore[misc]
-    """A key; its secret is the attribute ``key``. ``scope`` follows from what is given: app, user or session."""
+    """A key; its secret is the attribute ``key``. ``scope`` follows from what is given."""
 
     class Meta:
         model = ApiKey
@@ -145,8 +145,10 @@ class ApiKeyFactory(factory.Factory):  # type: ignore[misc]
 
     @classmethod
     def _create(cls, model_class: type[ApiKey], *args: Any, **kwargs: Any) -> ApiKey:
-        scope = next((part for part in ("session", "user", "app") if part in kwargs), "operator")
-        if scope in ("user", "session"):
+        scope = next(
+            (part for part in ("session", "user", "project", "collection", "app") if part in kwargs), "operator"
+        )
+        if scope not in ("operator", "app"):
             kwargs.setdefault("app", kwargs[scope].app)
         row, key = keys.create(scope=scope, **kwargs)
         row.key = key  # type: ignore[attr-defined]

@@ -313,3 +313,24 @@ def test_another_users_key_and_another_tenants_see_nothing() -> None:
             refused(agent.send(method, where), 401, "out_of_scope")
     own = Agent(ApiKeyFactory(app=here.app).key)
     refused(own.send("GET", f"{path_of(here)}/collections/{document.collection.public_id}"), 404, "not_found")
+
+
+@pytest.mark.django_db
+def test_a_collections_key_opens_its_documents_and_nothing_else() -> None:
+    document = DocumentFactory()
+    collection = document.collection
+    other = CollectionFactory(user=collection.user)
+    agent = Agent(ApiKeyFactory(app=collection.app, collection=collection).key)
+    path = f"{path_of(collection.user)}/collections"
+    assert agent.get(path)["id"] == collection.public_id
+    assert len(agent.post(f"{shelf(collection)}/documents/list")["items"]) == 1
+    assert agent.post(f"{path}/{collection.public_id}/documents", {"content": "More."})["content"] == "More."
+    for method, where in [
+        ("POST", f"{path}/list"),
+        ("POST", path),
+        ("GET", shelf(other)),
+        ("POST", f"{shelf(other)}/documents/list"),
+        ("GET", f"{path}/honcho"),
+        ("POST", f"{path_of(collection.user)}/metamessages/list"),
+    ]:
+        refused(agent.send(method, where, {"name": "x"}), 401, "out_of_scope")

@@ -55,7 +55,8 @@ class CollectionList(Reading):
     def post(self, request: Request, app: str, user: str) -> HttpResponse:
         """Return a page of collections, oldest first: `honcho` first, once something was concluded of the user."""
         owner = users.find(app, user)
-        first = [] if tenants.subject_of(owner).line_id is None else [concluded.collection_of(owner)]
+        subject = tenants.subject_of(owner)
+        first = [] if subject.line_id is None else [concluded.collection_of(owner, subject)]
         return pagination.page(self.http, self.fields(), collections.of(owner), shapes.collection, first=first)
 
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from memory import collections, concluded, corrections, ids, tenants
 from memory.errors import Invalid, NotFound
-from memory.models import Collection, Conclusion, Document, User
+from memory.models import Collection, Conclusion, Document, Subject, User
 from memory.models.collections import RESERVED
 
 
@@ -78,10 +78,10 @@ class Kept:
 class Concluded:
     """What was concluded of a user. A document is a statement that stands; to change it is to correct it."""
 
-    def __init__(self, user: User) -> None:
-        self.collection = concluded.collection_of(user)
-        self.subject = tenants.subject_of(user)
-        self.rows: QuerySet[Conclusion] = concluded.statements(self.subject)
+    def __init__(self, user: User, subject: Subject) -> None:
+        self.collection = concluded.collection_of(user, subject)
+        self.subject = subject
+        self.rows: QuerySet[Conclusion] = concluded.statements(subject)
 
     def document(self, row: Conclusion) -> Document:
         """Return a statement as a document."""
@@ -114,12 +114,15 @@ class Concluded:
 
 def find(user: User, ref: str) -> Shelf:
     """Return the user's collection of that id or name, or raise :class:`NotFound`."""
+    if ref == RESERVED:
+        return Concluded(user, tenants.subject_of(user))
     try:
-        return Concluded(user) if ref == RESERVED else Kept(collections.find(user, ref))
+        return Kept(collections.find(user, ref))
     except NotFound:
-        if ids.decode(ref) != tenants.subject_of(user).pk:
+        subject = tenants.subject_of(user)
+        if ids.decode(ref) != subject.pk:
             raise
-        return Concluded(user)
+        return Concluded(user, subject)
 
 
 def find_document(shelf: Shelf, ref: str) -> Document:
