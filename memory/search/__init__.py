@@ -13,7 +13,7 @@ from memory.search.embedders import Vector, embed_query
 from memory.search.finding import Embedded, Found, Hit, Mode, find
 from memory.search.highlights import Highlight
 from memory.search.recall import Recalled, recall
-from memory.search.scopes import Filters, Scope, filters, scope, scope_of, with_user
+from memory.search.scopes import Filters, Scope, filters, scope, scope_of
 
 __all__ = [
     "Embedded",
@@ -31,5 +31,4 @@ __all__ = [
     "recall",
     "scope",
     "scope_of",
-    "with_user",
 ]

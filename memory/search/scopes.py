@@ -84,11 +84,6 @@ def scope(app: str, user: str | None = None, session: str | None = None, project
     return Scope(place.app_id, thing)
 
 
-def with_user(session: Scope, user: Scope) -> Scope:
-    """Return a session's scope together with what is known of a user, but not what that user said elsewhere."""
-    return replace(session, known=user.thing)
-
-
 def scope_of(subject: Subject) -> Scope:
     """Return what belongs to the user, session or project that a subject is."""
     return Scope(subject.app_id, subject.project_id or subject.session_id or subject.user_id)

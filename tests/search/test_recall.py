@@ -94,5 +94,5 @@ def test_a_session_has_what_is_known_of_its_user_too_but_not_what_was_said_elsew
     log.append("harbour", [log.NewEvent(content="Tea again?")], user="ana", session="talk")
     talk = search.scope("harbour", "ana", "talk")
     assert texts(search.recall(talk, "tea")) == ["Tea again?"]
-    both = search.with_user(talk, search.scope("harbour", "ana"))
+    both = search.Scope(talk.app_id, talk.thing, known=search.scope("harbour", "ana").thing)
     assert set(texts(search.recall(both, "tea"))) == {"Tea again?", "Ana drinks tea."}
