@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from memory import ids, validation
+from memory import collections, ids, places, validation
 from memory.conf import MemorySettings
 from memory.errors import Invalid, NotFound
 from memory.models import ApiKey, App, Collection, Project, Session, User
@@ -35,6 +36,12 @@ NAMED: dict[str, tuple[str, ...]] = {
     ApiKey.Scope.COLLECTION: ("app", "collection"),
 }
 """What a key of each scope names."""
+
+PATHS: dict[str, tuple[str, ...]] = NAMED | {
+    ApiKey.Scope.SESSION: ("app", "user", "session"),
+    ApiKey.Scope.COLLECTION: ("app", "user", "collection"),
+}
+"""What leads to what a key of each scope opens: a session and a collection are found among their user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,32 @@ def create(
         created_by=created_by,
     )
     return row, key
+
+
+def things(scope: str, refs: Mapping[str, str], *, may_create_app: bool = True) -> dict[str, Any]:
+    """Return the rows that a key names, found by names or ids and made if they are missing; a collection must be there.
+
+    Raises :class:`Invalid` for a part that is missing or one too many, and :class:`NotFound`.
+    """
+    for part in PATHS[scope]:
+        if part not in refs:
+            raise Invalid(f"A key of scope {scope} needs the {part}.", (part,), "missing")
+    for part in refs:
+        if part not in PATHS[scope]:
+            raise Invalid(f"A key of scope {scope} names no {part}.", (part,), "extra_forbidden")
+    if not refs:
+        return {}
+    path = {part: ref for part, ref in refs.items() if part != "collection"}
+    place = places.open_place(**path, may_create_app=may_create_app)
+    found: dict[str, Any] = {
+        "app": App(id=place.app_id),
+        "user": place.user_id and User(id=place.user_id),
+        "session": place.session_id and Session(id=place.session_id),
+        "project": place.project_id and Project(id=place.project_id),
+    }
+    if "collection" in refs:
+        found["collection"] = collections.find(found["user"], refs["collection"])
+    return {part: found[part] for part in NAMED[scope]}
 
 
 def within(

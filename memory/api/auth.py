@@ -19,16 +19,6 @@ from memory.conf import MemorySettings
 from memory.keys import Grant
 from memory.models import ApiKey
 
-_PARTS = {
-    ApiKey.Scope.OPERATOR: (),
-    ApiKey.Scope.APP: ("app",),
-    ApiKey.Scope.USER: ("app", "user"),
-    ApiKey.Scope.SESSION: ("app", "user", "session"),
-    ApiKey.Scope.PROJECT: ("app", "project"),
-    ApiKey.Scope.COLLECTION: ("app", "user", "collection"),
-}
-"""What a path must name for a key of each scope: the key's own."""
-
 
 class KeyAuthentication(BaseAuthentication):
     """``Authorization: Bearer <key>``; the grant becomes ``request.auth``."""
@@ -92,7 +82,7 @@ def admit(grant: Grant, refs: dict[str, str], *, writes: bool) -> dict[str, str]
     Refuses with 401 what the grant does not open, and with 403 a write with a key that only reads.
     """
     canonical = dict(refs)
-    for part in _PARTS[ApiKey.Scope(grant.scope)]:
+    for part in keys.PATHS[grant.scope]:
         own = _own(grant, part)
         if own is None or refs.get(part) not in own:
             raise out_of_scope()
@@ -117,12 +107,12 @@ def claim(grant: Grant, part: str) -> str:
 
 def own_path(grant: Grant) -> dict[str, str]:
     """Return the ids that a path must name for a key."""
-    return {part: claim(grant, part) for part in _PARTS[ApiKey.Scope(grant.scope)]}
+    return {part: claim(grant, part) for part in keys.PATHS[grant.scope]}
 
 
 def admit_author(grant: Grant, refs: dict[str, str], author: str) -> str:
     """Return ``author`` as the store shall be asked for them: a key of a user or session names its own user alone."""
-    if "user" not in _PARTS[ApiKey.Scope(grant.scope)]:
+    if "user" not in keys.PATHS[grant.scope]:
         return author
     if author not in (_own(grant, "user") or ()):
         raise out_of_scope()

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from memory import ids, keys, tenants
-from memory.models import ApiKey, App, Event, Project, User
+from memory.models import ApiKey, App, Collection, Event, Project, User
 from tests.api.conftest import Agent, RowCounts, path_of, publish, refused
 from tests.factories import ApiKeyFactory, AppFactory, EventFactory, ProjectFactory, SessionFactory, UserFactory
 
@@ -292,6 +292,11 @@ def test_the_command_makes_keys_of_every_scope(db: None) -> None:
     operator, _ = made_by_command("o", "--scope", "operator", "--read-only", "--expires-days", "2")
     user, _ = made_by_command("u", "--scope", "user", "--app", "a", "--user", "ann")
     session, _ = made_by_command("s", "--scope", "session", "--app", "a", "--user", "ann", "--session", "talk")
+    project, _ = made_by_command("p", "--scope", "project", "--app", "a", "--project", "pier", "--rate-per-minute", "9")
+    collection = Collection.objects.create(app=App.objects.get(), user=User.objects.get(), name="notes")
+    document, _ = made_by_command("c", "--scope", "collection", "--app", "a", "--user", "ann", "--collection", "notes")
+    assert Agent(project).get("/v1/keys/self")["rate_per_minute"] == 9
+    assert Agent(document).get("/v1/keys/self")["collection_id"] == collection.public_id
     assert Agent(operator).post("/v1/apps/list", {})["total"] == 1
     assert Agent(user).get("/v1/apps/a/users")["name"] == "ann"
     assert Agent(session).get("/v1/apps/a/users/ann/sessions")["name"] == "talk"

@@ -15,23 +15,14 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from memory import collections, ids, keys, places, tenants, validation
+from memory import ids, keys, tenants, validation
 from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
+from memory.api.errors import InvalidParameter
 from memory.errors import Invalid, NotFound
-from memory.models import ApiKey, App, Collection, Project, Session, User
+from memory.models import ApiKey
 
 _PARTS = ("app", "user", "session", "project", "collection")
-_NEEDS = {
-    "operator": (),
-    "app": ("app",),
-    "user": ("app", "user"),
-    "session": ("app", "user", "session"),
-    "project": ("app", "project"),
-    "collection": ("app", "user", "collection"),
-}
-"""What a request for a key of each scope names: a session and a collection are found among their user's."""
-
 _FIELDS = ("name", "scope", *_PARTS, "access", "expires_at", "rate_per_minute")
 _ACCESS = ("write", "read")
 _EXAMPLE = {
@@ -157,7 +148,7 @@ class Keys(Endpoint):
         else:
             parameters.only(fields, _FIELDS)
             scope = parameters.required(fields, "scope")
-        if not isinstance(scope, str) or scope not in _NEEDS:
+        if not isinstance(scope, str) or scope not in keys.PATHS:
             raise Invalid(f"Use one of {', '.join(ApiKey.Scope.values)}.", ("scope",), "enum")
         if scope == ApiKey.Scope.OPERATOR:
             auth.admit_operator(self.grant)
@@ -175,25 +166,13 @@ class Keys(Endpoint):
         return shapes.json_response(_shape(row) | {"key": key}, headers={"Cache-Control": "no-store"})
 
     def _things(self, scope: str, refs: dict[str, str]) -> dict[str, Any]:
-        """Return the rows that a key names, made if they are missing."""
-        suffix = "_id" if self._in_query else ""
-        for part in _NEEDS[scope]:
-            if part not in refs:
-                raise Invalid(f"A key of scope {scope} needs the {part}.", (f"{part}{suffix}",), "missing")
-        for part in refs:
-            if part not in _NEEDS[scope]:
-                raise Invalid(f"A key of scope {scope} names no {part}.", (f"{part}{suffix}",), "extra_forbidden")
-        if scope == ApiKey.Scope.OPERATOR:
-            return {}
-        path = {part: ref for part, ref in refs.items() if part != "collection"}
-        place = places.open_place(**path, may_create_app=self.may_create_app)
-        return {
-            "app": App(id=place.app_id),
-            "user": place.user_id and User(id=place.user_id),
-            "session": place.session_id and Session(id=place.session_id),
-            "project": place.project_id and Project(id=place.project_id),
-            "collection": _collection(place, refs.get("collection")),
-        }
+        """Return the rows that the new key names; what is wrong with them is told of where they were named."""
+        try:
+            return keys.things(scope, refs, may_create_app=self.may_create_app)
+        except Invalid as error:
+            if self._in_query and error.where:
+                raise InvalidParameter("query", f"{error.where[0]}_id", error.message, error.kind) from None
+            raise
 
     @schemas.describe(
         "list",
@@ -289,10 +268,6 @@ def _rate(fields: dict[str, Any]) -> int | None:
     value = fields.get("rate_per_minute")
     where = ("rate_per_minute",)
     return None if value is None else parameters.whole_number(value, where, least=1, most=keys.MOST_A_MINUTE)
-
-
-def _collection(place: places.Place, ref: str | None) -> Collection | None:
-    return None if ref is None else collections.find(User(id=place.user_id), ref)
 
 
 def _public(value: UUID | None) -> str | None:

@@ -12,15 +12,7 @@ from django.utils import timezone
 
 from memory import keys, places
 from memory.errors import Invalid, Refusal
-from memory.models import ApiKey, App, Project, Session, User
-
-_NEEDS = {
-    "operator": (),
-    "app": ("app",),
-    "user": ("app", "user"),
-    "session": ("app", "user", "session"),
-    "project": ("app", "project"),
-}
+from memory.models import ApiKey
 
 
 class Command(BaseCommand):
@@ -31,11 +23,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("name", help="What the key is for; shown in the admin.")
-        parser.add_argument("--scope", required=True, choices=list(_NEEDS), help="What it opens.")
+        parser.add_argument("--scope", required=True, choices=ApiKey.Scope.values, help="What it opens.")
         parser.add_argument("--app", help="Name or id of the app; made if it is missing.")
         parser.add_argument("--user", help="Name or id of the user; made if it is missing.")
         parser.add_argument("--session", help="Name or id of the user's session; made if it is missing.")
         parser.add_argument("--project", help="Name or id of the project; made if it is missing.")
+        parser.add_argument("--collection", help="Name or id of a collection of the user's; it must be there.")
         parser.add_argument("--read-only", action="store_true", help="Refuse every write with this key.")
         parser.add_argument("--rate-per-minute", type=int, metavar="N", help="How many requests it may make a minute.")
         parser.add_argument("--expires-days", type=float, metavar="N", help="The key ends after so many days.")
@@ -43,11 +36,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the key."""
         scope = options["scope"]
-        given = {part: options[part] for part in ("app", "user", "session", "project")}
+        given = {part: options[part] for part in ("app", "user", "session", "project", "collection")}
         for part, value in given.items():
-            if part in _NEEDS[scope] and not value:
+            if part in keys.PATHS[scope] and not value:
                 raise CommandError(f"A key of scope {scope} needs --{part}.")
-            if part not in _NEEDS[scope] and value:
+            if part not in keys.PATHS[scope] and value:
                 raise CommandError(f"A key of scope {scope} takes no --{part}.")
         expires_at = None
         if options["expires_days"] is not None:
@@ -74,17 +67,8 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def _make(self, scope: str, given: dict[str, str | None], **how: Any) -> str:
-        rows: dict[str, Any] = {}
-        app = given["app"]
-        if app is not None:
-            if places.find(app, given["user"], given["session"], given["project"]) is None:
-                self.stderr.write(f"Making what was missing of {'/'.join(filter(None, given.values()))}.")
-            place = places.open_place(app, given["user"], given["session"], given["project"])
-            rows["app"] = App.objects.get(pk=place.app_id)
-            if scope == ApiKey.Scope.USER and place.user_id is not None:
-                rows["user"] = User.objects.get(pk=place.user_id)
-            if scope == ApiKey.Scope.SESSION and place.session_id is not None:
-                rows["session"] = Session.objects.get(pk=place.session_id)
-            if scope == ApiKey.Scope.PROJECT and place.project_id is not None:
-                rows["project"] = Project.objects.get(pk=place.project_id)
-        return keys.create(scope=scope, **rows, **how)[1]
+        refs = {part: ref for part, ref in given.items() if ref is not None}
+        path = {part: ref for part, ref in refs.items() if part != "collection"}
+        if path and places.find(**path) is None:
+            self.stderr.write(f"Making what was missing of {'/'.join(path.values())}.")
+        return keys.create(scope=scope, **keys.things(scope, refs), **how)[1]
