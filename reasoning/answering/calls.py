@@ -118,6 +118,10 @@ class Model:
         usage: Usage | None = None
         try:
             yield ""
+        except GeneratorExit:  # nobody waits for it any more
+            spending.give_back(account, charge)
+            raise
+        try:
             waiting.let_go()
             for piece in self._talk(provider, chat, stream):
                 if isinstance(piece, Said):

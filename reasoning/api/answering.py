@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from django.db import transaction
 from django.http import StreamingHttpResponse
 
 from memory import clock
 from memory.api import errors, shapes
-from memory.api.endpoint import Reading
 from memory.api.errors import HttpRefusal
 from memory.errors import Refusal
 from reasoning.answering import answers
@@ -36,15 +34,6 @@ BROKE_OFF = " … (The answer broke off here.)"
 """What ends bare text that is not whole."""
 
 Pieces = Iterator[str | Answer]
-
-
-class Asking(Reading):
-    """An address that may wait for a model: nothing of the database may be open around it."""
-
-    @classmethod
-    def as_view(cls, **kwargs: Any) -> Any:
-        """Return the view, outside the transactions that a site may put around its requests."""
-        return transaction.non_atomic_requests(super().as_view(**kwargs))
 
 
 def whole(question: Question) -> Answer:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from memory import validation
 from memory.api import parameters, schemas, shapes
+from memory.api.endpoint import Reading
 from memory.errors import Invalid
 from reasoning.answering.answers import Question
 from reasoning.answering.evidence import About
@@ -56,7 +57,7 @@ _SENDS = {"queries": "What does the user want to automate?"}
 _SAYS = {"content": "The user wants to automate their invoicing workflow."}
 
 
-class Chat(answering.Asking):
+class Chat(Reading):
     """Questions in a session."""
 
     @schemas.describe(
@@ -70,7 +71,7 @@ class Chat(answering.Asking):
         return _answer(About(app, user, session), _asked(fields), stream=stream)
 
 
-class ChatStream(answering.Asking):
+class ChatStream(Reading):
     """Questions in a session, answered as they are written."""
 
     @schemas.describe(

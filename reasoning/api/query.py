@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from memory import ids, search, validation, waiting
 from memory.api import parameters, schemas, shapes
+from memory.api.endpoint import Reading
 from memory.errors import Invalid
 from reasoning import metrics
 from reasoning.answering import evidence
@@ -135,7 +136,7 @@ _EXAMPLE = {
 }
 
 
-class Query(answering.Asking):
+class Query(Reading):
     """A question about a user, a session or a project."""
 
     @schemas.describe(

@@ -51,7 +51,7 @@ class OpenAIChat(OpenAIProvider):
                     async for piece in _pieces(_lines(response), chat.model, self._api_key):
                         yield piece
                     return
-                status, body = response.status_code, (await response.aread()).decode(errors="replace")
+                status, body = response.status_code, "".join([text async for text in _texts(response)])
             finally:
                 await response.aclose()
             status = hidden_status(status, body)
@@ -89,15 +89,25 @@ class OpenAIChat(OpenAIProvider):
         return await reached(call.__aenter__())
 
 
-async def _lines(response: Any) -> AsyncIterator[str]:
-    """The lines of a response. Raises ``ProviderError`` where they break off."""
+async def _texts(response: Any) -> AsyncIterator[str]:
+    """The text of a response as it comes. Raises ``ProviderError`` where it breaks off."""
     import httpx2
 
     try:
-        async for line in response.aiter_lines():
-            yield line
-    except httpx2.TransportError as error:
+        async for text in response.aiter_text():
+            yield text
+    except httpx2.RequestError as error:
         raise connection_failure(error) from None
+
+
+async def _lines(response: Any) -> AsyncIterator[str]:
+    """The lines of a response. Only a line feed ends one: JSON may hold what else Unicode takes for a line's end."""
+    left = ""
+    async for text in _texts(response):
+        *lines, left = (left + text).split("\n")
+        for line in lines:
+            yield line
+    yield left
 
 
 async def _pieces(lines: AsyncIterator[str], model: str, secret: str) -> AsyncGenerator[str | Said, None]:

@@ -183,6 +183,7 @@ def test_a_refusal_for_the_rate_pauses_the_provider_for_all(ana: Agent, model: L
     [
         ("status", {"status": 500}, 503), ("drop", {}, 503), ("quota", {}, 502), ("too_long", {}, 502),
         ("cut_off", {}, 502), ("refusal", {}, 502), ("no_text", {}, 502), ("http", {"body": "no JSON"}, 502),
+        ("http", {"body": "{}", "headers": {"Content-Encoding": "gzip"}}, 502),
     ],
 )  # fmt: skip
 def test_what_a_provider_fails_at_has_a_status(

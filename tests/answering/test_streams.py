@@ -137,6 +137,21 @@ def test_a_server_that_knows_no_streams_is_understood(ana: Agent, model: Loopbac
     assert ["stream_options" in call.body for call in model.calls] == [True, False]
 
 
+def test_a_piece_may_hold_what_unicode_takes_for_a_lines_end(ana: Agent, model: LoopbackModel) -> None:
+    said = {"choices": [{"delta": {"content": "She\u2028sails [1]."}, "finish_reason": "stop"}]}
+    body = f"data: {json.dumps(said, ensure_ascii=False)}\r\n\r\ndata: [DONE]\n\n"
+    model.then("http", body=body, headers={"Content-Type": "text/event-stream"})
+    assert spoken(streamed(ana)) == "She\u2028sails."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_nobody_waits_for_is_not_asked_and_not_charged(ana: Agent, model: LoopbackModel) -> None:
+    Budget.objects.create(period="day", tokens=100_000)
+    ana.send("POST", f"{ANA}/query", ask()).close()
+    assert model.count == 0
+    assert Spend.objects.get().tokens == 0
+
+
 def test_who_goes_away_ends_the_models_call(
     live_server: Any, ana: Agent, model: LoopbackModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
