@@ -351,7 +351,8 @@ class Buffer:
 class AsyncBuffer:
     """A :class:`Buffer` for asyncio: ``add`` never blocks the event loop.
 
-    It sends from a thread too, so that a busy loop does not hold it up and the end of the program finds it working.
+    It sends from a thread too, so that a busy loop does not hold it up and the end of the program finds it working. Its
+    connections are its own: an ``http_client`` that the client was given does not serve it.
     """
 
     def __init__(self, transport: SyncTransport, options: BufferOptions) -> None:
