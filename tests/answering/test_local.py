@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from memory import publishing
+from memory.models import Session
 from reasoning.metrics import QUERIES
 from tests.api.conftest import Agent, refused
 from tests.factories import ApiKeyFactory
@@ -118,3 +119,15 @@ def test_a_key_asks_only_about_what_it_opens(ana: Agent) -> None:
         body = {"query": "Where does Ana live?", "mode": mode}
         refused(stranger.send("POST", f"{ANA}/query", body), 401, "out_of_scope")
     refused(stranger.send("POST", f"{ANA}/sessions/x/chat", {"queries": "x"}), 401, "out_of_scope")
+
+
+def test_a_sessions_key_sees_nothing_of_what_was_said_elsewhere(ana: Agent) -> None:
+    ana.post(f"{ANA}/sessions/monday/messages", {"content": "The kraken is due on Friday.", "is_user": True})
+    ana.post(f"{ANA}/sessions/tuesday/messages", {"content": "The kraken was a hoax.", "is_user": True})
+    agent = Agent(ApiKeyFactory(session=Session.objects.get(name="monday")).key)
+    path = f"{ANA}/sessions/monday"
+    recalled = agent.post(f"{path}/query", {"query": "kraken"})
+    assert [item["text"] for item in recalled["items"]] == ["The kraken is due on Friday."]
+    assert answer(agent, "When is the kraken due?", path)["answer"] == "The kraken is due on Friday."
+    assert agent.post(f"{path}/chat", {"queries": "Was the kraken a hoax?"})["content"] == "Not known."
+    refused(agent.send("POST", f"{ANA}/query", {"query": "kraken", "session": "monday"}), 401, "out_of_scope")
