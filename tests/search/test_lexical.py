@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
@@ -192,3 +195,18 @@ def test_deleting_an_event_takes_its_passage_along():
         cursor.execute("DELETE FROM memory_event")
         cursor.execute("ALTER TABLE memory_event ENABLE TRIGGER refuse_change")
     assert not Passage.objects.exists()
+
+
+def test_what_was_written_before_there_was_search_is_added(monkeypatch):
+    subject = person()
+    events = said("I like tea.", "I like boats.", "I like Lisbon.")
+    concluded(publishing.open_line(subject, "recipe"), "Ana drinks tea.", evidence=events)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    Passage.objects.all().delete()
+    migration = import_module("memory.migrations.0019_passages")
+    monkeypatch.setattr(migration, "BATCH", 2)
+    for _ in range(2):  # begun again, it adds nothing twice
+        migration.add(None, SimpleNamespace(connection=connection))
+        assert Passage.objects.count() == 4
+    assert set(find("tea")) == {"I like tea.", "Ana drinks tea."}
