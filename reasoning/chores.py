@@ -45,7 +45,7 @@ def everything() -> list[Chore]:
         Chore(consolidation.schedule, every=30.0),
         Chore(batches.carry, every=5.0),
         Chore(vacuum.vacuum_erased, every=30.0),
-        Chore(upkeep.index_passages, every=1.0),
+        Chore(upkeep.index_passages, every=2.0),
         Chore(upkeep.make_embeddings, every=2.0),
         Chore(delivery.start_due, every=1.0),
     ]
