@@ -14,8 +14,8 @@ from django.db.models import Model, QuerySet
 
 from memory import ids, validation
 from memory.conf import MemorySettings
-from memory.errors import Conflict, NotFound
-from memory.models import App, Collection, Participant, Project, Session, Subject, User
+from memory.errors import Conflict, Erased, NotFound
+from memory.models import App, Collection, Erasure, Participant, Project, Session, Subject, User
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T", App, User, Project, Session, Collection)
@@ -78,7 +78,16 @@ def _make(model: type[M], conflict: str, defaults: dict[str, Any] | None, **key:
     row, created = model._default_manager.get_or_create(**key, defaults=defaults or {})
     if conflict and not created:
         raise Conflict(conflict)
+    if created:
+        _check_not_erased(key["name"])
     return row, created
+
+
+def _check_not_erased(name: str) -> None:
+    """Refuse to name something new by the id of what was erased: whoever still has that id means the erased one."""
+    by_id = ids.decode(name)
+    if by_id is not None and Erasure.objects.filter(target=by_id).exists():
+        raise Erased("What had this id was erased.")
 
 
 def _check_metadata(metadata: Any) -> None:

@@ -22,6 +22,8 @@ log = structlog.get_logger("honcho.memory")
 PATIENCE = timedelta(hours=1)
 """So long a vacuum waits for transactions that began before the erasure; after that it is done, and said in a note."""
 
+_LONGEST_WAIT = "5min"
+
 _OLDER = """
 SELECT count(*) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL
@@ -29,6 +31,14 @@ SELECT count(*) FROM pg_stat_activity
 """
 _EMPTIED = {"representation", "keptanswer", "pass", "work", "feedback", "serving", "ruling", "comparison", "span"}
 """Tables in which rows lose what they said, and stay."""
+
+# A vacuum takes the places of a word out of such an index, and leaves the word.
+_KEEPS_WORDS = """
+SELECT index.oid::regclass::text, pg_index.indisvalid
+  FROM pg_index JOIN pg_class index ON index.oid = pg_index.indexrelid JOIN pg_am ON pg_am.oid = index.relam
+  JOIN pg_class indexed ON indexed.oid = pg_index.indrelid
+ WHERE pg_am.amname = 'gin' AND indexed.relname = ANY(%s) ORDER BY 1
+"""
 
 _NOT_OWNED = """
 SELECT relname FROM pg_class
@@ -44,7 +54,7 @@ def vacuum_erased() -> bool:
     older = _older(max(row.transaction for row in waiting))
     if older and waiting[0].created_at > clock.now() - PATIENCE:
         return False
-    refused = vacuum({name for row in waiting for name in row.counts})
+    refused = vacuum({name for row in waiting for name in row.counts}, index_anew=not older)
     notes = [
         f"Not the owner of {', '.join(refused)}: vacuum by another role." if refused else "",
         "Transactions that began before it were still open: vacuum again once they have ended." if older else "",
@@ -56,11 +66,12 @@ def vacuum_erased() -> bool:
     return True
 
 
-def vacuum(erased: Collection[str] | None = None, *, rewrite: bool = False) -> list[str]:
+def vacuum(erased: Collection[str] | None = None, *, index_anew: bool = False, rewrite: bool = False) -> list[str]:
     """Vacuum the tables of what was ``erased`` (by its words in receipts; None: all), return those that we may not.
 
-    With ``rewrite`` each table is written anew, so that not even the free room of a page holds an old byte; nobody can
-    read or write a table meanwhile. Not inside a transaction.
+    With ``index_anew`` indexes of words are made anew beside those in use, which waits for every transaction that is
+    open. With ``rewrite`` each table is written anew, so that not even the free room of a page holds an old byte; nobody
+    can read or write a table meanwhile. Not inside a transaction.
     """
     ours = [config for config in apps.get_app_configs() if getattr(config, "erased_along", False)]
     models = [model for config in ours for model in config.get_models() if not model._meta.proxy]
@@ -77,7 +88,20 @@ def vacuum(erased: Collection[str] | None = None, *, rewrite: bool = False) -> l
         options = "FULL" if rewrite else "INDEX_CLEANUP ON, TRUNCATE OFF"
         for table in sorted(wanted.difference(refused)):
             cursor.execute(f"VACUUM ({options}) {connection.ops.quote_name(table)}")
+    if index_anew:
+        _index_anew(wanted.difference(refused))
     return refused
+
+
+def _index_anew(tables: Collection[str]) -> None:
+    """Make the indexes of words of these tables anew, while they are in use; gives up where it has to wait long."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{_LONGEST_WAIT}'")
+        cursor.execute(_KEEPS_WORDS, [list(tables)])
+        for name, valid in cursor.fetchall():
+            # One that is not valid is what is left of an attempt that was killed.
+            cursor.execute(f"REINDEX INDEX CONCURRENTLY {name}" if valid else f"DROP INDEX CONCURRENTLY {name}")
+        cursor.execute("RESET lock_timeout")
 
 
 def _older(transaction_id: int) -> int:

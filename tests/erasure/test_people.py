@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection, transaction
 
 from memory import corrections, feedback, log, places, tenants
 from memory.erasure import act, proof
-from memory.errors import Conflict, Invalid
+from memory.errors import Conflict, Erased, Invalid
 from memory.models import App, Collection, Document, Erasure, Event, Metamessage, Session, Subject, User
 from reasoning import consolidation, passes, queue
 from reasoning.models import Pass, Reprocess, Work
@@ -196,6 +196,17 @@ def test_sessions_projects_and_apps_go_with_all_that_is_in_them():
     assert receipt.counts["apps"] == 1
     assert text_of(person(app="pier")) != ""
     assert Erasure.objects.filter(app=harbour.pk).count() == 3
+
+
+def test_nobody_new_is_made_under_the_id_of_who_was_erased():
+    say("I am Ben.", user="ben")
+    known_as = User.objects.get(name="ben").public_id
+    act.erase(User.objects.get(name="ben"))
+    with pytest.raises(Erased):
+        say("I am back.", user=known_as)
+    assert not User.objects.exists()
+    say("I am another Ben.", user="ben")
+    assert User.objects.get().name == "ben"
 
 
 def test_what_others_said_elsewhere_stays_and_can_be_found():

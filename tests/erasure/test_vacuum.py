@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from memory.erasure import act, vacuum
 from memory.models import Erasure, User
+from memory.search import index
 from tests.erasure.helpers import MARK, scalar
 from tests.loop.helpers import AT_ONCE, FakeProvider, drain
 from tests.store.helpers import say, together
@@ -33,6 +34,25 @@ def test_the_chore_vacuums_once(erased):
     assert erased.vacuumed_at is not None
     assert erased.vacuum_note == ""
     assert not vacuum.vacuum_erased()
+
+
+def test_no_index_keeps_a_word_that_only_what_is_erased_had(settings):
+    say(f"I am called {MARK} now.", user="ben")
+    index.work()
+    assert holding("passage_text"), "it looks where words are"
+    act.erase(User.objects.get(name="ben"))
+    assert vacuum.vacuum_erased()
+    assert not holding("passage_text")
+
+
+def holding(relation: str) -> bool:
+    """Say whether an index holds the marker, on disk."""
+    if not scalar("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        pytest.skip("only a superuser may look into a file")
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        cursor.execute("SELECT pg_read_binary_file(pg_relation_filepath(%s))", [relation])
+        return MARK.lower().encode() in bytes(cursor.fetchone()[0])
 
 
 def test_it_waits_for_transactions_that_may_still_see_it(erased):
