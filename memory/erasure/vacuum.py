@@ -70,8 +70,8 @@ def vacuum(erased: Collection[str] | None = None, *, index_anew: bool = False, r
     """Vacuum the tables of what was ``erased`` (by its words in receipts; None: all), return those that we may not.
 
     With ``index_anew`` indexes of words are made anew beside those in use, which waits for every transaction that is
-    open. With ``rewrite`` each table is written anew, so that not even the free room of a page holds an old byte; nobody
-    can read or write a table meanwhile. Not inside a transaction.
+    open. With ``rewrite`` each table is written anew, so that not even the free room of a page holds an old byte;
+    nobody can read or write a table meanwhile. Not inside a transaction.
     """
     ours = [config for config in apps.get_app_configs() if getattr(config, "erased_along", False)]
     models = [model for config in ours for model in config.get_models() if not model._meta.proxy]
