@@ -48,7 +48,7 @@ def python() -> Path:
             install = [str(found), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES]
             made = subprocess.run(install, capture_output=True, text=True, check=False)
             if made.returncode:
-                pytest.skip(f"The packages cannot be downloaded here: {made.stderr[-500:]}")
+                pytest.fail(f"The packages cannot be downloaded here: {made.stderr[-500:]}")
             done.write_text(repr(PACKAGES))
     return found
 

@@ -9,9 +9,6 @@ import pytest
 from memory.search import minilm
 from memory.search.embedders import CannotEmbed
 
-if problem := minilm.missing():
-    pytest.skip(problem, allow_module_level=True)
-
 
 @pytest.fixture(scope="module")
 def model():
