@@ -206,6 +206,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "honcho_site.openapi.complete"],
     "ENUM_NAME_OVERRIDES": {  # several things have a state, a level or a mode
         "ConclusionLevel": "memory.models.Conclusion.Level",
         "AnswerLevel": "reasoning.answering.levels.LEVELS",

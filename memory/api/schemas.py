@@ -261,7 +261,9 @@ class _DetailField(serializers.JSONField):
     """One sentence, or a list of problems."""
 
 
-@extend_schema_field({"type": ["object", "array", "null"]})
+@extend_schema_field(
+    {"oneOf": [{"type": "object", "additionalProperties": {}}, {"type": "array", "items": {}}, {"type": "null"}]}
+)
 class _DataField(serializers.JSONField):
     """An event's data, or null."""
 

@@ -54,7 +54,6 @@ class ChatAnswer(schemas.Body):
 
 _BARE = "The answer's text as it is written, bare: no events, no frame."
 _SENDS = {"queries": "What does the user want to automate?"}
-_SAYS = {"content": "The user wants to automate their invoicing workflow."}
 
 
 class Chat(Reading):
@@ -62,7 +61,7 @@ class Chat(Reading):
 
     @schemas.describe(
         "chat", "Ask memory, as clients of the apps era do", ChatAnswer, body=ChatBody,
-        refuses=answering.REFUSES, sends=_SENDS, example=_SAYS, streams=_BARE,
+        refuses=answering.REFUSES, sends=_SENDS, streams=_BARE,
     )  # fmt: skip
     def post(self, request: Request, app: str, user: str, session: str) -> HttpResponse | StreamingHttpResponse:
         """Answer from what is known of the user and the session; with `stream`, as bare text without any frame."""

@@ -413,7 +413,7 @@ class Pairs(OperatorEndpoint):
         ChosenSchema,
         body=ChoiceSchema,
         writes=True,
-        sends={"arm": "user-2", "subject_id": "2JZv649rmzYTnK6PzpNRrQ", "covers_to": 41, "choice": "second"},
+        sends={"arm": "user-2", "subject_id": "2JYzEoPak5WhtsmvUaGVUN", "covers_to": 41, "choice": "second"},
     )
     def post(self, request: Request, app: str, experiment: str) -> HttpResponse:
         """Keep a choice between the two as this key was shown them; each key chooses once."""

@@ -457,7 +457,7 @@ class DryRun(OperatorEndpoint):
             502: "The provider's answer cannot be used; `detail` says why.",
             503: "The provider or the database cannot be reached; `Retry-After` says when to try again, if that helps.",
         },
-        sends={"user": "ann", "events": 20},
+        sends={"user": "user-123", "events": 20},
     )
     def post(self, request: Request, app: str, prompt: str) -> HttpResponse:
         """Make one model call, which is charged like a pass's, and publish nothing.

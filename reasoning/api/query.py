@@ -120,20 +120,6 @@ _STREAM = (
     "with the form of all errors where it breaks off. Lines that begin with a colon are to be ignored."
 )
 _SENDS = {"query": "What are the user's current goals?", "mode": "reason", "level": "low"}
-_EXAMPLE = {
-    "mode": "reason",
-    "answer": "The user wants to automate their invoicing workflow.",
-    "known": True,
-    "citations": [
-        {"type": "conclusion", "id": "2JZudj8m3cYqfZLbkJ4Hpf", "text": "Wants to automate their invoicing workflow."}
-    ],
-    "level": "low",
-    "model": "gpt-4o-mini-2024-07-18",
-    "usage": {"calls": 1, "prompt_tokens": 812, "completion_tokens": 24, "cost": "0.0001362"},
-    "version": 3,
-    "as_of": "2026-11-22T08:45:47.546154Z",
-    "behind": {"events": 0, "seconds": 0.0},
-}
 
 
 class Query(Reading):
@@ -141,7 +127,7 @@ class Query(Reading):
 
     @schemas.describe(
         "query", "Ask memory a question", _ANSWER, body=QueryBody, query=[schemas.WAIT], refuses=answering.REFUSES,
-        sends=_SENDS, example=_EXAMPLE, streams=_STREAM,
+        sends=_SENDS, streams=_STREAM,
     )  # fmt: skip
     def post(self, request: Request, **refs: str) -> HttpResponse | StreamingHttpResponse:
         """Give what bears on a question in a budget of tokens (`recall`), or an answer with its sources (`reason`)."""

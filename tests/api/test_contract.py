@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.api.conftest import Agent
 from tests.api.routes import names
-from tests.api.test_openapi import schema
+from tests.api.test_openapi import resolved, schema
 from tests.factories import ApiKeyFactory
 
 __all__ = ["names"]
@@ -42,6 +42,7 @@ def check(case: Any, response: Any) -> None:
     assert response.status_code < 500, content
     declared = case.operation.definition.raw["responses"].get(str(response.status_code))
     assert declared is not None, f"{response.status_code} is not declared: {content[:300]!r}"
+    declared = resolved(declared)
     media = response["Content-Type"].partition(";")[0]
     assert media in declared["content"], f"{media} is not declared for {response.status_code}"
     if media == "application/json":

@@ -1,5 +1,6 @@
 """The schema: valid, current, and true of what the routes answer."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from honcho_site.openapi import EXAMPLES
+from memory.api.examples import BY_FIELD
+from memory.api.openapi import example_of
 from tests.api.conftest import Agent, path_of, publish
 from tests.factories import EventFactory
 
@@ -63,16 +67,83 @@ def test_every_operation_is_named_told_and_guarded() -> None:
         assert ("requestBody" in operation) == (method in ("post", "put", "patch") and not bodiless), path
 
 
-def check(path: str, method: str, answered: Any) -> None:
-    """Hold an answer against what the schema says of it; an undeclared field is a fault too."""
-    declared = schema()["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """A part of the schema, or the component that it refers to."""
+    if "$ref" not in part:
+        return part
+    _, _, kind, name = part["$ref"].split("/")
+    found: dict[str, Any] = schema()["components"][kind][name]
+    return found
+
+
+def problems(declared: dict[str, Any], value: Any) -> list[str]:
+    """What is wrong with a value by the schema ``declared``; an undeclared field is a fault too."""
     document = {**declared, "components": {"schemas": {
         name: {**component, "additionalProperties": component.get("additionalProperties", False)}
         if component.get("type") == "object" else component
         for name, component in schema()["components"]["schemas"].items()
     }}}  # fmt: skip
-    problems = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(document).iter_errors(answered)]
-    assert problems == []
+    validator = Draft202012Validator(document, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+
+
+def check(path: str, method: str, answered: Any) -> None:
+    """Hold an answer against what the schema says of it."""
+    declared = schema()["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert problems(declared, answered) == []
+
+
+def told() -> Iterator[tuple[str, dict[str, Any]]]:
+    """All that operations take and answer as JSON, errors too: where, and what the schema says of it."""
+    for path, methods in schema()["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in {"request": operation.get("requestBody", {}), **operation["responses"]}.items():
+                if media := resolved(answer).get("content", {}).get("application/json"):
+                    yield f"{method.upper()} {path} {status}", media
+
+
+def test_every_body_and_every_answer_has_an_example_that_is_true_of_it() -> None:
+    without, wrong = [], {}
+    for where, media in told():
+        if not media.get("examples"):
+            without.append(where)
+        for example in media.get("examples", {}).values():
+            if found := problems(media["schema"], resolved(example)["value"]):
+                wrong[where] = found
+    assert without == [], "Tell of their schemas in memory/api/examples.py or reasoning/api/examples.py"
+    assert wrong == {}
+
+
+def test_examples_tell_only_of_what_there_is() -> None:
+    declared = schema()["components"]["schemas"]
+    for name, fields in EXAMPLES.items():
+        assert name in declared, f"{name} is no schema any more"
+        assert set(fields) <= set(declared[name]["properties"]), name
+    fields_of_all = {field for one in declared.values() for field in one.get("properties", {})}
+    assert set(BY_FIELD) <= fields_of_all
+
+
+def test_a_schema_of_which_nothing_is_told_has_no_example() -> None:
+    schemas = {"New": {"type": "object", "required": ["colour"], "properties": {"colour": {"type": "string"}}}}
+    with pytest.raises(LookupError, match=r"New\.colour"):
+        example_of({"$ref": "#/components/schemas/New"}, schemas, {})
+    assert example_of({"$ref": "#/components/schemas/New"}, schemas, {"New": {"colour": "red"}}) == {"colour": "red"}
+
+
+def test_every_error_is_told_once() -> None:
+    """What all operations refuse alike is said in one place; only what one refuses otherwise stands with it."""
+    shared = schema()["components"]["responses"]
+    assert {"Unauthorized", "NotFound", "Conflict", "Unprocessable", "TooManyRequests"} <= set(shared)
+    own = [
+        f"{method} {path} {status}"
+        for path, methods in schema()["paths"].items()
+        for method, operation in methods.items()
+        for status, answer in operation["responses"].items()
+        if status != "200" and "$ref" not in answer
+    ]
+    assert len(own) < 15, own
+    for answer in shared.values():
+        assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
 
 
 def test_a_check_can_fail() -> None:

@@ -85,7 +85,13 @@ class OneCollection(CollectionByName):
         row = shelf_of(refs).rename(fields.get("name"), parameters.metadata(fields))
         return json_response(shapes.collection(row))
 
-    @common.describe("delete", "Delete a collection and its documents", common.Ended, writes=True)
+    @common.describe(
+        "delete",
+        "Delete a collection and its documents",
+        common.Ended,
+        writes=True,
+        example={"message": "Collection deleted successfully"},
+    )
     def delete(self, request: Request, **refs: str) -> HttpResponse:
         """Delete a collection and its documents."""
         shelf_of(refs).remove()

@@ -93,7 +93,13 @@ class Document(Endpoint):
         changed = shelf.edit(found, fields.get("content"), metadata, word(self, {}))
         return json_response(shapes.document(changed))
 
-    @common.describe("delete", "Delete a document", common.Ended, writes=True)
+    @common.describe(
+        "delete",
+        "Delete a document",
+        common.Ended,
+        writes=True,
+        example={"message": "Document deleted successfully"},
+    )
     def delete(self, request: Request, document: str, **refs: str) -> HttpResponse:
         """Delete a document; in `honcho`, retract the statement."""
         shelf = shelf_of(refs)

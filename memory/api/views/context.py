@@ -23,22 +23,12 @@ _QUERY = (
     schemas.WAIT,
     schemas.parameter("include", str, "Comma-separated: conclusions, summary, card, pending."),
 )
-_EXAMPLE = {
-    "context": "Works on automating invoices with Stripe.\n## Known\n- Prefers Python.",
-    "version": 3,
-    "session_version": 2,
-    "as_of": "2026-11-22T08:45:47.546154Z",
-    "behind": {"events": 0, "seconds": 0.0},
-    "app_id": "2JZudj8m3cYqfZLbkJ4Hpf",
-    "user_id": "2JZudj8nJaAqcdNWpGW3Rw",
-    "session_id": "2JZudj8pWuUwph9xfE9tvk",
-}
 
 
 class Context(Endpoint):
     """What is known of a user, and of a session where the path names one."""
 
-    @schemas.describe("get_context", "What an agent should know now", schemas.Context, query=_QUERY, example=_EXAMPLE)
+    @schemas.describe("get_context", "What an agent should know now", schemas.Context, query=_QUERY)
     def get(self, request: Request, app: str, user: str, session: str | None = None) -> HttpResponse:
         """Return the context in natural language, with its version and how fresh it is."""
         asked = which_version(self)

@@ -29,18 +29,6 @@ _QUERY = (
         "Why. It is kept with the receipt: leave out names.",
     ),
 )
-_EXAMPLE = {
-    "id": "2JZvcBYMBmtVXQn5Jd3VhS",
-    "dry_run": False,
-    "what": "user",
-    "target": "2JZv5hgSWBzgbSLa2MktWE",
-    "erased": {"conclusions": 12, "events": 31, "feed_entries": 62, "representations": 9, "sessions": 2, "users": 1},
-    "subjects": {"unreadable": 4, "rebuilding": 1},
-    "by": "key 2JZv649rmzYTnK6PzpNRrQ",
-    "reason": "Asked for on 3 March",
-    "created_at": "2026-03-04T10:00:00Z",
-    "vacuumed_at": None,
-}
 
 
 class Subjects(serializers.Serializer[Any]):
@@ -84,7 +72,7 @@ SESSION_QUERY = (
 
 
 def _describe(summary: str) -> Callable[[F], F]:
-    return schemas.describe("erase", summary, Receipt, query=_QUERY, writes=True, example=_EXAMPLE)
+    return schemas.describe("erase", summary, Receipt, query=_QUERY, writes=True)
 
 
 class OneEvent(Endpoint):
@@ -165,7 +153,7 @@ class Erasures(Endpoint):
 class OneErasure(Erasures):
     """One receipt."""
 
-    @schemas.describe("get", "One receipt", Receipt, example=_EXAMPLE)
+    @schemas.describe("get", "One receipt", Receipt)
     def get(self, request: Request, app: str, erasure: str = "") -> HttpResponse:
         """Return a receipt; takes an app's or an operator's key."""
         return shapes.json_response(shape(act.receipt(self._app_id(app), ids.decode(erasure))))

@@ -25,12 +25,6 @@ from memory.models import ApiKey
 _PARTS = ("app", "user", "session", "project", "collection")
 _FIELDS = ("name", "scope", *_PARTS, "access", "expires_at", "rate_per_minute")
 _ACCESS = ("write", "read")
-_EXAMPLE = {
-    "id": "4kZUFHVmpLaQRdLhUZ8xM3", "name": "invoice bot", "scope": "user", "app_id": "4kZUFHVkmYp9Gb5Wg2yTqA",
-    "user_id": "4kZUFHVmLk3LQf6gtVqWc7", "session_id": None, "project_id": None, "collection_id": None,
-    "access": "write", "prefix": "hk_q1Zb3Xw", "expires_at": None, "last_used_at": None, "revoked_at": None,
-    "rate_per_minute": 600, "created_by": "key 4kZUFHVfUmKM5jyKcPNnXe", "created_at": "2026-11-22T08:45:47.546154Z",
-}  # fmt: skip
 
 
 class NewKeySchema(serializers.Serializer[Any]):
@@ -133,7 +127,6 @@ class Keys(Endpoint):
         query=_OF_THE_APPS_ERA,
         writes=True,
         sends={"name": "invoice bot", "scope": "user", "app": "my-app", "user": "user-123", "rate_per_minute": 600},
-        example=_EXAMPLE | {"key": "hk_q1Zb3Xw…"},
     )
     def post(self, request: Request, **refs: str) -> HttpResponse:
         """Make a key and show it, this once.
@@ -205,7 +198,7 @@ class OneKey(Endpoint):
             raise auth.out_of_scope()
         return kwargs if auth.is_operator(self.grant) else kwargs | {"app": auth.claim(self.grant, "app")}
 
-    @schemas.describe("get", "One key", KeySchema, example=_EXAMPLE)
+    @schemas.describe("get", "One key", KeySchema)
     def get(self, request: Request, key: str, app: str | None = None) -> HttpResponse:
         """Return a key, without what opens anything."""
         return shapes.json_response(_shape(keys.find(self.grant, key)))
@@ -224,7 +217,7 @@ class OwnKey(Endpoint):
         """Return what the key itself is for: every key may know of itself."""
         return auth.own_path(self.grant)
 
-    @schemas.describe("self", "The key that asks", KeySchema, example=_EXAMPLE)
+    @schemas.describe("self", "The key that asks", KeySchema)
     def get(self, request: Request, **refs: str) -> HttpResponse:
         """Return the key with which the request comes: what it opens, and until when."""
         if self.grant.key_id is None:

@@ -21,30 +21,6 @@ _IN = {f"{name}s": name for name in TYPES}
 _MOST_WORDS = 20
 
 _SENDS = {"query": "Which invoices did we talk about?", "limit": 5, "filters": {"kind": "message", "since": "30d"}}
-_EXAMPLE = {
-    "items": [
-        {
-            "type": "conclusion",
-            "score": 0.032787,
-            "ranks": {"lexical": 1, "semantic": 1},
-            "highlights": [{"text": "Ana sends invoices by Stripe.", "marks": [[10, 18]]}],
-            "conclusion": {
-                "id": "2JZudj8m3cYqfZLbkJ4Hpf",
-                "content": "Ana sends invoices by Stripe.",
-                "level": "explicit",
-                "about": "ana",
-                "held_from": None,
-                "held_until": None,
-                "importance": 3,
-                "pinned": False,
-                "subject": {"kind": "user", "id": "2JZudj8nJaAqcdNWpGW3Rw", "name": "ana"},
-            },
-        }
-    ],
-    "mode": "hybrid",
-    "embedding": {"model": "cpu/all-MiniLM-L6-v2-int8", "indexed": 118, "waiting": 0},
-    "note": None,
-}
 
 
 class Search(Reading):
@@ -56,7 +32,6 @@ class Search(Reading):
         search_schemas.Found,
         body=search_schemas.SearchQuery,
         sends=_SENDS,
-        example=_EXAMPLE,
     )
     def post(self, request: Request, **refs: str) -> HttpResponse:
         """Return the best of what there is for a query.

@@ -19,7 +19,7 @@ NDJSON = "application/x-ndjson"
 
 _EXAMPLE = """\
 {"type":"header","format":"honcho","version":1,"exported_at":"2026-11-22T13:51:00.000000Z","what":"user",…}
-{"type":"user","id":"BnsSwKeKTfXgQcVkHDDqJt","name":"ann","metadata":{},"created_at":"2026-11-20T09:00:00.000000Z"}
+{"type":"user","id":"2JYzEoPak5WhtsmvUaGVUN","name":"user-123","metadata":{},"created_at":"2026-11-20T09:00:00.000000Z"}
 {"type":"end","counts":{"user":1}}
 """
 
@@ -79,11 +79,6 @@ class Import(Endpoint):
             415: "The body is not application/x-ndjson.",
         },
         sends=_EXAMPLE,
-        example={
-            "app_id": "BnsSwKeKTfXgQcVkHDDqJt",
-            "imported": {"app": 1, "user": 1, "subject": 1},
-            "skipped": {},
-        },
     )
     def post(self, request: Request, app: str) -> HttpResponse:
         """Store all lines of an export, or none; what is there already in the same form is skipped.

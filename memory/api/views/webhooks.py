@@ -19,15 +19,6 @@ _NEW = ("url", "events", "description")
 _CHANGE = (*_NEW, "enabled")
 _NO_STORE = {"Cache-Control": "no-store"}
 _LIMIT = schemas.parameter("limit", {"type": "integer", "minimum": 1, "maximum": 200}, "How many items.", default=50)
-_SENDS = {
-    "url": "https://example.org/hooks/honcho",
-    "events": ["representation.published"],
-    "description": "Refreshes the sales team's board",
-}
-_EXAMPLE = {
-    "id": "4kZUFHVmpLaQRdLhUZ8xM3", **_SENDS, "enabled": True, "disabled_reason": "", "failures": 0,
-    "created_at": "2026-11-22T08:45:47.546154Z",
-}  # fmt: skip
 
 
 class NewWebhookSchema(serializers.Serializer[Any]):
@@ -104,8 +95,6 @@ class Webhooks(Endpoint):
         WebhookWithSecretSchema,
         body=NewWebhookSchema,
         writes=True,
-        sends=_SENDS,
-        example=_EXAMPLE | {"secret": "whsec_…"},
     )
     def post(self, request: Request, app: str) -> HttpResponse:
         """Have a URL told of events, and show the secret that signs what is sent, this once."""
@@ -136,7 +125,7 @@ class Webhooks(Endpoint):
 class Webhook(Endpoint):
     """One endpoint."""
 
-    @schemas.describe("get", "One endpoint", WebhookSchema, example=_EXAMPLE)
+    @schemas.describe("get", "One endpoint", WebhookSchema)
     def get(self, request: Request, app: str, webhook: str) -> HttpResponse:
         """Return an endpoint, without its secret."""
         return shapes.json_response(_shape(_found(app, webhook)))
