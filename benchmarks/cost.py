@@ -52,12 +52,12 @@ def arrivals(lines: list[dict[str, Any]], gap: float) -> Iterator[tuple[datetime
 
 def reason_until(step: Any, moment: datetime) -> None:
     """Make the passes that are due by a moment of the virtual clock, each at its time."""
-    from reasoning import passes, queue
+    from reasoning import following, passes, queue
     from reasoning.models import Work
 
     while True:
         with time_machine.travel(moment, tick=False):
-            queue.take_in()
+            following.take_in()
         work = Work.objects.filter(state="waiting", due_at__gte=FUTURE - timedelta(days=1)).order_by("due_at").first()
         if work is None or work.due_at > moment:
             return

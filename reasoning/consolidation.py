@@ -12,7 +12,7 @@ from django.db.models import F, Q, QuerySet
 from memory import clock
 from memory.errors import Conflict, NotFound
 from memory.models import App, Subject
-from reasoning import queue, signals
+from reasoning import following, signals
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Work
 
@@ -39,7 +39,7 @@ def mark_due() -> int:
         state=Work.State.IDLE,
         run=None,
     )
-    return queue.consolidate(due, AT_ONCE)
+    return following.consolidate(due, AT_ONCE)
 
 
 def ask_for(subject: Subject) -> Work:
@@ -50,7 +50,7 @@ def ask_for(subject: Subject) -> Work:
     """
     of_subject = _serving().filter(line__subject=subject)
     with transaction.atomic():
-        queue.consolidate(of_subject.exclude(state=Work.State.PARKED), 1)
+        following.consolidate(of_subject.exclude(state=Work.State.PARKED), 1)
         transaction.on_commit(signals.wake, robust=True)
         work = of_subject.first()
     if work is None:
@@ -64,7 +64,7 @@ def ask_for_all(app: App) -> int:
     """Have what is known of all subjects of an app gone over next; return how many subjects that are."""
     wanted = _serving().filter(app=app, run=None, task=Work.Task.READ).exclude(state=Work.State.PARKED)
     count = 0
-    while marked := queue.consolidate(wanted, AT_ONCE):
+    while marked := following.consolidate(wanted, AT_ONCE):
         count += marked
     transaction.on_commit(signals.wake, robust=True)
     return count

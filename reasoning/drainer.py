@@ -28,7 +28,7 @@ from django.dispatch import receiver
 
 from memory import clock, ids
 from memory.errors import Conflict, Refusal
-from reasoning import circuit, passes, providers, queue
+from reasoning import circuit, following, passes, providers, queue
 from reasoning.chain import Rooms
 from reasoning.chores import Chores
 from reasoning.conf import ReasoningSettings
@@ -137,7 +137,7 @@ class Drainer:
 
     async def _step(self) -> float | None:
         """Take in what is new, claim what is due, and return in how many seconds the next is due (None: nothing)."""
-        await self._run(self._helm, queue.take_in)
+        await self._run(self._helm, following.take_in)
         allowed = await self._run(self._helm, circuit.allowances, [step.name for step in self.chain])
         places = Counter(place for _, place in self.in_flight.values())
         rooms = Rooms(self.chain, allowed, [places[place] for place in range(len(self.chain))], self.capacity)

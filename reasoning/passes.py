@@ -18,7 +18,7 @@ from django.db import InterfaceError, InternalError, OperationalError, transacti
 
 from memory import clock, feeds, ids, publishing, tokens
 from memory.models import Event, Line, Participant, Representation, Span, Subject, User
-from reasoning import gates, metrics, prompt_versions, queue, spending
+from reasoning import disposition, following, gates, metrics, prompt_versions, queue, spending
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, PromptVersion, Work
 from reasoning.providers.base import (
@@ -89,12 +89,12 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     subject, work = queue.held(claim)
     line = Line.objects.select_related("head").get(pk=claim.line_id)
     consolidating = work.task == Work.Task.CONSOLIDATE and not work.waiting_events
-    if queue.kills_workers(work):
+    if disposition.kills_workers(work):
         error = f"The last {settings.max_attempts} passes ended with the death of their worker."
         Pass.objects.filter(pk=claim.token).update(
             outcome=Pass.Outcome.FAILED, failure=Failure.LOST_LEASE, error=error, ended_at=clock.now()
         )
-        end = queue.give_up_consolidation if consolidating else queue.park
+        end = disposition.give_up_consolidation if consolidating else disposition.park
         end(work, Failure.LOST_LEASE, error)
         return None
     most = min(settings.pass_events, work.most_events or settings.pass_events)
@@ -103,9 +103,9 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     if not batch and len(spans) < 2:
         Pass.objects.filter(pk=claim.token).delete()
         if consolidating:
-            queue.finish_consolidation(work, line, 0)
+            disposition.finish_consolidation(work, line, 0)
         else:
-            queue.finish(work, line)
+            disposition.finish(work, line)
         return None
     try:
         if batch:
@@ -114,14 +114,14 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
             prepared = _consolidating(claim, subject, line, spans, left, step, settings)
     except PromptVersion.DoesNotExist:
         # It was imported from a server with other prompts: the line goes on with what is live here.
-        queue.realign([subject.pk], again=True)
+        following.realign([subject.pk], again=True)
         return None
     row = Pass.objects.get(pk=claim.token)
     try:
         prepared = _afford(prepared, row, step, settings, work.run_id)
     except spending.CannotAfford as error:
         row.delete()
-        queue.hold(work, error.failure, str(error), error.until)
+        disposition.hold(work, error.failure, str(error), error.until)
         return None
     except run_budget.Stopped:
         queue.put_off(claim, 0.0)
@@ -319,7 +319,7 @@ def complete(prepared: Prepared, completion: Completion) -> Representation | Non
         if verdict.refused:
             representation = keep(completion.answer, verdict.refused[0].gate)
             _end(prepared, Pass.Outcome.QUARANTINED, completion, cost, representation, reason)
-            queue.fail(work, Failure.GATED, reason)
+            disposition.fail(work, Failure.GATED, reason)
         else:
             representation = _publish(prepared, replace(completion, answer=verdict.answer), cost)
             if verdict.withheld:
@@ -328,10 +328,10 @@ def complete(prepared: Prepared, completion: Completion) -> Representation | Non
             _end(prepared, outcome, completion, cost, representation, reason)
             line = Line.objects.get(pk=prepared.claim.line_id)
             if prepared.request.task is Task.CONSOLIDATE:
-                queue.finish_consolidation(work, line, prepared.left)
+                disposition.finish_consolidation(work, line, prepared.left)
             else:
                 added = Span.objects.filter(line=line, since=representation.number).count() if representation else 0
-                queue.finish(work, line, added)
+                disposition.finish(work, line, added)
         _settle(prepared, completion.usage, cost)
         transaction.on_commit(lambda: metrics.count_stopped(problems), robust=True)
     return representation
@@ -377,7 +377,7 @@ def fail(claim: Claim, error: ProviderError, prepared: Charged | None = None) ->
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
         cost=cost,
     )  # fmt: skip
-    queue.fail(work, error.failure, str(error), error.retry_after)
+    disposition.fail(work, error.failure, str(error), error.retry_after)
     if prepared is not None:
         _settle(prepared, error.usage, cost)
     transaction.on_commit(lambda: metrics.FAILURES.labels(error.failure).inc(), robust=True)

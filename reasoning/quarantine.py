@@ -7,7 +7,7 @@ from django.db import transaction
 from memory import quarantine as store
 from memory.models import Representation
 from memory.quarantine import discard
-from reasoning import queue, signals
+from reasoning import following, signals
 
 __all__ = ["discard", "publish"]
 
@@ -20,6 +20,6 @@ def publish(representation: Representation, *, reason: str, by: str) -> Represen
     moved on.
     """
     made = store.publish(representation, reason=reason, by=by)
-    queue.look_again(made.line_id)
+    following.look_again(made.line_id)
     transaction.on_commit(signals.wake, robust=True)
     return made

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from memory import feeds
-from reasoning import metrics, queue
+from reasoning import disposition, following, metrics
 from reasoning.models import Budget, Experiment, Price, Reprocess
 
 WAKE_CHANNEL = "honcho_wake"
@@ -40,19 +40,19 @@ def on_terms_changed(*, sender: type[Model], **kwargs: Any) -> None:
     with transaction.atomic():
         if sender is Price:
             list(Budget.objects.select_for_update().order_by("pk").values_list("pk"))
-        queue.release_held()
+        disposition.release_held()
         transaction.on_commit(wake, robust=True)
 
 
 def on_lines_moved(*, subject_ids: list[UUID], again: bool, **kwargs: Any) -> None:
     """Let the loop go on from where other hands have put lines, and wake a drainer once that is committed."""
-    queue.realign(subject_ids, again=again)
+    following.realign(subject_ids, again=again)
     transaction.on_commit(wake, robust=True)
 
 
 def on_reading_awaited(*, subject_ids: list[UUID], **kwargs: Any) -> None:
     """Let what a reader waits for be read now, not when its cadence says; what has just come is taken in first."""
-    if queue.hasten(subject_ids) or feeds.has_new(subject_ids):
+    if following.hasten(subject_ids) or feeds.has_new(subject_ids):
         wake()
 
 

@@ -21,7 +21,7 @@ from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppFilter, Chosen
 from memory.admin.links import link, when
 from memory.models import Line
-from reasoning import queue, reconcile, signals
+from reasoning import disposition, reconcile, signals
 from reasoning.admin.amounts import money
 from reasoning.models import Pass, PromptVersion, Work, Worker
 
@@ -166,7 +166,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Let the selected work that is held ask its budgets again, now."""
         held = list(queryset.filter(state=Work.State.HELD))
         with transaction.atomic():
-            queue.release_held(held)
+            disposition.release_held(held)
             for row in held:
                 self.log_change(request, row, "Asked again.")
             transaction.on_commit(signals.wake, robust=True)
@@ -178,7 +178,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Let the selected work that is parked be tried again, now."""
         parked = list(queryset.filter(state=Work.State.PARKED))
         with transaction.atomic():
-            count = queue.retry(parked)
+            count = disposition.retry(parked)
             for row in parked:
                 self.log_change(request, row, "Retried.")
             transaction.on_commit(signals.wake, robust=True)
@@ -191,7 +191,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         parked = list(queryset.filter(state=Work.State.PARKED).select_related("line"))
         with transaction.atomic():
             for row in parked:
-                queue.skip(row, by=request.user.get_username())
+                disposition.skip(row, by=request.user.get_username())
                 self.log_change(request, row, "Went on without an event.")
             transaction.on_commit(signals.wake, robust=True)
         text = f"{len(parked)} parked {'line goes' if len(parked) == 1 else 'lines go'} on without an event."

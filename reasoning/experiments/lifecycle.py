@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from memory import clock, ids, validation
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, Subject
-from reasoning import labels, prompt_versions, queue
+from reasoning import following, labels, prompt_versions
 from reasoning.experiments import guardrails, split
 from reasoning.experiments.split import BUCKETS, Holding
 from reasoning.models import Arm, Experiment, ExperimentAct, PromptVersion, Work
@@ -324,7 +324,7 @@ def _stop_beside(experiment: Experiment) -> None:
     beside = Work.objects.filter(follows=True, line__branch=experiment.public_id, kind=experiment.kind)
     arms = [arm for arm in Arm.objects.filter(experiment=experiment) if not arm.paused]
     if experiment.state != State.RUNNING:
-        queue.stop_following(beside)
+        following.stop_following(beside)
         return
     out = []
     for pk, subject_id in beside.values_list("pk", "line__subject").iterator():
@@ -332,7 +332,7 @@ def _stop_beside(experiment: Experiment) -> None:
         if not any(split.holds(arm.buckets, bucket) for arm in arms):
             out.append(pk)
     if out:
-        queue.stop_following(Work.objects.filter(pk__in=out))
+        following.stop_following(Work.objects.filter(pk__in=out))
 
 
 def _make_live(experiment: Experiment, version: PromptVersion, reason: str, by: str) -> None:

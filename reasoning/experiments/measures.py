@@ -23,10 +23,10 @@ from django.db.models import Count
 
 from memory import clock, diffs, ids
 from memory.models import Representation, Subject
-from reasoning import queue
 from reasoning.experiments import pairwise, split
 from reasoning.experiments.estimates import UNKNOWN, Z95, Estimate, Ratio, difference, wilson
 from reasoning.models import Arm, Comparison, Experiment, PromptVersion
+from reasoning.providers.base import OUTAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +305,7 @@ def _rows(statement: str, whose: _Whose, since: datetime, until: datetime) -> It
         "kind": whose.experiment.kind,
         "app": whose.experiment.app_id,
         "recipes": whose.recipes,
-        "outages": [str(failure) for failure in queue.OUTAGES],
+        "outages": [str(failure) for failure in OUTAGES],
     }
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement, values)

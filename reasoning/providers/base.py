@@ -160,7 +160,7 @@ class Completion:
 
 
 class Failure(enum.StrEnum):
-    """Why a pass failed, or may not be made; each class has an answer of its own in ``reasoning.queue``."""
+    """Why a pass failed, or may not be made; each class has an answer of its own in ``reasoning.disposition``."""
 
     TRANSIENT = "transient"
     RATE_LIMITED = "rate_limited"
@@ -172,6 +172,13 @@ class Failure(enum.StrEnum):
     NO_PRICE = "no_price"
     OURS = "ours"
     LOST_LEASE = "lost_lease"
+
+
+OUTAGES = frozenset({Failure.TRANSIENT, Failure.RATE_LIMITED, Failure.QUOTA})
+"""Failures that are not the input's fault: they are waited out, however long they last."""
+
+OF_THE_MODEL = frozenset({Failure.REFUSED, Failure.NONSENSE, Failure.GATED, Failure.TRANSIENT})
+"""Failures that another model may not share: before the input is parked, the next step of the chain is asked."""
 
 
 class ProviderError(Exception):

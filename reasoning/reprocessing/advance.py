@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 
 from memory import branching
 from memory.webhooks import outbox
-from reasoning import queue
+from reasoning import following
 from reasoning.models import Reprocess, ReprocessItem, Work
 
 CHUNK = 1_000
@@ -71,7 +71,7 @@ def let_go_all(run: Reprocess) -> None:
 def let_go(run: Reprocess) -> bool:
     """Let some of an ended run's lines follow no more; passes under way lose their lease. Return whether any were."""
     held = list(Work.objects.filter(run=run, follows=True).order_by("pk").values_list("pk", flat=True)[:CHUNK])
-    queue.stop_following(Work.objects.filter(pk__in=held))
+    following.stop_following(Work.objects.filter(pk__in=held))
     return bool(held)
 
 
@@ -101,7 +101,7 @@ def _open_lines(run: Reprocess) -> bool:
             made_by={"reprocess": run.public_id, "prompt_version": version.public_id, "by": run.by},
         )
         opened = [line.pk for line in lines]
-        queue.follow_beside(opened, run)
+        following.follow_beside(opened, run)
         cursor.execute(_READING, {"run": run.pk, "lines": opened})
         # Last, as everybody locks it last: a run that has ended meanwhile gets no more lines.
         if Reprocess.objects.select_for_update().get(pk=run.pk).state != State.RUNNING:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from memory import log, tenants
 from memory.log import NewEvent
 from memory.models import App, Representation, User
-from reasoning import passes, queue
+from reasoning import following, passes, queue
 from reasoning.models import Budget, Price, PromptVersion, Spend, Work
 from reasoning.passes import Prepared
 from reasoning.providers.base import Answer, Completion, Failure, Level, ProviderError, Retirement, Statement, Usage
@@ -48,7 +48,7 @@ def say(app: str, user: str, session: str, *lines: tuple[str | None, str]) -> No
 
 def reason(answer: Answerer, failure: ProviderError | None = None) -> list[Representation]:
     """Run one pass for every line that waits, answered by ``answer``."""
-    queue.take_in()
+    following.take_in()
     Work.objects.filter(state=Work.State.WAITING).update(due_at=timezone.now() - timedelta(hours=1))
     made = []
     for claim in queue.claim(1_000, "worker-1"):
@@ -100,7 +100,7 @@ def ana(name: str = "trip-planner") -> User:
     )
     reason(_second)
     say(name, "ana", session, ("ana", "One more thing: we would like to see the sea on the last day."))
-    queue.take_in()
+    following.take_in()
     return User.objects.get(app__name=name, name="ana")
 
 

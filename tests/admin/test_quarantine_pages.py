@@ -18,7 +18,7 @@ from django.utils import timezone
 from memory import ids, publishing, quarantine, reading
 from memory.models import Conclusion, Event, Line, Representation, Ruling, Subject
 from memory.publishing import NewConclusion, Retired
-from reasoning import queue
+from reasoning import following
 from reasoning.admin import quarantine as pages
 from reasoning.models import Pass, PromptVersion, Quarantined, Work
 from tests.admin import data
@@ -69,7 +69,7 @@ def stop(line: Line, *contents: str, evidence: Any, **parts: Any) -> Representat
 def make_stopped() -> SimpleNamespace:
     """Ana, of whom one version stands; a second was stopped, and her line is parked."""
     data.say("trip-planner", "ana", "lisbon", ("ana", "We stay with my brother in Alfama."))
-    queue.take_in()
+    following.take_in()
     subject = Subject.objects.get(user__name="ana", kind="user")
     line = subject.line
     first = list(Event.objects.values_list("pk", flat=True))
@@ -79,7 +79,7 @@ def make_stopped() -> SimpleNamespace:
     ]
     standing = publishing.publish(line.pk, draft_on(line, added=added, now="Ana plans a journey."))
     data.say("trip-planner", "ana", "lisbon", ("ana", "My brother moves house. We took a flat in Graça."))
-    queue.take_in()
+    following.take_in()
     alfama = Conclusion.objects.get(content="Ana stays in Alfama.")
     kept = stop(
         line,
@@ -200,7 +200,7 @@ def test_a_reason_is_asked_for(operator, ana, act):
 
 def test_published_readers_get_it_and_the_parked_line_goes_on(operator, ana):
     data.say("trip-planner", "ana", "lisbon", ("ana", "And we would like to see the sea."))
-    queue.take_in()
+    following.take_in()
     assert Work.objects.get(line=ana.line).state == Work.State.PARKED
     said = decided(operator, ana.kept, "publish", "She told us herself.")
     assert "Readers get version 3 of" in said

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memory.models import App
-from reasoning import budgets, labels, prompt_versions, queue, reconcile
+from reasoning import budgets, following, labels, prompt_versions, reconcile
 from reasoning.admin.amounts import cost, money
 from reasoning.models import Budget, Pass, Price, PromptVersion, Spend, Work
 from tests.admin import data
@@ -296,7 +296,7 @@ def test_the_account_shows_every_state_and_that_nothing_is_amiss(operator):  # n
 
 def test_the_account_is_loud_about_a_fault(operator):  # noqa: F811
     data.say("trip-planner", "ana", "long", ("ana", "I row."))
-    queue.take_in()
+    following.take_in()
     Work.objects.filter(kind="user").update(state="idle", due_at=None)
     shown = text_of(operator.get(reverse(RECONCILE)))
     assert "1 not in exactly one state" in shown

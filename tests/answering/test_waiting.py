@@ -13,7 +13,7 @@ from django.db import connection
 from memory import clock, publishing, waiting
 from memory.models import Subject
 from memory.signals import reading_awaited
-from reasoning import queue
+from reasoning import following
 from reasoning.models import Budget, Work
 from tests.api.conftest import Agent, publish, refused
 from tests.loop.helpers import AT_ONCE, FakeProvider, draining, others_connected, work_of
@@ -123,20 +123,20 @@ def test_a_reader_hastens_only_what_its_turn_keeps_waiting(settings: Any) -> Non
     settings.HONCHO = settings.HONCHO | SLOW | {"AWAITED_SECONDS": 60}
     subject = person()
     say("I row.")
-    queue.take_in()
+    following.take_in()
     work = work_of(subject)
     now = clock.now()
 
     def hastened(**changes: Any) -> Any:
         Work.objects.filter(pk=work.pk).update(**{"due_at": now + timedelta(hours=1), "last_pass_at": None} | changes)
-        queue.hasten([subject.pk])
+        following.hasten([subject.pk])
         return Work.objects.get(pk=work.pk).due_at
 
     assert hastened() <= clock.now()
     assert hastened(last_pass_at=now) == now + timedelta(seconds=60), "passes keep apart, whoever waits"
     assert hastened(attempts=1) == now + timedelta(hours=1), "what has failed keeps its distance"
     assert hastened(attempts=0, state=Work.State.HELD) == now + timedelta(hours=1), "a budget holds it all the same"
-    assert not queue.hasten([person("bo").pk])
+    assert not following.hasten([person("bo").pk])
 
 
 def test_a_budget_holds_whoever_waits(operator: Agent, settings: Any) -> None:

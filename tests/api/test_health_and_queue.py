@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from memory import feeds
-from reasoning import health, queue
+from reasoning import following, health
 from reasoning.models import Work, Worker
 from tests.api.conftest import Agent
 from tests.factories import ApiKeyFactory, EventFactory
@@ -99,7 +99,7 @@ def test_the_queue_of_an_app(operator: Agent) -> None:
     before = Agent(key).get(path)
     assert 0 <= before.pop("oldest_seconds") < 60
     assert before == {"waiting": 0, "leased": 0, "held": 0, "parked": 0, "events": 0, "not_taken_in": 1, "by_kind": {}}
-    queue.take_in()
+    following.take_in()
     Work.objects.filter(app=event.app, kind="session").update(state="parked", due_at=None)
     after = Agent(key).get(path)
     assert 0 <= after.pop("oldest_seconds") < 60
@@ -119,7 +119,7 @@ def test_the_queue_of_an_app(operator: Agent) -> None:
 
 def test_the_queue_of_an_app_shows_what_is_held(operator: Agent) -> None:
     event = EventFactory()
-    queue.take_in()
+    following.take_in()
     Work.objects.filter(kind="user").update(state="held", due_at=None)
     found = operator.get(f"/v1/apps/{event.app.name}/queue")
     assert (found["waiting"], found["held"], found["events"]) == (1, 1, 2)

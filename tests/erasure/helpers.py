@@ -6,7 +6,7 @@ from django.db import connection
 
 from memory.erasure import proof
 from memory.models import Subject
-from reasoning import queue, reconcile
+from reasoning import following, reconcile
 
 MARK = "Zuleika"
 """A name, and a word of everything that is said of whoever has it: it stands nowhere else."""
@@ -26,7 +26,7 @@ def assert_somewhere(*words: str) -> None:
 
 def assert_all_accounted_for() -> None:
     """Every event is in exactly one state, and feeds have no holes."""
-    queue.take_in()
+    following.take_in()
     found = reconcile.account()
     assert found.faults == 0, found
     assert found.not_taken_in == 0

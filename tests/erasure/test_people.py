@@ -17,7 +17,7 @@ from memory import corrections, feedback, log, places, tenants
 from memory.erasure import act, proof
 from memory.errors import Conflict, Erased, Invalid
 from memory.models import App, Collection, Document, Erasure, Event, Metamessage, Session, Subject, User
-from reasoning import consolidation, passes, queue
+from reasoning import consolidation, following, passes, queue
 from reasoning.models import Pass, Reprocess, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Statement
 from reasoning.reprocessing import advance, lifecycle
@@ -329,7 +329,7 @@ class TestMeanwhile:
     def test_a_lease_that_holds_her_words_publishes_nothing(self):
         ben = person("ben")
         log.append("harbour", [log.NewEvent(content=f"I am {MARK}.", author=MARK)], user="ben", session="s")
-        queue.take_in()
+        following.take_in()
         claims = queue.claim(10, "d1")
         ready = [prepared(claim) for claim in claims]
         assert len(ready) == 3
@@ -359,7 +359,7 @@ class TestMeanwhile:
             while not stop.is_set():
                 try:
                     log.append("harbour", [log.NewEvent(content="y")], user="dora", session="s")
-                    queue.take_in()
+                    following.take_in()
                 except (Conflict, IntegrityError):
                     pass
 

@@ -15,13 +15,13 @@ class ShortTimes(AppConfig):
 
     def ready(self) -> None:
         """Shorten. A constant that has another name now must not go unnoticed: the runs would take minutes."""
-        from reasoning import circuit, queue, watchdog
+        from reasoning import circuit, disposition, watchdog
 
         for module, name, seconds in (
             (circuit, "SHORTEST_SECONDS", 0.5),
             (circuit, "LONGEST_SECONDS", 2.0),
-            (queue, "BACKOFF_SECONDS", 0.2),
-            (queue, "BACKOFF_CEILING_SECONDS", 1.5),
+            (disposition, "BACKOFF_SECONDS", 0.2),
+            (disposition, "BACKOFF_CEILING_SECONDS", 1.5),
             (watchdog, "STOP_SLACK_SECONDS", 4.0),
         ):
             if not hasattr(module, name):

@@ -49,10 +49,10 @@ Budget.objects.create(period="total", tokens=10**12)  # wide enough for all, so 
 OPERATE = """
 import django
 django.setup()
-from reasoning import circuit, queue
+from reasoning import circuit, disposition
 from reasoning.models import ProviderState, Work
 resumed = sum(circuit.resume(state.pk) for state in ProviderState.objects.filter(needs_operator=True))
-print(resumed, queue.retry(Work.objects.filter(state="parked")))
+print(resumed, disposition.retry(Work.objects.filter(state="parked")))
 """
 
 

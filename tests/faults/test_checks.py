@@ -11,7 +11,7 @@ from django.db import connection
 from memory import ids, log
 from memory.log import NewEvent
 from memory.models import Representation, Subject
-from reasoning import passes, queue
+from reasoning import following, passes, queue
 from reasoning.models import Pass
 from tests.faults.checks import Findings, inspect
 from tests.faults.traffic import Fresh
@@ -36,7 +36,7 @@ def acknowledged(settings) -> dict[str, str]:
 
 def drain() -> None:
     """Do a pass for each line that has something new."""
-    queue.take_in()
+    following.take_in()
     make_due()
     for claim in queue.claim(10, "me"):
         ready = prepared(claim)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from memory import tenants
 from memory.models import Line, Subject
-from reasoning import assignment, labels, passes, prompt_versions, queue
+from reasoning import assignment, following, labels, passes, prompt_versions, queue
 from reasoning.experiments import lifecycle, split
 from reasoning.experiments.lifecycle import Candidate
 from reasoning.models import Arm, Experiment, PromptVersion
@@ -40,7 +40,7 @@ def marked(request: Request) -> Answer:
 
 def reason(answer: Callable[[Request], Answer] = marked) -> None:
     """Let whatever waits be reasoned over, without threads."""
-    while queue.take_in() or queue.next_due() is not None:
+    while following.take_in() or queue.next_due() is not None:
         make_due()
         for claim in queue.claim(100, "d1"):
             ready = prepared(claim)

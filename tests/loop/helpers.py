@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from memory.models import Line, Subject
-from reasoning import passes, queue
+from reasoning import following, passes, queue
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, Work
 from reasoning.providers.base import Answer, Completion, Request, Statement, Step, Usage
@@ -117,7 +117,7 @@ def draining(*providers: FakeProvider, **options: Any) -> Iterator[Drainer]:
 
 def claimed(name: str = "d1") -> queue.Claim:
     """Take in what is new and claim the one row that is due."""
-    queue.take_in()
+    following.take_in()
     [claim] = queue.claim(10, name)
     return claim
 

@@ -20,7 +20,7 @@ from django.db import connection
 from memory import clock, corrections, ids
 from memory.errors import Conflict
 from memory.models import Representation, Subject
-from reasoning import passes, queue, reconcile
+from reasoning import disposition, passes, queue, reconcile
 from reasoning.drainer import Drainer
 from reasoning.models import Batch, Budget, Pass, Price, PromptVersion, ProviderState, Reprocess, Spend, Work
 from reasoning.providers.base import Failure
@@ -434,7 +434,7 @@ def test_lines_that_failed_fail_their_passes_and_no_others(model):
     taken = sum(row.input_tokens + row.output_tokens for row in found.values())
     assert run.tokens == taken
     model.decide = None
-    queue.retry(Work.objects.filter(run=run))
+    disposition.retry(Work.objects.filter(run=run))
     make_due()
     finished(run)
 

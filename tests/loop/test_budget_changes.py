@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from memory import clock
 from memory.models import Subject
-from reasoning import queue
+from reasoning import disposition
 from reasoning.drainer import Drainer
 from reasoning.models import Budget, Price, Spend, Work
 from reasoning.providers.base import Step
@@ -133,7 +133,7 @@ def test_a_change_that_comes_while_work_is_being_held_is_not_missed(at_once, mon
     Budget.objects.create(period="total", **limit)
     person()
     say("I sail.")
-    looked, hold_now = threading.Event(), queue.hold
+    looked, hold_now = threading.Event(), disposition.hold
 
     def slowly(*arguments):
         looked.set()
@@ -144,7 +144,7 @@ def test_a_change_that_comes_while_work_is_being_held_is_not_missed(at_once, mon
         assert looked.wait(30)
         change()
 
-    monkeypatch.setattr(queue, "hold", slowly)
+    monkeypatch.setattr(disposition, "hold", slowly)
     together(lambda: asyncio.run(Drainer(Step(FakeProvider())).run(seconds=1)), change_it)
     monkeypatch.undo()
     drain()

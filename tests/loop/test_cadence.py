@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from memory import log
 from memory.log import NewEvent
-from reasoning import cadence, queue
+from reasoning import cadence, following
 from reasoning.cadence import Policy, due_at
 from reasoning.conf import KINDS, ReasoningSettings
 from tests.loop.helpers import claimed, completion, prepared, truthful, work_of
@@ -150,7 +150,7 @@ def test_a_burst_is_one_pass(settings):
     with time_machine.travel(NOON, tick=False) as clock:
         for _ in range(5):
             say("and another thing")
-            queue.take_in()
+            following.take_in()
             assert work_of(subject).due_at == timezone.now() + timedelta(seconds=2)
             clock.shift(1)
         work = work_of(subject)
@@ -171,11 +171,11 @@ def test_after_a_pass_the_next_keeps_its_distance_unless_much_waits(settings):
         passes.complete(ready, completion(truthful(ready.request)))
         clock.shift(10)
         say("two")
-        queue.take_in()
+        following.take_in()
         assert work_of(subject).due_at == NOON + timedelta(seconds=120)
         clock.shift(10)
         log.append("harbour", [NewEvent(content="word " * 60)], user="ana")
-        queue.take_in()
+        following.take_in()
         assert work_of(subject).due_at == NOON + timedelta(seconds=10), "at once: as old as the oldest that waits"
 
 
@@ -191,7 +191,7 @@ def test_what_comes_during_a_pass_waits_for_the_next(settings):
         ready = prepared(claimed())
         clock.shift(5)
         say("two", "three")
-        queue.take_in()
+        following.take_in()
         work = work_of(subject)
         assert (work.state, work.waiting_events) == ("leased", 3)
         clock.shift(5)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from memory import log
 from memory.log import NewEvent
 from memory.models import Representation
-from reasoning import circuit, providers, queue
+from reasoning import circuit, disposition, following, providers
 from reasoning.chain import Rooms
 from reasoning.circuit import Allowance
 from reasoning.conf import ReasoningSettings
@@ -30,7 +30,7 @@ WELL = Allowance(None)
 @pytest.fixture(autouse=True)
 def at_once(settings, monkeypatch):
     settings.HONCHO = AT_ONCE | {"POLL_INTERVAL": 0.2, "FALLBACKS": [{"PROVIDER": "openai"}, {"PROVIDER": "local"}]}
-    monkeypatch.setattr(queue, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(disposition, "BACKOFF_SECONDS", 0.001)
 
 
 def ailing(seconds: float, calls: int | None = 0) -> Allowance:
@@ -151,7 +151,7 @@ def test_what_all_refuse_is_parked():
     work = Work.objects.get()
     assert (work.state, work.last_failure, work.step) == ("parked", "refused", 2)
     assert [len(provider.requests) for provider in chain] == [3, 3, 3]
-    queue.retry([work])
+    disposition.retry([work])
     chain[0].make = truthful
     run(*map(Step, chain))
     assert (Work.objects.get().state, Representation.objects.get().made_by["provider"]) == ("idle", "first")
@@ -166,7 +166,7 @@ def test_an_error_of_ours_is_not_taken_to_the_next():
 
 def test_what_is_at_a_step_that_is_paused_waits_and_uses_up_no_attempt():
     write()
-    queue.take_in()
+    following.take_in()
     Work.objects.update(step=1)
     circuit.failed("second", ProviderError(Failure.QUOTA, "Pay."))
     first, second = FakeProvider(name="first"), FakeProvider(name="second")

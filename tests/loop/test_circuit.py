@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from memory import log
 from memory.log import NewEvent
-from reasoning import circuit, queue
+from reasoning import circuit, following, queue
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, ProviderState, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Step
@@ -174,7 +174,7 @@ def test_after_an_outage_everything_drains_by_itself_and_gently(settings):
 
 def due_rows(app: str, count: int, age: float) -> None:
     write(count, app)
-    queue.take_in()
+    following.take_in()
     Work.objects.filter(app__name=app).update(due_at=timezone.now() - timedelta(seconds=age))
 
 

@@ -11,7 +11,7 @@ import time_machine
 
 from memory import clock
 from memory.models import Representation
-from reasoning import circuit, health, passes, queue
+from reasoning import circuit, disposition, following, health, passes, queue
 from reasoning.drainer import Drainer, _beat_worker
 from reasoning.models import Pass, ProviderState, Work, Worker
 from reasoning.providers.base import Failure, ProviderError, Step
@@ -42,7 +42,7 @@ def seconds_until(moment: datetime) -> float:
 def test_an_event_of_a_writer_whose_clock_is_off_is_due_at_once():
     person()
     say("one")
-    queue.take_in()
+    following.take_in()
     assert seconds_until(work_of().due_at) <= 0
 
 
@@ -60,7 +60,7 @@ def test_a_failure_is_tried_again_after_its_back_off():
     person()
     say("one")
     passes.fail(claimed(), ProviderError(Failure.TRANSIENT, "No."))
-    assert 0 < seconds_until(work_of().due_at) <= queue.BACKOFF_SECONDS
+    assert 0 < seconds_until(work_of().due_at) <= disposition.BACKOFF_SECONDS
 
 
 def test_a_line_keeps_its_distance_from_its_last_pass(settings):
@@ -78,7 +78,7 @@ def test_what_is_released_or_retried_is_due_at_once():
     queue.release([claimed()])
     assert seconds_until(work_of().due_at) <= 0
     Work.objects.update(state="parked", due_at=None)
-    queue.retry([work_of()])
+    disposition.retry([work_of()])
     assert seconds_until(work_of().due_at) <= 0
 
 

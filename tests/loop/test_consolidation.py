@@ -15,7 +15,7 @@ from memory import clock, corrections, explaining, restoring, tenants
 from memory import quarantine as store
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, Conclusion, Evidence, Premise, Representation, Subject
-from reasoning import consolidation, labels, passes, prompt_versions, queue, reconcile
+from reasoning import consolidation, disposition, following, labels, passes, prompt_versions, queue, reconcile
 from reasoning.chores import everything
 from reasoning.conf import ReasoningSettings
 from reasoning.drainer import Drainer
@@ -44,12 +44,12 @@ GROWN = {"CONSOLIDATE_STATEMENTS": 3, "CONSOLIDATE_QUIET_STATEMENTS": 2}
 @pytest.fixture(autouse=True)
 def at_once(settings, monkeypatch):
     settings.HONCHO = {**AT_ONCE, **GROWN}
-    monkeypatch.setattr(queue, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(disposition, "BACKOFF_SECONDS", 0.001)
 
 
 def taken(worker: str = "d1") -> passes.Prepared | None:
     """Prepare the one row that has anything to do."""
-    queue.take_in()
+    following.take_in()
     make_due()
     [claim] = queue.claim(10, worker)
     return passes.prepare(claim, STEP)
@@ -67,7 +67,7 @@ def go_on(answer: Callable[[Request], Answer]) -> list[Request]:
     asked: list[Request] = []
     while True:
         consolidation.schedule()
-        queue.take_in()
+        following.take_in()
         make_due()
         claims = queue.claim(1, "d1")
         if not claims:
@@ -339,7 +339,7 @@ class TestEventsGoFirst:
         read("one", "two", "three")
         consolidation.schedule()
         say("four")
-        queue.take_in()
+        following.take_in()
         assert state() == ("waiting", "consolidate", 3, False)
         asked = go_on(merging)
         assert tasks(asked) == ["read", "consolidate"]
@@ -351,7 +351,7 @@ class TestEventsGoFirst:
         read("one", "two", "three")
         ready = due()
         say("four")
-        queue.take_in()
+        following.take_in()
         version = passes.complete(ready, completion(merging(ready.request)))
         assert version.number == 2
         assert state() == ("waiting", "read", 0, False)
@@ -361,7 +361,7 @@ class TestEventsGoFirst:
         subject = person()
         read("one")
         say("two", "three")
-        queue.take_in()
+        following.take_in()
         work = consolidation.ask_for(subject)
         assert (work.state, work.task, work.bulk, work.waiting_events) == ("waiting", "consolidate", False, 2)
         assert tasks(go_on(merging)) == ["read", "consolidate"]
@@ -370,7 +370,7 @@ class TestEventsGoFirst:
         read("one", "two", "three")
         consolidation.schedule()
         say("hello", user="bo")
-        queue.take_in()
+        following.take_in()
         make_due()
         assert [claim.bulk for claim in queue.claim(1, "d1")] == [False]
         assert [claim.bulk for claim in queue.claim(1, "d1")] == [True]
@@ -383,7 +383,7 @@ class TestEventsGoFirst:
         assert taken() is None
         assert state(ana)[:2] == ("held", "consolidate")
         say("four")
-        queue.take_in()
+        following.take_in()
         assert state(ana) == ("waiting", "consolidate", 3, False)
         assert work_of(ana).waiting_events == 1
 
@@ -435,7 +435,7 @@ class TestWhenItFails:
         passes.fail(ready.claim, ProviderError(Failure.NONSENSE, "No."), ready)
         assert state()[:2] == ("waiting", "consolidate")
         say("four")
-        queue.take_in()
+        following.take_in()
         assert state() == ("waiting", "read", 0, False)
         assert tasks(go_on(merging)) == ["read"]
 
@@ -443,7 +443,7 @@ class TestWhenItFails:
         read("one", "two", "three")
         ready = due()
         say("four")
-        queue.take_in()
+        following.take_in()
         passes.fail(ready.claim, ProviderError(Failure.NONSENSE, "No."), ready)
         work = work_of()
         assert state() == ("waiting", "read", 0, False)
@@ -454,7 +454,7 @@ class TestWhenItFails:
         read("one", "two", "three")
         ready = due()
         say("four")
-        queue.take_in()
+        following.take_in()
         passes.fail(ready.claim, ProviderError(Failure.TRANSIENT, "Away."), ready)
         assert state() == ("waiting", "consolidate", 3, False)
         assert tasks(go_on(merging)) == ["read", "consolidate"]

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from memory import clock, publishing, restoring
 from memory.models import Representation, Subject
+from reasoning import disposition, following, passes, providers, queue, signals
 from reasoning import drainer as drainer_module
-from reasoning import passes, providers, queue, signals
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, Work, Worker
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Statement, Step
@@ -143,7 +143,7 @@ def test_what_settles_later_is_done_then_and_not_at_the_next_look(settings):
 def test_due_work_that_somebody_locks_is_no_reason_to_spin(monkeypatch):
     person()
     say("one")
-    queue.take_in()
+    following.take_in()
     looks = []
     claim = queue.claim
     monkeypatch.setattr(queue, "claim", lambda *args: (looks.append(1), claim(*args))[1])
@@ -271,7 +271,7 @@ def test_one_line_that_fails_does_not_hold_up_the_others():
 
 
 def test_a_rollback_during_a_call_is_not_overwritten_and_the_pass_is_tried_again(monkeypatch):
-    monkeypatch.setattr(queue, "BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr(disposition, "BACKOFF_SECONDS", 0.1)
     person()
     say("one")
     drain()
@@ -367,7 +367,7 @@ def away(monkeypatch, module, name: str, times: int) -> list[int]:
 @pytest.mark.parametrize(
     ("module", "name", "ends"),
     [
-        (queue, "take_in", ["published"]),
+        (following, "take_in", ["published"]),
         (queue, "claim", ["published"]),
         (queue, "next_due", ["published"]),
         (passes, "prepare", ["abandoned", "published"]),

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from memory import clock, corrections, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Representation, Subject
-from reasoning import dry_runs, labels, prompt_versions, queue
+from reasoning import dry_runs, following, labels, prompt_versions
 from reasoning.chain import ProviderFailed
 from reasoning.models import Budget, Price, PromptVersion, ProviderState, Spend
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Retirement, Statement, Step
@@ -71,7 +71,7 @@ def test_what_is_not_read_yet_is_read_on_top_of_what_stands():
     say("I moved to Lisbon.")
     one_pass()
     say("I have a dog.", "I have a cat.")
-    queue.take_in()
+    following.take_in()
     found, request = tried(subject)
     assert [event.content for event in request.events] == ["I have a dog.", "I have a cat."]
     assert [known.content for known in request.known] == ["It was said: I moved to Lisbon."]
@@ -93,7 +93,7 @@ def test_it_is_what_a_pass_would_have_made():
     say("I moved to Lisbon.")
     one_pass()
     say("I moved to Porto.")
-    queue.take_in()
+    following.take_in()
 
     def moved(request: Request) -> Answer:
         return Answer(
@@ -123,7 +123,7 @@ def test_nothing_comes_of_it_but_the_bill():
     for window in ("again", "unread"):
         if window == "unread":
             say("I have a dog.")
-            queue.take_in()
+            following.take_in()
         version = candidate()
         before = everything()
         provider = FakeProvider(
@@ -247,7 +247,7 @@ def test_an_answer_that_a_gate_refuses_is_shown_as_far_as_it_can_be(answer):
     say("one")
     one_pass()
     say("two")
-    queue.take_in()
+    following.take_in()
     found, _ = tried(subject, lambda request: answer)
     assert found.verdict.refused
     assert not Representation.objects.filter(status="quarantined").exists()

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from memory import corrections, log, restoring
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import Line, Representation, Subject
-from reasoning import assignment, labels, passes, queue, reconcile
+from reasoning import assignment, following, labels, passes, queue, reconcile
 from reasoning.experiments import lifecycle, split
 from reasoning.experiments.lifecycle import Candidate
 from reasoning.models import Arm, Experiment, ExperimentAct, LabelMove, Pass, Work
@@ -53,7 +53,7 @@ def prompts(db):
 
 def take_in() -> None:
     """Take in what is new; it is due at once (in one transaction the database's time stands still)."""
-    queue.take_in()
+    following.take_in()
     make_due()
 
 
@@ -595,7 +595,7 @@ def test_what_is_begun_beside_while_an_experiment_is_paused_is_ended_by_that(pro
 
     def take_in_slowly() -> None:
         with transaction.atomic():
-            queue.take_in()
+            following.take_in()
             begun.set()
             waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = %s)"
             until(lambda: pausing and asked(waits, pausing), "whoever pauses waits")

@@ -17,7 +17,7 @@ from django.db.models import F
 from memory import clock, feedback, publishing
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import Event, Representation, Subject
-from reasoning import chores, labels, passes, queue
+from reasoning import chores, following, labels, passes, queue
 from reasoning.experiments import guardrails, lifecycle, measures, pairwise, watch
 from reasoning.experiments.estimates import Z95, wilson
 from reasoning.experiments.guardrails import Guardrail
@@ -59,7 +59,7 @@ def ran(
     """One pass over new events, that took what is said."""
     said = Event.objects.count()
     say(*[f"Event {said + number}" for number in range(events)], user=subject.user.name, app=subject.app.name)
-    queue.take_in()
+    following.take_in()
     make_due()
     for claim in queue.claim(10, "d1"):
         ready = prepared(claim)
@@ -308,7 +308,7 @@ class TestPairs:
         tell(subject, "One.")
         tell(subject, "Two.")
         say("Three.")
-        queue.take_in()
+        following.take_in()
         make_due()
         [claim] = queue.claim(1, "d1")  # the serving line alone reads on
         ready = prepared(claim)
@@ -518,7 +518,7 @@ class TestWatch:
 def test_a_real_failure_is_a_failed_pass(prompts):
     found = experiment(prompts[1])
     say("One.", user=person().user.name)
-    queue.take_in()
+    following.take_in()
     make_due()
     [claim] = queue.claim(1, "d1")
     ready = prepared(claim)

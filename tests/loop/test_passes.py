@@ -11,7 +11,7 @@ from memory import feeds, ids, log, restoring, tenants
 from memory.errors import Conflict
 from memory.log import NewEvent
 from memory.models import App, Conclusion, Evidence, Line, Representation, Span, Subject, User
-from reasoning import labels, passes, prompt_versions, queue
+from reasoning import following, labels, passes, prompt_versions, queue
 from reasoning.models import Pass, PromptVersion, Work
 from reasoning.providers.base import Answer, Failure, Kind, ProviderError, Request, Retirement, Statement
 from tests.loop.helpers import (
@@ -72,7 +72,7 @@ def test_the_model_is_shown_the_known_and_the_new():
     tenants.join(session, tenants.make_user(app, "ben")[0], observed=False)
     person_work = [NewEvent(content="I moved to Lisbon.", occurred_at="2026-03-04T05:06:07Z")]
     log.append(app, person_work, user=ana, session=session)
-    queue.take_in()
+    following.take_in()
     for claim in queue.claim(10, "d1"):
         ready = prepared(claim)
         passes.complete(ready, completion(truthful(ready.request)))
@@ -85,7 +85,7 @@ def test_the_model_is_shown_the_known_and_the_new():
         user=ana,
         session=session,
     )
-    queue.take_in()
+    following.take_in()
     requests = {ready.request.kind: ready.request for ready in map(prepared, queue.claim(10, "d1"))}
     of_user, of_session = requests[Kind.USER], requests[Kind.SESSION]
     assert (of_user.subject, of_session.subject) == ("ana", "s1")
@@ -114,7 +114,7 @@ def test_statements_are_about_whom_they_name(name, whose):
     session, _ = tenants.make_session(app, ana, "s1")
     tenants.join(session, tenants.make_user(app, "ben")[0], observed=False)
     log.append(app, [NewEvent(content="Ben sings.")], user=ana, session=session)
-    queue.take_in()
+    following.take_in()
     for claim in queue.claim(10, "d1"):
         if claim.kind == "user":
             ready = prepared(claim)
@@ -321,7 +321,7 @@ def test_an_app_can_have_a_prompt_of_its_own():
     labels.move("live", own, reason="Better")
     say("one")
     say("one", app="market")
-    queue.take_in()
+    following.take_in()
     assert Line.objects.get(subject=other).recipe == own.recipe
     assert Line.objects.exclude(subject=other).get().recipe != own.recipe
 
@@ -335,7 +335,7 @@ def test_a_pass_under_way_when_the_prompt_is_switched_keeps_nothing_and_its_even
     first = labels.live(subject.app_id, "user")
     labels.move("live", better(), reason="Better")
     events += say("three")
-    queue.take_in()
+    following.take_in()
     with pytest.raises(queue.LostLease):
         passes.complete(ready, completion(truthful(ready.request)))
     assert Pass.objects.get(pk=ready.claim.token).outcome == "abandoned"

@@ -13,7 +13,7 @@ from memory import log
 from memory.errors import Conflict
 from memory.log import NewEvent
 from memory.models import Conclusion, Representation
-from reasoning import circuit, passes, queue, reconcile
+from reasoning import circuit, disposition, following, passes, queue, reconcile
 from reasoning.drainer import Drainer
 from reasoning.models import Pass, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Step
@@ -29,7 +29,7 @@ POISON = 7
 @pytest.fixture(autouse=True)
 def at_once(settings, monkeypatch):
     settings.HONCHO = {**settings.HONCHO, **AT_ONCE, "MAX_ATTEMPTS": 3}
-    monkeypatch.setattr(queue, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(disposition, "BACKOFF_SECONDS", 0.001)
 
 
 def write(poison: int | None) -> None:
@@ -91,7 +91,7 @@ def times_out_on_poison(request: Request) -> Answer:
 
 def test_an_input_that_alone_times_out_while_others_are_answered_is_at_fault_itself(monkeypatch):
     monkeypatch.setattr(circuit, "SHORTEST_SECONDS", 0.01)
-    monkeypatch.setattr(queue, "BACKOFF_CEILING_SECONDS", 0.05)
+    monkeypatch.setattr(disposition, "BACKOFF_CEILING_SECONDS", 0.05)
     write(POISON)
     others = itertools.count()
 
@@ -109,7 +109,7 @@ def test_an_input_that_alone_times_out_while_others_are_answered_is_at_fault_its
 def test_an_outage_parks_nothing_however_long_it_lasts(monkeypatch):
     monkeypatch.setattr(circuit, "SHORTEST_SECONDS", 0.01)
     monkeypatch.setattr(circuit, "LONGEST_SECONDS", 0.01)
-    monkeypatch.setattr(queue, "BACKOFF_CEILING_SECONDS", 0.01)
+    monkeypatch.setattr(disposition, "BACKOFF_CEILING_SECONDS", 0.01)
     write(None)
 
     def down(request: Request) -> Answer:
@@ -127,7 +127,7 @@ def test_an_outage_parks_nothing_however_long_it_lasts(monkeypatch):
 def test_an_operator_lets_the_line_go_on_without_it():
     write(POISON)
     drain(FakeProvider(refuses_poison))
-    queue.skip(Work.objects.get(), by="olga")
+    disposition.skip(Work.objects.get(), by="olga")
     skipped = Representation.objects.latest("number")
     assert (skipped.covers_from, skipped.covers_to) == (POISON - 1, POISON)
     assert skipped.reason == "Went on without an event: The content filter declined the content."
@@ -142,15 +142,15 @@ def test_an_operator_lets_the_line_go_on_without_it():
 
 def test_only_a_parked_line_skips():
     write(None)
-    queue.take_in()
+    following.take_in()
     with pytest.raises(Conflict, match="Only a parked line"):
-        queue.skip(Work.objects.get(), by="olga")
+        disposition.skip(Work.objects.get(), by="olga")
     assert not Representation.objects.exists()
 
 
 def test_an_input_that_kills_its_worker_again_and_again_is_parked():
     write(None)
-    queue.take_in()
+    following.take_in()
     for _ in range(3):
         [claim] = queue.claim(1, "victim")
         assert passes.prepare(claim, STEP) is not None
@@ -161,6 +161,6 @@ def test_an_input_that_kills_its_worker_again_and_again_is_parked():
     assert (work.state, work.last_failure) == ("parked", "lost_lease")
     assert work.last_error == "The last 3 passes ended with the death of their worker."
     assert list(Pass.objects.order_by("started_at").values_list("outcome", flat=True)) == ["abandoned"] * 3 + ["failed"]
-    queue.retry([work])
+    disposition.retry([work])
     drain(FakeProvider())
     assert Work.objects.get().state == "idle", "an operator's retry counts anew"

@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from memory import feeds
 from memory.models import FeedEntry, Line, Representation, Subject
-from reasoning import labels, passes, queue
+from reasoning import disposition, following, labels, passes, queue
 from reasoning.models import Budget, Pass, Work
-from reasoning.providers.base import Failure, ProviderError
+from reasoning.providers.base import OUTAGES, Failure, ProviderError
 from tests.loop.helpers import (
     AT_ONCE,
     STEP,
@@ -52,24 +52,24 @@ def failed(failure: Failure, retry_after: float | None = None) -> Work:
 def test_taking_in_marks_the_line_that_must_follow():
     subject = person()
     say("one", "two")
-    assert queue.take_in() == 2
+    assert following.take_in() == 2
     work = work_of(subject)
     assert (work.state, work.waiting_events, work.kind, work.app_id) == ("waiting", 2, "user", subject.app_id)
     assert work.line == Subject.objects.get().line
     assert work.line.recipe == labels.live(subject.app_id, "user").recipe
-    assert queue.take_in() == 0
+    assert following.take_in() == 0
     assert Work.objects.count() == 1
 
 
 def test_no_event_has_a_position_that_is_not_in_its_lines_work_row(monkeypatch):
     person()
     say("one")
-    monkeypatch.setattr(queue, "_mark", lambda *args: 1 / 0)
+    monkeypatch.setattr(following, "_mark", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        queue.take_in()
+        following.take_in()
     assert FeedEntry.objects.get().position is None
     monkeypatch.undo()
-    assert queue.take_in() == 1
+    assert following.take_in() == 1
 
 
 def test_a_claim_is_a_lease_with_a_token_and_begins_a_pass(settings):
@@ -89,7 +89,7 @@ def test_the_oldest_due_work_is_claimed_first_and_no_more_than_asked_for():
     people(4)
     for number in (2, 0, 3, 1):
         say("one", user=f"user-{number}")
-        queue.take_in()
+        following.take_in()
     first = {Line.objects.get(pk=claim.line_id).subject.user.name for claim in queue.claim(3, "d1")}
     assert first == {"user-2", "user-0", "user-3"}
     assert len(queue.claim(3, "d1")) == 1
@@ -99,7 +99,7 @@ def test_no_row_is_claimed_twice_however_many_claim_at_once():
     people(60)
     for number in range(60):
         say("one", user=f"user-{number}")
-    queue.take_in()
+    following.take_in()
     ready = threading.Barrier(8)
 
     def claim(name: str) -> list[queue.Claim]:
@@ -169,7 +169,7 @@ def test_a_renewed_lease_holds_for_another_term(settings):
     people(2)
     for number in range(2):
         say("one", user=f"user-{number}")
-    queue.take_in()
+    following.take_in()
     kept, left = queue.claim(10, "d1")
     make_due()
     queue.renew([kept.token, uuid4()])
@@ -192,12 +192,12 @@ def test_a_lost_lease_cannot_be_renewed():
 @pytest.mark.parametrize("attempts", range(1, 12))
 def test_backoff_doubles_up_to_a_ceiling_and_never_undercuts_the_provider(attempts):
     full = min(5.0 * 2 ** (attempts - 1), 300.0)
-    waits = [queue.backoff(attempts, None) for _ in range(200)]
+    waits = [disposition.backoff(attempts, None) for _ in range(200)]
     assert all(full / 2 <= wait <= full for wait in waits)
     assert max(waits) - min(waits) > full / 4, "workers do not come back all at once"
-    assert queue.backoff(attempts, 1_000.0) == 1_000.0
-    assert queue.backoff(attempts, 0.01) >= full / 2
-    assert queue.backoff(10_000, None) <= 300
+    assert disposition.backoff(attempts, 1_000.0) == 1_000.0
+    assert disposition.backoff(attempts, 0.01) >= full / 2
+    assert disposition.backoff(10_000, None) <= 300
 
 
 def test_a_failed_pass_waits_and_is_tried_again():
@@ -208,7 +208,7 @@ def test_a_failed_pass_waits_and_is_tried_again():
     assert work.lease_token is None
     assert 2 <= (work.due_at - timezone.now()).total_seconds() <= 5
     say("two")
-    queue.take_in()
+    following.take_in()
     assert work_of().due_at == work.due_at, "new events do not bring a failing line forward"
     assert work_of().waiting_events == 2
     assert queue.claim(1, "d1") == []
@@ -238,12 +238,12 @@ def test_what_will_not_mend_itself_is_parked_after_so_many_attempts(failure, set
     work = work_of()
     assert (work.due_at, work.attempts, work.last_failure) == (None, 3, failure)
     say("two")
-    queue.take_in()
+    following.take_in()
     assert queue.claim(10, "d1") == []
     assert (work_of().state, work_of().waiting_events) == ("parked", 2), "its events are counted, not lost"
 
 
-@pytest.mark.parametrize("failure", sorted(queue.OUTAGES))
+@pytest.mark.parametrize("failure", sorted(OUTAGES))
 def test_an_outage_is_waited_out_however_long_it_lasts(failure, settings):
     settings.HONCHO = AT_ONCE | {"MAX_ATTEMPTS": 2}
     person()
@@ -271,8 +271,8 @@ def test_parked_work_can_be_tried_again_with_a_clean_count(settings):
     say("one")
     for _ in range(2):
         failed(Failure.NONSENSE)
-    assert queue.retry(Work.objects.all()) == 1
-    assert queue.retry(Work.objects.all()) == 0, "only what is parked is tried again"
+    assert disposition.retry(Work.objects.all()) == 1
+    assert disposition.retry(Work.objects.all()) == 0, "only what is parked is tried again"
     work = work_of()
     assert (work.state, work.attempts) == ("waiting", 0)
     assert failed(Failure.NONSENSE).state == "waiting"
@@ -284,7 +284,7 @@ def test_what_is_released_at_shutdown_is_due_at_once_and_has_used_no_attempt():
     people(2)
     for number in range(2):
         say("one", user=f"user-{number}")
-    queue.take_in()
+    following.take_in()
     claims = queue.claim(10, "d1")
     queue.release(claims)
     assert set(Work.objects.values_list("state", "attempts", "lease_token", "leased_by")) == {("waiting", 0, None, "")}
@@ -327,7 +327,7 @@ def test_leases_lost_to_others_while_many_drain_cost_passes_and_nothing_else(set
     def drain() -> int:
         lost = 0
         while True:
-            queue.take_in()
+            following.take_in()
             for claim in queue.claim(1, threading.current_thread().name):
                 try:
                     ready = passes.prepare(claim, STEP)
@@ -377,7 +377,7 @@ class WorkRow(RuleBasedStateMachine):
         self.app = uuid4().hex
         self.subject = person(app=self.app)
         self.events = list(say("first", app=self.app))
-        queue.take_in()
+        following.take_in()
         self.claims: list[queue.Claim] = []
         self.ready: list[passes.Prepared] = []
 
@@ -391,7 +391,7 @@ class WorkRow(RuleBasedStateMachine):
 
     @rule()
     def take_in(self) -> None:
-        queue.take_in()
+        following.take_in()
 
     @rule()
     def time_passes(self) -> None:
@@ -437,7 +437,7 @@ class WorkRow(RuleBasedStateMachine):
 
     @rule()
     def retry(self) -> None:
-        queue.retry([self.work])
+        disposition.retry([self.work])
 
     @rule(tokens=st.sampled_from([0, 150, 10**9]))
     def budget(self, tokens: int) -> None:
@@ -471,10 +471,10 @@ class WorkRow(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         Budget.objects.all().delete()
-        queue.release_held()
-        queue.retry([self.work])
+        disposition.release_held()
+        disposition.retry([self.work])
         for _ in range(len(self.events) + 5):
-            queue.take_in()
+            following.take_in()
             self.time_passes()
             for claim in queue.claim(10, "d2"):
                 ready = passes.prepare(claim, STEP)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from memory import restoring
 from memory.models import Line, Representation, Subject
 from memory.restoring import Onward, restore
-from reasoning import labels, passes, prompt_versions, queue, reconcile
+from reasoning import following, labels, passes, prompt_versions, queue, reconcile
 from reasoning.models import Pass, PromptVersion, Work
 from reasoning.providers.base import Failure, ProviderError
 from tests.loop.helpers import (
@@ -87,7 +87,7 @@ def test_what_came_meanwhile_waits_and_is_due_at_once(settings):
     first, _ = history()
     settings.HONCHO = AT_ONCE | {"SETTLE_SECONDS": 600}
     say("three", "four")
-    queue.take_in()
+    following.take_in()
     assert queue.claim(1, "d1") == [], "it is not due yet"
     roll_back(first)
     assert waiting(work_of(of())) == ("waiting", 2, True)
@@ -108,7 +108,7 @@ def test_what_is_read_again_waits_on_the_branch_and_the_line_that_was_left_is_id
     first, second = history()
     old = of().line
     say("three")
-    queue.take_in()
+    following.take_in()
     roll_back(first, AGAIN)
     assert waiting(Work.objects.get(line=old)) == ("idle", 0, False)
     work = work_of(of())
@@ -142,7 +142,7 @@ def test_many_that_read_again_yield_to_others_until_they_have_caught_up():
         [(True, False, None, ("waiting", 1, True))] * 2
     )
     say("live", user="cleo")
-    queue.take_in()
+    following.take_in()
     [claim] = queue.claim(1, "d1")
     assert claim.kind == "user"
     assert not claim.bulk
@@ -155,7 +155,7 @@ def test_many_that_read_again_yield_to_others_until_they_have_caught_up():
 def test_many_whose_events_stay_read_do_not_yield():
     ana, ben = history("ana"), history("ben")
     say("three", user="ana")
-    queue.take_in()
+    following.take_in()
     restore({rows[0].subject_id: rows[0].pk for rows in (ana, ben)}, onward=STAY, reason="why")
     assert [(work_of(of(name)).bulk, work_of(of(name)).state) for name in ("ana", "ben")] == [
         (False, "waiting"),
@@ -223,7 +223,7 @@ def test_what_is_parked_waits_for_an_operator_unless_another_line_takes_over(set
 def test_held_and_failed_work_begins_anew():
     first, _ = history()
     say("three")
-    queue.take_in()
+    following.take_in()
     Work.objects.update(
         state="held", due_at=None, attempts=3, step=1, last_failure=Failure.QUOTA, last_error="No budget"
     )
@@ -288,7 +288,7 @@ def test_work_rows_are_locked_in_the_order_in_which_everybody_locks_them():
     ana, ben = history("ana"), history("ben")
     for name in ("ana", "ben"):
         say("three", user=name)
-    queue.take_in()
+    following.take_in()
     old = {name: of(name).line for name in ("ana", "ben")}
     make_live()
     first, last = sorted((Work.objects.get(line=line) for line in old.values()), key=lambda work: work.pk)
@@ -308,7 +308,7 @@ def test_work_rows_are_locked_in_the_order_in_which_everybody_locks_them():
             list(Subject.objects.select_for_update(no_key=True).filter(pk__in=subjects).order_by("pk"))
             beside = Line.objects.create(subject_id=leaves[0].subject_id, recipe="beside", cursor=3)
             Subject.objects.filter(pk=leaves[0].subject_id).update(line=beside)
-            queue.realign(subjects)
+            following.realign(subjects)
 
     def look() -> bool:
         try:

@@ -11,7 +11,7 @@ from django.db import connection
 from memory import log
 from memory.log import NewEvent
 from memory.models import App, Line, Subject
-from reasoning import queue, reconcile
+from reasoning import disposition, following, queue, reconcile
 from reasoning.drainer import Drainer
 from reasoning.models import PromptVersion, Work
 from reasoning.passes import prepare
@@ -57,7 +57,7 @@ def test_an_empty_store_has_nothing_anywhere():
 def test_an_entry_goes_from_new_to_waiting_to_leased_to_covered():
     write(3)  # for the user and for the session
     assert found() == counts(not_taken_in=6)
-    queue.take_in()
+    following.take_in()
     assert found() == counts(waiting=6)
     Work.objects.update(due_at="2020-01-01T00:00:00Z")
     [claim] = queue.claim(1, "me")
@@ -71,20 +71,20 @@ def test_an_entry_goes_from_new_to_waiting_to_leased_to_covered():
 
 def test_parked_entries_are_counted_as_such():
     write(2)
-    queue.take_in()
+    following.take_in()
     Work.objects.filter(kind="user").update(state="parked", due_at=None)
     assert found() == counts(waiting=2, parked=2)
 
 
 def test_held_entries_are_in_that_state_alone_until_they_ask_again():
     write(2)
-    queue.take_in()
+    following.take_in()
     Work.objects.filter(kind="user").update(state="held", due_at=None)
     assert found() == counts(waiting=2, held=2)
     write(1)
-    queue.take_in()
+    following.take_in()
     assert found() == counts(waiting=3, held=3)
-    queue.release_held()
+    disposition.release_held()
     assert found() == counts(waiting=6)
     drain()
     assert found() == counts(covered=6)
@@ -114,7 +114,7 @@ def test_each_kind_of_harm_is_seen(harm, fault):
     drain()
     if fault == "stateless":
         write(1)
-        queue.take_in()
+        following.take_in()
     assert reconcile.account().faults == 0
     alter(harm)
     assert found()[fault] > 0
@@ -140,7 +140,7 @@ def test_lines_that_read_beside_what_serves_are_accounted_for_as_well():
     advance.advance()
     assert found() == counts(covered=4, beside_left=2)
     write(1)
-    queue.take_in()
+    following.take_in()
     assert found() == counts(covered=4, waiting=2, beside_left=3)
     work = Work.objects.filter(run=run)
     for state in ("parked", "held"):

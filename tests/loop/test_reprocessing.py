@@ -14,7 +14,7 @@ from django.db import connection
 from memory import clock, corrections, log, reading, tenants
 from memory.errors import Conflict, Invalid
 from memory.models import App, Line, Representation, Serving, Span, Subject
-from reasoning import backlog, labels, passes, prompt_versions, queue, reconcile
+from reasoning import backlog, disposition, following, labels, passes, prompt_versions, queue, reconcile
 from reasoning.models import Budget, Pass, Price, PromptVersion, Reprocess, ReprocessItem, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Statement
 from reasoning.reprocessing import advance, lifecycle, outcome, progress
@@ -227,7 +227,7 @@ def test_a_window_begins_with_the_version_that_was_served_then():
 def test_a_window_in_which_nothing_was_served_yet_begins_with_nothing_and_leaves_no_gap():
     ana = person()
     say("one", "two")
-    queue.take_in()
+    following.take_in()
     since = clock.now()
     say("three")
     drain()
@@ -375,7 +375,7 @@ def test_what_comes_in_is_claimed_first_and_a_run_gets_no_more_than_its_share():
     run = started()
     advance.advance()
     say("new", user="user-3")
-    queue.take_in()
+    following.take_in()
     make_due()
     serving = set(Subject.objects.values_list("line", flat=True))
     [first] = queue.claim(1, "me")
@@ -410,7 +410,7 @@ def test_a_paused_run_is_not_claimed_but_what_waits_for_it_counts_on():
     lifecycle.pause(run, reason="It is noon", by="me")
     assert state_of(run).state_reason == "By me: It is noon"
     say("two")
-    queue.release_held()
+    disposition.release_held()
     provider = drain(TwoPrompts())
     assert [request.instructions.endswith("Again.") for request in provider.requests] == [False]
     work = Work.objects.get(run=run)
@@ -638,7 +638,7 @@ def test_an_estimate_from_passes_over_one_event_each_counts_what_larger_ones_wil
     assert (one["input_tokens"], one["output_tokens"]) == (3_000, 300)
     for user in ("user-0", "user-1", "user-2"):
         say(*["We sail at noon."] * 9, user=user)
-    queue.take_in()
+    following.take_in()
     told = draft().estimate
     assert (told["passes"], told["events"], told["output_tokens"]) == (3, 30, 3_000)
     assert told["input_tokens"] == 3_000 + told["event_tokens"] - one["event_tokens"]
@@ -660,7 +660,7 @@ def test_an_estimate_counts_passes_by_what_one_may_show(settings):
 def test_an_estimate_without_history_says_so_and_is_the_most_that_it_may_take():
     person()
     say("one")
-    queue.take_in()
+    following.take_in()
     told = draft().estimate
     assert told["rests_on"] == "no history: projected from the limits, as the most that it may take"
     assert (told["output_tokens"], told["money"], told["seconds"]) == (4_000, None, None)
@@ -730,7 +730,7 @@ def test_a_failed_subject_that_an_operator_has_tried_again_is_ready():
     drain()
     run = finished(started(), TwoPrompts(refusing("ana")))
     assert states(run) == ["failed"]
-    queue.retry(Work.objects.filter(run=run))
+    disposition.retry(Work.objects.filter(run=run))
     assert states(finished(run)) == ["ready"]
 
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from memory import clock, log
 from memory.log import NewEvent
 from memory.models import App, Representation
-from reasoning import labels, passes, prompt_versions, queue, reconcile, spending
+from reasoning import disposition, following, labels, passes, prompt_versions, queue, reconcile, spending
 from reasoning.drainer import Drainer
 from reasoning.models import Budget, Pass, Price, PromptVersion, Spend, Work
 from reasoning.providers.base import Failure, ProviderError, Step, Usage
@@ -165,7 +165,7 @@ def test_a_budget_that_is_raised_lets_held_work_go_on():
     say("one")
     drain()
     Budget.objects.filter(pk=budget.pk).update(tokens=1_000)
-    assert queue.release_held() == 1
+    assert disposition.release_held() == 1
     drain()
     assert work_of().state == "idle"
     assert Representation.objects.get().covers_to == 1
@@ -192,7 +192,7 @@ def test_a_budget_in_money_needs_a_price():
     assert (work.last_failure, work.due_at) == ("no_price", None)
     assert "Nobody knows what the model gpt-4o-mini of the provider fake costs" in work.last_error
     price()
-    queue.release_held()
+    disposition.release_held()
     drain()
     assert work_of().state == "idle"
     assert spent() == (CALL, Decimal("0.12"))
@@ -241,7 +241,7 @@ def test_two_calls_do_not_both_get_the_last_of_a_budget():
 
 
 def _account() -> spending.Account:
-    queue.take_in()
+    following.take_in()
     prompt = PromptVersion.objects.get(kind="user", labels__name="live")
     return spending.Account(App.objects.get().pk, prompt.pk, "fake", "gpt-4o-mini", today())
 
@@ -316,7 +316,7 @@ def test_a_budget_binds_its_own_app_and_prompt_and_no_other():
     other = PromptVersion.objects.get(kind="session", labels__name="live")
     Budget.objects.all().delete()
     Budget.objects.create(prompt_version=other, period="day", tokens=0)
-    queue.release_held()
+    disposition.release_held()
     drain()
     assert set(Work.objects.values_list("state", flat=True)) == {"idle"}
 

@@ -16,7 +16,7 @@ from memory import feeds, log, publishing
 from memory.errors import Conflict
 from memory.log import NewEvent
 from memory.models import FeedEntry, Line, Subject
-from reasoning import passes, queue
+from reasoning import following, passes, queue
 from reasoning.models import Pass, Work
 from reasoning.providers.base import Answer, Completion, Request, Statement
 from tests.loop.helpers import STEP
@@ -46,7 +46,7 @@ def drain_while(writing: Callable[[], bool], name: str) -> None:
     """Be a drainer until nobody writes any more and nothing waits."""
     while True:
         over = not writing()
-        queue.take_in()
+        following.take_in()
         claims = queue.claim(4, name)
         for claim in claims:
             try:

@@ -28,7 +28,7 @@ def kept(db):
 CHANGES = {
     "memory_event": (
         "id", "app_id", "session_id", "user_id", "project_id", "author_id", "origin", "kind", "content", "data",
-        "client_id", "occurred_at", "recorded_at", "tokens",
+        "client_id", "occurred_at", "recorded_at", "tokens", "copied_from_id",
     ),
     "memory_representation": (
         "id", "created_at", "subject_id", "line_id", "number", "parent_id", "status", "text", "line_tokens", "card",

@@ -1,0 +1,243 @@
+"""What becomes of a work row after a pass, or at an operator's word: done, tried again, held, parked.
+
+The caller holds the locks that ``reasoning.queue.held`` takes, where it does not say otherwise.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from django.db import transaction
+
+from memory import clock, feeds, publishing
+from memory.errors import Conflict
+from memory.models import Line, Subject
+from memory.webhooks import outbox
+from reasoning import following
+from reasoning.conf import ReasoningSettings
+from reasoning.models import Pass, Work
+from reasoning.providers.base import OF_THE_MODEL, OUTAGES, Failure
+
+BACKOFF_SECONDS = 5.0
+
+BACKOFF_CEILING_SECONDS = 300.0
+
+
+def finish(work: Work, line: Line, added: int = 0) -> None:
+    """End a lease whose pass was published, with so many statements: what has come meanwhile waits for the next."""
+    if work.most_events is not None:
+        grown = work.most_events * 2
+        work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
+    work.last_pass_at = clock.now()
+    work.unconsolidated += added
+    _go_on(work, line)
+
+
+def finish_consolidation(work: Work, line: Line, left: int) -> None:
+    """End a lease whose pass went over what is known, but for ``left`` statements; it delays no reading."""
+    work.task, work.unconsolidated = Work.Task.READ, left
+    work.bulk = work.follows or work.run_id is not None
+    _go_on(work, line)
+
+
+def _go_on(work: Work, line: Line) -> None:
+    """Set a row whose pass has succeeded to what its line has to do next."""
+    work.attempts, work.step, work.last_failure, work.last_error = 0, 0, "", ""
+    follows = work.follows or Subject.objects.filter(pk=line.subject_id, line=line).exists()
+    if follows:
+        waiting = feeds.waiting_after(line.subject_id, line.cursor)
+    else:
+        waiting, work.task = feeds.Waiting(0, 0, None, None), Work.Task.READ
+    if not waiting.events and work.run_id is None and not work.follows:
+        work.bulk = False
+    following.wait_for(work, waiting, ReasoningSettings.load(), clock.now())
+    work.save()
+
+
+def fail(work: Work, failure: Failure, error: str, retry_after: float | None = None) -> None:
+    """End a lease whose pass failed: wait and try again, ask the next step of the chain, or park what will not mend.
+
+    What is the input's fault is tried with half as many events, down to the one that is at fault: only failures with
+    a single event count towards giving up. The pass must have been recorded as failed.
+    """
+    settings = ReasoningSettings.load()
+    tried = _tried(work)
+    consolidating = bool(tried) and tried[0].task == Work.Task.CONSOLIDATE
+    if consolidating and work.waiting_events:
+        work.last_failure, work.last_error = failure, error
+        following.let_reading_go_first(work)
+        _resume(work)
+        return
+    its_own_fault = failure not in OUTAGES or _only_this_input(work, tried, settings.same_failure_limit)
+    if its_own_fault and not consolidating:
+        work.most_events = max(_size(tried[0]) // 2 if tried else 0, 1)
+    work.lease_token, work.leased_by = None, ""
+    work.last_failure, work.last_error = failure, error
+    work.state = Work.State.WAITING
+    # How long a refusal for the rate asks to wait is the provider's pause, not the row's: the chain may go on.
+    wait = backoff(work.attempts, None if failure is Failure.RATE_LIMITED else retry_after)
+    if its_own_fault and _hopeless(tried, settings):
+        if failure in OF_THE_MODEL and work.step < len(settings.fallbacks):
+            work.step, work.attempts = work.step + 1, 0
+        elif consolidating:
+            give_up_consolidation(work, failure, error)
+            return
+        else:
+            work.state = Work.State.PARKED
+            _tell_parked(work)
+    work.due_at = None if work.state == Work.State.PARKED else clock.now() + timedelta(seconds=wait)
+    work.save()
+
+
+def give_up_consolidation(work: Work, failure: Failure, error: str) -> None:
+    """End a lease whose consolidation will not succeed. No operator need act: what is known stands as it did.
+
+    The next is due when as many statements have been added again.
+    """
+    work.task, work.unconsolidated = Work.Task.READ, 0
+    work.attempts, work.step = 0, 0
+    work.last_failure, work.last_error = failure, error
+    work.bulk = work.follows or work.run_id is not None
+    _resume(work)
+
+
+def _resume(work: Work) -> None:
+    """Let a row that nobody holds any more go on with what its line has to do."""
+    line = Line.objects.get(pk=work.line_id)
+    following.wait_for(work, feeds.waiting_after(line.subject_id, line.cursor), ReasoningSettings.load(), clock.now())
+    work.save()
+
+
+def _tried(work: Work) -> list[Pass]:
+    """Return the failed passes of a row since its last success or an operator's retry, newest first.
+
+    What was released, or ended with its worker, is none.
+    """
+    ended = Pass.objects.filter(line=work.line_id).exclude(outcome__in=[Pass.Outcome.ABANDONED, Pass.Outcome.RUNNING])
+    newest = ended.defer("raw", "error").order_by("-started_at")[: work.attempts]
+    return list(takewhile(lambda item: item.failure, newest))
+
+
+def _hopeless(tried: Sequence[Pass], settings: ReasoningSettings) -> bool:
+    """Say whether a single event has failed too often, or the same question in the same way."""
+    single = [item for item in tried if _size(item) <= 1]
+    if sum(item.failure not in OUTAGES for item in single) >= settings.max_attempts:
+        return True
+    same = [item for item in single[: settings.same_failure_limit] if _same(item, single[0])]
+    return len(same) == settings.same_failure_limit
+
+
+def _only_this_input(work: Work, tried: Sequence[Pass], limit: int) -> bool:
+    """Say whether the provider fails this question again and again, and answered others meanwhile."""
+    same = [item for item in tried[:limit] if _same(item, tried[0])]
+    if len(same) < limit:
+        return False
+    answered = Pass.objects.filter(outcome=Pass.Outcome.PUBLISHED, provider=same[0].provider)
+    return answered.filter(started_at__gt=same[-1].started_at).exclude(line=work.line_id).exists()
+
+
+def _same(one: Pass, other: Pass) -> bool:
+    """Say whether two passes asked the same and failed in the same way."""
+    return bool(one.input_hash) and (one.input_hash, one.failure) == (other.input_hash, other.failure)
+
+
+def _size(item: Pass) -> int:
+    """Return how many events a pass showed; 0 where it did not come to that."""
+    return 0 if item.covers_from is None or item.covers_to is None else item.covers_to - item.covers_from
+
+
+def hold(work: Work, failure: Failure, error: str, until: datetime | None) -> None:
+    """End a lease whose call may not be made: it waits until then, or until a budget or a price is changed."""
+    work.state, work.due_at, work.lease_token, work.leased_by = Work.State.HELD, until, None, ""
+    work.attempts = max(work.attempts - 1, 0)
+    work.last_failure, work.last_error = failure, error
+    work.save()
+
+
+def release_held(rows: Iterable[Work] | None = None) -> int:
+    """Let held work, all or these rows, ask again now: a budget or a price has changed. Return how many rows did."""
+    held = Work.objects.filter(state=Work.State.HELD)
+    if rows is not None:
+        held = held.filter(pk__in=[row.pk for row in rows])
+    with transaction.atomic():
+        locked = list(held.select_for_update().order_by("pk").values_list("pk", flat=True))
+        return Work.objects.filter(pk__in=locked).update(state=Work.State.WAITING, due_at=clock.now())
+
+
+def kills_workers(work: Work) -> bool:
+    """Say whether the last attempts on a row all ended with their worker's death, so often that it is no chance."""
+    most = ReasoningSettings.load().max_attempts
+    if work.attempts <= most:  # nor do attempts before an operator's retry count
+        return False
+    ended = Pass.objects.filter(line=work.line_id).exclude(outcome=Pass.Outcome.RUNNING).order_by("-started_at")
+    last = list(ended.values_list("failure", flat=True)[:most])
+    return len(last) == most and set(last) == {Failure.LOST_LEASE}
+
+
+def park(work: Work, failure: Failure, error: str) -> None:
+    """End a lease and leave the row to an operator."""
+    work.state, work.due_at, work.lease_token, work.leased_by = Work.State.PARKED, None, None, ""
+    work.last_failure, work.last_error = failure, error
+    work.save()
+    _tell_parked(work)
+
+
+def _tell_parked(work: Work) -> None:
+    """Let the app's webhooks know that an operator must act."""
+    told = {
+        "subject": outbox.about(work.line.subject),
+        "line_id": work.line.public_id,
+        "reprocess_id": None if work.run is None else work.run.public_id,
+        "failure": work.last_failure,
+        "attempts": work.attempts,
+        "waiting_events": work.waiting_events,
+    }
+    outbox.add(work.app_id, outbox.Event.PARKED, told)
+
+
+@transaction.atomic
+def skip(row: Work, *, by: str) -> None:
+    """Let a parked line go on without its next event: a version that is the last one and has read past it.
+
+    Raises :class:`memory.errors.Conflict` where the row is not parked.
+    """
+    subject = feeds.lock_subject(row.line.subject_id)
+    work = Work.objects.select_for_update().filter(pk=row.pk, state=Work.State.PARKED).first()
+    line = Line.objects.select_related("head").get(pk=row.line_id)
+    if work is None or line.cursor >= subject.head:
+        raise Conflict("Only a parked line that has something waiting can go on without it.")
+    head = line.head
+    draft = publishing.Draft(
+        parent_id=line.head_id,
+        covers_from=line.cursor,
+        covers_to=line.cursor + 1,
+        card=head.card if head else (),
+        now=head.now if head else "",
+        short_summary=head.short_summary if head else "",
+        long_summary=head.long_summary if head else "",
+        made_by={"skipped": work.last_failure, "by": by},
+        reason=f"Went on without an event: {work.last_error}",
+    )
+    publishing.publish(line.pk, draft)
+    following.look_again(line.pk)
+
+
+def backoff(attempts: int, retry_after: float | None) -> float:
+    """Return seconds to wait: exponential to a ceiling, with jitter; never less than the provider asked for."""
+    wait = min(BACKOFF_SECONDS * 2.0 ** min(max(attempts - 1, 0), 16), BACKOFF_CEILING_SECONDS)
+    return max(wait * random.uniform(0.5, 1.0), retry_after or 0.0)  # noqa: S311 - not a secret
+
+
+def retry(rows: Iterable[Work]) -> int:
+    """Let parked work be tried again, at once and with a clean count; return how many rows that were."""
+    count = 0
+    with transaction.atomic():
+        for work in Work.objects.select_for_update().filter(pk__in=[row.pk for row in rows]).order_by("pk"):
+            if work.state == Work.State.PARKED:
+                work.state, work.attempts, work.step, work.due_at = Work.State.WAITING, 0, 0, clock.now()
+                work.save()
+                count += 1
+    return count
