@@ -43,7 +43,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return shapes.json_response({"status": "ok"})
 
 
-class _Kind(serializers.Serializer[Any]):
+class QueueCounts(serializers.Serializer[Any]):
+    """How much waits, of one kind of subject or of all."""
+
     waiting = serializers.IntegerField(help_text="Lines of reasoning that wait for a worker.")
     leased = serializers.IntegerField(help_text="Lines that a worker is at.")
     held = serializers.IntegerField(help_text="Lines that a budget, or the price of a model, is missing for.")
@@ -51,12 +53,12 @@ class _Kind(serializers.Serializer[Any]):
     events = serializers.IntegerField(help_text="Events that these lines have not read; one event may join several.")
 
 
-class QueueSchema(_Kind):
+class QueueSchema(QueueCounts):
     """What waits to be reasoned over."""
 
     not_taken_in = serializers.IntegerField(help_text="Events that no worker has looked at yet.")
     oldest_seconds = serializers.FloatField(allow_null=True, help_text="Age of the oldest event that waits.")
-    by_kind = serializers.DictField(child=_Kind())
+    by_kind = serializers.DictField(child=QueueCounts())
 
 
 class Queue(Endpoint):

@@ -34,6 +34,8 @@ def complete(document: Json, examples: Examples) -> Json:
             if media is not None and "examples" not in media:
                 with suppress(LookupError):
                     media["examples"] = _shared(media["schema"], components, examples)
+        if "requestBody" in operation:
+            _require(operation["requestBody"], components["schemas"])
         _share_errors(operation["responses"], components)
     return document
 
@@ -100,6 +102,14 @@ def _shared(schema: Json, components: Json, examples: Examples) -> Json:
     name = f"{_name(schema['items'])}List" if "items" in schema else _name(schema) if "$ref" in schema else "Empty"
     components["examples"][name] = {"value": example_of(schema, components["schemas"], examples)}
     return {name: {"$ref": f"#/components/examples/{name}"}}
+
+
+def _require(body: Json, schemas: Mapping[str, Json]) -> None:
+    """Say that a body is needed that is no object: drf-spectacular knows of objects alone whether they are."""
+    for media in body["content"].values():
+        schema = media["schema"]
+        if (schemas[_name(schema)] if "$ref" in schema else schema).get("type") != "object":
+            body["required"] = True
 
 
 def _share_errors(responses: Json, components: Json) -> None:

@@ -128,8 +128,8 @@ BY_SCHEMA: dict[str, dict[str, Any]] = {
     "WholeExperimentSchema": _EXPERIMENT,
     "WholePromptSchema": {**_PROMPT, "instructions": "Say what matters."},
     "WholeReprocessSchema": _REPROCESS,
-    "_Kind": _COUNTS,
-    "_Sampled": {
+    "QueueCounts": _COUNTS,
+    "RollbackSample": {
         "subject": "user-123", "kind": "user", "change": "Would again be said to write invoices by hand.",
         "from": 3, "to": 2,
     },

@@ -35,7 +35,9 @@ class NewRollbackSchema(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField(default=False, help_text="Only say what it would do.")
 
 
-class _Sampled(serializers.Serializer[Any]):
+class RollbackSample(serializers.Serializer[Any]):
+    """One subject of those that a rollback would change."""
+
     subject = serializers.CharField()
     kind = serializers.CharField()
     change = serializers.CharField(help_text="What would change for its readers, as a paragraph.")
@@ -59,7 +61,7 @@ class RollbackPlanSchema(serializers.Serializer[Any]):
     live = serializers.CharField(allow_null=True, help_text="What would become live; null: unchanged, or to be said.")
     experiments = serializers.IntegerField(help_text="Experiments whose arm would be paused, or that would be stopped.")
     runs = serializers.IntegerField(help_text="Reprocessing runs that would be ended.")
-    sample = _Sampled(many=True)
+    sample = RollbackSample(many=True)
 
 
 class RollbackSchema(serializers.Serializer[Any]):

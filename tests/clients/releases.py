@@ -1,4 +1,4 @@
-"""The clients as they were released, downloaded once a data directory."""
+"""The clients as they were released, and a generator of others, downloaded once a data directory."""
 
 import fcntl
 import os
@@ -10,6 +10,9 @@ from pathlib import Path
 
 PYTHON = ("0.0.8", "0.0.14", "0.0.15", "0.0.16", "0.0.17", "0.0.18", "0.0.19", "0.1.0", "0.2.0")
 NPM = "0.2.0"
+
+GENERATOR = "openapi-python-client==0.29.1"
+"""What makes a client of the schema; what it needs itself is all that the client needs."""
 
 NEEDED = ("httpx<0.28", "pydantic", "anyio", "distro", "sniffio", "typing-extensions")
 """What the Python releases stand on. httpx 0.28 took away what those before 0.1.0 call."""
@@ -27,6 +30,15 @@ def python_path(release: str) -> str:
         if not package.exists():
             _pip(package, "--no-deps", f"honcho-ai=={release}")
     return f"{package}{os.pathsep}{needed}"
+
+
+def generator_path() -> str:
+    """Return the PYTHONPATH on which the generator of clients is found; download it where it is missing."""
+    directory = _CLIENTS / "generator"
+    with _alone():
+        if not directory.exists():
+            _pip(directory, GENERATOR)
+    return str(directory)
 
 
 def node_modules() -> Path:

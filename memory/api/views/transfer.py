@@ -30,7 +30,7 @@ class Export(Endpoint):
     @schemas.describe(
         "export",
         "Export all that belongs to it, as JSON lines",
-        OpenApiTypes.STR,
+        OpenApiTypes.BINARY,
         media=NDJSON,
         example=_EXAMPLE,
     )
@@ -63,7 +63,7 @@ class Import(Endpoint):
         "import",
         "Store what an export holds",
         schemas.Imported,
-        body={NDJSON: OpenApiTypes.STR},
+        body={NDJSON: OpenApiTypes.BINARY},
         query=[
             schemas.parameter(
                 "ids",
