@@ -95,20 +95,29 @@ def _name(schema: Json) -> str:
 
 
 def _shared(schema: Json, components: Json, examples: Examples) -> Json:
-    """Keep an example of each form that the schema allows among the components; return what stands for them."""
-    forms = components["schemas"][_name(schema)].get("oneOf") if "$ref" in schema else None
-    if forms:
-        return {name: told for form in forms for name, told in _shared(form, components, examples).items()}
-    name = f"{_name(schema['items'])}List" if "items" in schema else _name(schema) if "$ref" in schema else "Empty"
-    components["examples"][name] = {"value": example_of(schema, components["schemas"], examples)}
-    return {name: {"$ref": f"#/components/examples/{name}"}}
+    """Keep an example of each form that the schema allows among the components; return references to them, by name."""
+    references = {}
+    for form in _resolve(schema, components["schemas"]).get("oneOf", [schema]):
+        name = _title(form)
+        components["examples"][name] = {"value": example_of(form, components["schemas"], examples)}
+        references[name] = {"$ref": f"#/components/examples/{name}"}
+    return references
+
+
+def _title(schema: Json) -> str:
+    if "items" in schema:
+        return f"{_name(schema['items'])}List"
+    return _name(schema) if "$ref" in schema else "Empty"
+
+
+def _resolve(schema: Json, schemas: Mapping[str, Json]) -> Json:
+    return schemas[_name(schema)] if "$ref" in schema else schema
 
 
 def _require(body: Json, schemas: Mapping[str, Json]) -> None:
     """Say that a body is needed that is no object: drf-spectacular knows of objects alone whether they are."""
     for media in body["content"].values():
-        schema = media["schema"]
-        if (schemas[_name(schema)] if "$ref" in schema else schema).get("type") != "object":
+        if _resolve(media["schema"], schemas).get("type") != "object":
             body["required"] = True
 
 

@@ -18,6 +18,7 @@ from honcho_for_django_client.api.users import (
     apps_users_search,
 )
 from honcho_for_django_client.models import (
+    AppsImportIds,
     Context,
     Error,
     Found,
@@ -78,5 +79,5 @@ assert isinstance(refused.parsed, Error)
 assert refused.parsed.detail[0].loc == ["body", "name"]
 
 exported = apps_export.sync(APP, client=client).payload.read()
-imported = apps_import.sync(APP, client=client, body=File(payload=BytesIO(exported)))
-assert imported.skipped["event"] == len(read)
+copied = apps_import.sync("copy", client=client, body=File(payload=BytesIO(exported)), ids=AppsImportIds.NEW)
+assert copied.imported["event"] == len(read)
