@@ -1,10 +1,12 @@
 """What every test stands on: the databases of runs that were killed are cleared away."""
 
+import json
 import os
 from typing import Any
 
 import pytest
 from django.db.backends.postgresql.operations import DatabaseOperations
+from django.test import testcases
 
 RUN_PREFIX = "test_honcho_"
 
@@ -14,6 +16,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
     """The test database, after the ones that killed runs left behind are dropped."""
     with django_db_blocker.unblock():
         drop_left_databases()
+        note_what_migrating_made()
 
 
 def drop_left_databases() -> None:
@@ -42,23 +45,55 @@ def alive(pid: int) -> bool:
 
 
 truncate = DatabaseOperations.sql_flush
+call_command = testcases.call_command
+
+KEPT = {"django_content_type", "auth_permission"}
+"""What migrating makes and no test changes: it stays."""
+
+made: dict[str, str] = {}
+"""What else migrating made, the first prompts: rows as JSON, by table."""
+
+
+def note_what_migrating_made() -> None:
+    """Note the rows of a database that no test has seen yet."""
+    from django.db import connection
+
+    if made:
+        return
+    with connection.cursor() as cursor:
+        for table in set(connection.introspection.django_table_names(only_existing=True)) - KEPT:
+            cursor.execute(f"SELECT json_agg(row) FROM {connection.ops.quote_name(table)} row")
+            rows = cursor.fetchone()[0]
+            if rows:
+                made[table] = rows if isinstance(rows, str) else json.dumps(rows)
 
 
 def empty(self: Any, style: Any, tables: Any, *, reset_sequences: bool = False, allow_cascade: bool = False) -> Any:
-    """Empty the tables that hold something, row by row: to make all of them anew takes longer than most tests do."""
+    """Bring back what migrating made, row by row: to make all tables anew takes longer than most tests do."""
     with self.connection.cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         if reset_sequences or not tables or not cursor.fetchone()[0]:
             return truncate(self, style, tables, reset_sequences=reset_sequences, allow_cascade=allow_cascade)
-        names = [self.quote_name(table) for table in tables]
+        names = [self.quote_name(table) for table in tables if table not in KEPT]
         cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names))
         full = [name for (name,) in cursor.fetchall()]
+        back = [
+            cursor.mogrify(f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, %s)", [made[table]])
+            for table, name in ((table, self.quote_name(table)) for table in made)
+        ]
     # As a replica does: what the triggers refuse, and the order of foreign keys, do not matter to who empties all.
     return [
         "SET LOCAL session_replication_role = replica",
         *(f"DELETE FROM {name}" for name in full),
+        *back,
         "SET LOCAL session_replication_role = DEFAULT",
     ]
 
 
+def flush(name: str, *arguments: Any, **options: Any) -> Any:
+    """What a test ends with: nothing that migrating does has to be done again."""
+    return call_command(name, *arguments, **options | ({"inhibit_post_migrate": True} if name == "flush" else {}))
+
+
 DatabaseOperations.sql_flush = empty  # type: ignore[method-assign]
+testcases.call_command = flush
