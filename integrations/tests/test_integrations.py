@@ -7,13 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from memory.models import Event
 from tests.loopback.server import LoopbackModel
-
-# One worker: the others would only wait for the packages.
-pytestmark = pytest.mark.xdist_group("integrations")
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 EXAMPLE = PROGRAMS.parents[1] / "langchain/examples/langgraph_agent.py"

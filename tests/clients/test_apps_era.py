@@ -15,7 +15,7 @@ from tests.clients import releases
 from tests.clients.proxy import losing_answers
 from tests.factories import ApiKeyFactory
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("clients")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 HERE = Path(__file__).resolve().parent
 MESSAGES = ["message 0", "message 1", "message 2", "I take the train."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -135,16 +137,35 @@ class Site:
         until(lambda: not server._orphans(self.folder), "the server should stop when nobody uses it")
 
 
-@contextmanager
-def site(model_url: str) -> Iterator[Site]:
-    """A site that has been migrated, and is gone afterwards."""
+def _folder() -> Path:
     # Not in pytest's own folder, which other users may not enter: PostgreSQL is one where the tests run as root.
     base = Path(tempfile.mkdtemp(prefix="honcho-crash-"))
     base.chmod(0o755)
-    made = Site(base, model_url)
+    return base
+
+
+@cache
+def migrated() -> Path:
+    """A data folder to copy, whose database was migrated; made once a process, and gone with it."""
+    base = _folder()
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    made = Site(base, "http://127.0.0.1:9/v1")
     try:
         server.ensure_running(made.folder, settings={"fsync": "on"})
         made.finish(made.manage("migrate", "--verbosity", "0"))
+    finally:
+        made.clear()
+    return base / "data"
+
+
+@contextmanager
+def site(model_url: str) -> Iterator[Site]:
+    """A site that has been migrated, and is gone afterwards."""
+    base = _folder()
+    made = Site(base, model_url)
+    try:
+        subprocess.run(["cp", "-a", str(migrated()), str(base / "data")], check=True)
+        server.ensure_running(made.folder, settings={"fsync": "on"})
         yield made
     finally:
         made.clear()

@@ -23,8 +23,6 @@ from honcho_site.embedded_postgres import server
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90
 
-pytestmark = pytest.mark.xdist_group("launcher")  # one site for all of them
-
 
 def until(condition: Callable[[], object], what: str) -> None:
     give_up = time.monotonic() + PATIENCE
