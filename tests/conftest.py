@@ -26,7 +26,7 @@ ONE_WORKER = {
 """Files whose tests stand on something that takes long to make: one process of a run makes it, and runs them all."""
 
 
-class Together(LoadScopeScheduling):
+class Together(LoadScopeScheduling):  # type: ignore[misc]
     """Any process takes any test, but those of some files stay together.
 
     (The groups of pytest-xdist 3.8 say so too, but nothing heeds them with pytest 9.2.)
