@@ -8,7 +8,7 @@ from django.db import transaction
 
 from tests.api.conftest import Agent
 from tests.api.routes import names, path
-from tests.api.test_openapi import schema
+from tests.api.test_openapi import resolved, schema
 from tests.factories import ApiKeyFactory
 
 __all__ = ["names"]
@@ -48,8 +48,8 @@ WRITES = [
 def body_of(content: dict[str, Any]) -> dict[str, Any]:
     """A body that the operation shows as an example, or what its fields need."""
     for example in content.get("examples", {}).values():
-        if isinstance(example["value"], dict):
-            return dict(example["value"])
+        if isinstance(resolved(example)["value"], dict):
+            return dict(resolved(example)["value"])
     return {"content": "x", "is_user": True} if "Message" in str(content["schema"]) else {}
 
 
