@@ -1,0 +1,1 @@
+"""Ranking what may answer a question: pure functions over arrays and texts, no database."""
