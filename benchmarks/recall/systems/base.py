@@ -1,6 +1,6 @@
 """What a memory system must do to be measured.
 
-A ``System`` is what is started once for a run (a server, a model, nothing); it makes a ``Memory`` for each conversation.
+A ``System`` is started once for a run (a server, a model, nothing); it makes a ``Memory`` for each conversation.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from benchmarks.recall.conversations import Question, Turn
@@ -47,7 +46,8 @@ class Memory(ABC):
     def ingest(self, turns: Sequence[Turn]) -> None:
         """Take in turns, in the order in which they were said. May be called several times."""
 
-    def settle(self) -> None:  # noqa: B027: most have nothing to wait for
+    # What most systems have no use for is an empty method here, not an abstract one.
+    def settle(self) -> None:  # noqa: B027
         """Return when everything that was ingested can be found, and every background work is done."""
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Memory(ABC):
         """Return what generating models have been asked so far."""
         return Costs()
 
-    def close(self) -> None:  # noqa: B027: most hold nothing
+    def close(self) -> None:  # noqa: B027
         """Give back what it holds."""
 
 
@@ -86,9 +86,7 @@ class System(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         return None
 
     @abstractmethod
