@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from memory import clock, tenants
 from memory.api import schemas, shapes
 from memory.api.endpoint import Endpoint
+from memory.search import backlog as search_backlog
 from reasoning import backlog, health, metrics
 
 
@@ -57,6 +58,10 @@ class QueueSchema(QueueCounts):
     """What waits to be reasoned over."""
 
     not_taken_in = serializers.IntegerField(help_text="Events that no worker has looked at yet.")
+    not_indexed = serializers.IntegerField(help_text="Events and statements that are not in the search index yet.")
+    not_embedded = serializers.IntegerField(
+        help_text="Those that wait for a vector: they are found by their words. 0 where no embeddings are configured."
+    )
     oldest_seconds = serializers.FloatField(allow_null=True, help_text="Age of the oldest event that waits.")
     by_kind = serializers.DictField(child=QueueCounts())
 
@@ -66,14 +71,21 @@ class Queue(Endpoint):
 
     @schemas.describe("get", "What waits to be reasoned over", QueueSchema)
     def get(self, request: Request, app: str) -> HttpResponse:
-        """Return how much waits, is being worked on, is held or is parked, in all and by kind of subject."""
-        found = backlog.of_app(tenants.find_app(app).pk)
+        """Return how much waits, is being worked on, is held or is parked, in all and by kind of subject.
+
+        Where `waiting`, `leased`, `not_taken_in`, `not_indexed` and `not_embedded` are 0, everything that was written
+        has been reasoned over and is found, by words and by meaning.
+        """
+        app_id = tenants.find_app(app).pk
+        found, search = backlog.of_app(app_id), search_backlog.of_app(app_id)
         kinds = sorted({group.kind for group in found.groups})
         oldest = found.oldest
         return shapes.json_response(
             {
                 **_counted(found, kinds),
                 "not_taken_in": found.new_events,
+                "not_indexed": search.not_indexed,
+                "not_embedded": search.not_embedded,
                 "oldest_seconds": oldest and round((clock.now() - oldest).total_seconds(), 3),
                 "by_kind": {kind: _counted(found, [kind]) for kind in kinds},
             }

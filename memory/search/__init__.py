@@ -12,10 +12,11 @@ say so (``ON DELETE CASCADE``), whoever deletes it. Nothing else here keeps word
 from memory.search.embedders import Vector, embed_query
 from memory.search.finding import Embedded, Found, Hit, Mode, find
 from memory.search.highlights import Highlight
-from memory.search.recall import Recalled, recall
+from memory.search.recall import MOST_SOURCES, Recalled, Told, recall
 from memory.search.scopes import Filters, Scope, filters, scope, scope_of
 
 __all__ = [
+    "MOST_SOURCES",
     "Embedded",
     "Filters",
     "Found",
@@ -24,6 +25,7 @@ __all__ = [
     "Mode",
     "Recalled",
     "Scope",
+    "Told",
     "Vector",
     "embed_query",
     "filters",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
 
 from memory import rendering, tokens
 from memory.models import Event
@@ -22,6 +26,34 @@ EXCERPT = 600
 ALIKE = 0.8
 """From which share of common words on two texts say the same."""
 
+MOST_SOURCES = 10
+"""Of a statement that rests on more events, the newest are named."""
+
+# What was found beside the version that readers get does not count.
+_SOURCES = """
+SELECT conclusion.id, source.event_id
+  FROM unnest(%(statements)s::uuid[]) AS found(id) JOIN memory_conclusion conclusion ON conclusion.id = found.id
+  JOIN memory_subject subject ON subject.id = conclusion.subject_id
+  JOIN memory_representation version ON version.id = subject.current_id
+ CROSS JOIN LATERAL (
+       SELECT evidence.event_id
+         FROM memory_evidence evidence JOIN memory_representation finder ON finder.id = evidence.representation_id
+        WHERE evidence.conclusion_id = conclusion.id AND finder.number <= version.number
+        ORDER BY evidence.event_id DESC LIMIT %(most)s) source
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something found, as it is told: its line in the text, and the events that it rests on, the newest first.
+
+    An event rests on itself.
+    """
+
+    hit: Hit
+    line: str
+    sources: Sequence[UUID]
+
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
@@ -29,7 +61,7 @@ class Recalled:
 
     text: str
     tokens: int
-    items: Sequence[Hit]
+    items: Sequence[Told]
     mode: Mode
     note: str | None
 
@@ -48,11 +80,11 @@ def recall(
 def _fitted(found: Found, budget: int) -> Recalled:
     lines: list[str] = []
     taken: list[Hit] = []
-    told: list[frozenset[str]] = []
+    seen: list[frozenset[str]] = []
     left = budget
     for hit in found.items:
         own = frozenset(word.text for word in words(hit.text))
-        if not own or any(_alike(own, other) for other in told):
+        if not own or any(_alike(own, other) for other in seen):
             continue
         line = _line(hit)
         size = rendering.size(line)
@@ -60,12 +92,27 @@ def _fitted(found: Found, budget: int) -> Recalled:
             continue
         lines.append(line)
         taken.append(hit)
-        told.append(own)
+        seen.append(own)
         left -= size
         if left < SHORTEST // 2:
             break
     text = "\n".join(lines)
-    return Recalled(text, tokens.count(text), taken, found.mode, found.note)
+    sources = _sources(taken)
+    told = [Told(hit, line, sources[hit.id]) for hit, line in zip(taken, lines, strict=True)]
+    return Recalled(text, tokens.count(text), told, found.mode, found.note)
+
+
+def _sources(hits: Sequence[Hit]) -> dict[UUID, list[UUID]]:
+    """Return the events that each hit rests on; one statement, and none where there are only events."""
+    sources: dict[UUID, list[UUID]] = defaultdict(list)
+    sources |= {hit.id: [hit.id] for hit in hits if isinstance(hit.row, Event)}
+    statements = [hit.id for hit in hits if hit.id not in sources]
+    if statements:
+        with connection.cursor() as cursor:
+            cursor.execute(_SOURCES, {"statements": statements, "most": MOST_SOURCES})
+            for statement, event in cursor.fetchall():
+                sources[statement].append(event)
+    return sources
 
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memory.api.examples import LATER, PROMPT, STATEMENT, TEXT, USER, WHEN
+from memory.api.examples import EVENT, LATER, PROMPT, STATEMENT, TEXT, USER, WHEN
 
 SITE_PROMPT = "2JYzGauWnzPpnK36PsT8KJ"
 EXPERIMENT = "2JYzGgsv3STRo8mzXeJSuy"
@@ -94,12 +94,16 @@ BY_SCHEMA: dict[str, dict[str, Any]] = {
     "PromptSetting": {"name": "model", "from": "", "to": "gpt-4o-mini"},
     "ProposedConclusion": _PROPOSED,
     "QueueSchema": {
-        **_COUNTS, "not_taken_in": 0, "oldest_seconds": 4.2, "by_kind": {"user": _COUNTS},
+        **_COUNTS, "not_taken_in": 0, "not_indexed": 0, "not_embedded": 3, "oldest_seconds": 4.2,
+        "by_kind": {"user": _COUNTS},
     },
     "ReasonAnswer": {"mode": "reason", "answer": _ANSWER, "known": True, "level": "low"},
     "ReasonSchemaRequest": {"reason": "Enough was seen"},
     "RecallAnswer": {"mode": "recall", "context": TEXT, "tokens": 18, "search": "hybrid"},
-    "RecalledItem": {"type": "conclusion", "id": STATEMENT, "text": _WANTS, "score": 0.032787},
+    "RecalledItem": {
+        "type": "conclusion", "id": STATEMENT, "text": _WANTS, "score": 0.032787, "line": f"- {_WANTS}",
+        "sources": [EVENT],
+    },
     "RephrasedConclusion": {"replaced": True},
     "ReprocessEstimateSchema": {
         "subjects": 120, "events": 2_400, "event_tokens": 96_000, "passes": 310, "input_tokens": 620_000,

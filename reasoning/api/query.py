@@ -64,6 +64,11 @@ class RecalledItem(schemas.Body):
     text = serializers.CharField()
     score = serializers.FloatField()
     at = serializers.DateTimeField(allow_null=True, help_text="When it happened, or was last said.")
+    line = serializers.CharField(help_text="As it stands in `context`.")
+    sources = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=f"Ids of the events that a statement rests on, the newest {search.MOST_SOURCES}; an event's own id.",
+    )
 
 
 class _Fresh(schemas.Body):
@@ -180,19 +185,23 @@ def _recalled(known: Standing, query: str, tokens: int) -> shapes.Shape:
         "mode": RECALL,
         "context": found.text,
         "tokens": found.tokens,
-        "items": [
-            {
-                "type": item.type,
-                "id": ids.encode(item.id),
-                "text": item.text,
-                "score": round(item.score, 6),
-                "at": shapes.moment(item.at),
-            }
-            for item in found.items
-        ],
+        "items": [_told(item) for item in found.items],
         "search": found.mode.value,
         "note": found.note,
         **answering.freshness(known),
+    }
+
+
+def _told(item: search.Told) -> shapes.Shape:
+    hit = item.hit
+    return {
+        "type": hit.type,
+        "id": ids.encode(hit.id),
+        "text": hit.text,
+        "score": round(hit.score, 6),
+        "at": shapes.moment(hit.at),
+        "line": item.line,
+        "sources": [ids.encode(event) for event in item.sources],
     }
 
 

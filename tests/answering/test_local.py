@@ -74,6 +74,7 @@ def test_recall_gives_what_bears_on_the_question_in_the_budget(ana: Agent) -> No
     assert {item["type"] for item in found["items"]} == {"event", "conclusion"}
     assert (found["version"], found["behind"]["events"], found["search"]) == (1, 0, "lexical")
     assert found["note"]
+    assert found["context"] == "\n".join(item["line"] for item in found["items"])
     for budget in (1, 12, 30):
         less = ana.post(f"{ANA}/query", {"query": "invoicing workflow", "tokens": budget})
         assert less["tokens"] <= budget

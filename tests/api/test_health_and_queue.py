@@ -9,10 +9,17 @@ from django.test import Client
 from django.utils import timezone
 
 from memory import feeds
+from memory.search import embeddings
 from reasoning import following, health
 from reasoning.models import Work, Worker
 from tests.api.conftest import Agent
 from tests.factories import ApiKeyFactory, EventFactory
+from tests.search.helpers import WORDS, index_everything
+
+NOTHING = {
+    "waiting": 0, "leased": 0, "held": 0, "parked": 0, "events": 0,
+    "not_taken_in": 0, "not_indexed": 0, "not_embedded": 0, "by_kind": {},
+}  # fmt: skip
 
 
 def answered(path: str) -> tuple[int, Any]:
@@ -98,18 +105,16 @@ def test_the_queue_of_an_app(operator: Agent) -> None:
     path = f"/v1/apps/{event.app.name}/queue"
     before = Agent(key).get(path)
     assert 0 <= before.pop("oldest_seconds") < 60
-    assert before == {"waiting": 0, "leased": 0, "held": 0, "parked": 0, "events": 0, "not_taken_in": 1, "by_kind": {}}
+    assert before == NOTHING | {"not_taken_in": 1, "not_indexed": 1}
     following.take_in()
     Work.objects.filter(app=event.app, kind="session").update(state="parked", due_at=None)
     after = Agent(key).get(path)
     assert 0 <= after.pop("oldest_seconds") < 60
-    assert after == {
+    assert after == NOTHING | {
         "waiting": 1,
-        "leased": 0,
-        "held": 0,
         "parked": 1,
         "events": 2,
-        "not_taken_in": 0,
+        "not_indexed": 1,
         "by_kind": {
             "session": {"waiting": 0, "leased": 0, "held": 0, "parked": 1, "events": 1},
             "user": {"waiting": 1, "leased": 0, "held": 0, "parked": 0, "events": 1},
@@ -130,13 +135,22 @@ def test_the_queue_of_an_app_shows_what_is_held(operator: Agent) -> None:
 def test_the_queue_of_an_app_where_nothing_waits(operator: Agent) -> None:
     event = EventFactory()
     feeds.number()
-    assert operator.get(f"/v1/apps/{event.app.name}/queue") == {
-        "waiting": 0,
-        "leased": 0,
-        "held": 0,
-        "parked": 0,
-        "events": 0,
-        "not_taken_in": 0,
-        "oldest_seconds": None,
-        "by_kind": {},
-    }
+    index_everything()
+    assert operator.get(f"/v1/apps/{event.app.name}/queue") == NOTHING | {"oldest_seconds": None}
+
+
+def test_the_queue_of_an_app_counts_what_has_no_vector(operator: Agent, settings: Any) -> None:
+    event = EventFactory()
+    path = f"/v1/apps/{event.app.name}/queue"
+    EventFactory()  # in another app
+    index_everything()
+    assert operator.get(path)["not_embedded"] == 0, "no vectors are wanted"
+    settings.HONCHO = {**settings.HONCHO, **WORDS}
+    assert operator.get(path)["not_embedded"] == 1, "the worker has not begun"
+    embeddings.wanted()
+    assert operator.get(path)["not_embedded"] == 1, "nothing has been asked of the model"
+    embeddings.work(1)
+    assert operator.get(path)["not_embedded"] == 0
+    EventFactory(session=event.session)
+    index_everything()
+    assert operator.get(path)["not_embedded"] == 1, "it waits for its vector"

@@ -466,7 +466,8 @@ export interface Recalled extends Fresh {
   /** Whole sentences that fit the tokens. `String(recalled)` is this. */
   context: string;
   tokens: number;
-  items: { type: Found; id: string; text: string; score: number; at: Time | null }[];
+  /** `line` is the item as it stands in `context`; `sources` are the ids of the events that it rests on. */
+  items: { type: Found; id: string; text: string; score: number; at: Time | null; line: string; sources: string[] }[];
   search: "hybrid" | "lexical";
   note: string | null;
 }
@@ -594,6 +595,9 @@ interface QueueCounts {
 }
 export interface Queue extends QueueCounts {
   notTakenIn: number;
+  /** Events and statements that the search index does not hold yet, and those that have no vector yet. */
+  notIndexed: number;
+  notEmbedded: number;
   oldestSeconds: number | null;
   byKind: Partial<Record<Kind, QueueCounts>>;
 }

@@ -222,6 +222,7 @@ test("asking", async () => {
   const recalled = await users.query({ ...ANA, query: "Which lines are there?", tokens: 100, wait: 1 });
   assert.match(`${recalled}`, /line [12]/);
   assert.ok(recalled.tokens <= 100 && recalled.items.length);
+  assert.ok(recalled.items.every((item) => item.sources.length && recalled.context.includes(item.line)));
   const answer = await users.query({ ...ANA, query: "Which lines are there?", mode: "reason", level: "minimal" });
   assert.equal(`${answer}`, answer.answer);
   assert.equal(answer.known, answer.citations.length > 0);

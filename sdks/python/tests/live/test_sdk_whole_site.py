@@ -44,6 +44,7 @@ def test_questions(honcho: Honcho, url: str, key: str) -> None:
     recalled = honcho.apps.users.query(**USER, query="What does Ann drink?", tokens=200)
     assert "tea" in str(recalled)
     assert {item.type for item in recalled.items} == {"event", "conclusion"}
+    assert all(item.sources and item.line in str(recalled) for item in recalled.items)
     reasoned = honcho.apps.users.sessions.query(**SESSION, query="What does Ann drink?", mode="reason")
     assert (reasoned.known, "tea" in str(reasoned), bool(reasoned.citations)) == (True, True, True)
     unknown = honcho.apps.users.query(**USER, query="submarines", mode="reason")

@@ -346,13 +346,18 @@ class SearchResult(Model):
 
 
 class Recalled(Model):
-    """An event or a conclusion, as an answer quotes it."""
+    """An event or a conclusion, as an answer quotes it.
+
+    What is recalled has its ``line`` in the context, and the ids of the events that it rests on as ``sources``.
+    """
 
     type: str
     id: str
     text: str
     score: Optional[float]
     at: Optional[datetime]
+    line: Optional[str]
+    sources: list[str]
 
 
 class Usage(Model):

@@ -21,6 +21,8 @@ class Queue(QueueCounts):
     """What waits to be reasoned over."""
 
     not_taken_in: int
+    not_indexed: int
+    not_embedded: int
     oldest_seconds: Optional[float]
     by_kind: dict[str, QueueCounts]
 
