@@ -9,6 +9,14 @@ from benchmarks.recall.systems.base import System
 
 SYSTEMS: dict[str, str] = {
     # name: "module:callable", called with the system's options; returns a System
+    "random": "benchmarks.recall.systems.floors:random_turns",
+    "recency": "benchmarks.recall.systems.floors:recency",
+    "whole-log": "benchmarks.recall.systems.floors:whole_log",
+    "postgres": "benchmarks.recall.systems.postgres:Postgres",
+    "bm25": "benchmarks.recall.systems.lexical:bm25",
+    "bm25-window": "benchmarks.recall.systems.lexical:bm25_window",
+    "naive-rag": "benchmarks.recall.systems.dense:naive_rag",
+    "naive-rag-windows": "benchmarks.recall.systems.dense:naive_rag_windows",
 }
 
 

@@ -78,6 +78,8 @@ class System(ABC):
     """Tells two builds apart; may be set when it is entered."""
     needs: str = ""
     """What must be installed or given, in a sentence."""
+    bounded: bool = True
+    """False: what it hands over is not cut at the budget. It is a ceiling then, and no rival."""
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self.options = options
