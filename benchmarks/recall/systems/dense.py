@@ -11,7 +11,7 @@ import numpy
 
 from benchmarks.recall.conversations import Question, Turn
 from benchmarks.recall.systems.base import InProcess, Item, Memory, System, Unavailable
-from benchmarks.recall.systems.turns import Turns, line, within
+from benchmarks.recall.systems.turns import Turns, line, shown, within
 from benchmarks.recall.text import count_tokens
 
 WINDOW = 3
@@ -60,7 +60,9 @@ class DenseWindows(Memory):
 
     def settle(self) -> None:
         """Make vectors."""
-        self._vectors = numpy.array(self._model.embed([_text(window) for window in self._windows]))
+        self._vectors = numpy.array(
+            self._model.embed(["\n".join(line(turn) for turn in window) for window in self._windows])
+        )
 
     def context(self, question: Question, budget: int) -> Sequence[Item]:
         """Return windows until the budget is full."""
@@ -70,7 +72,8 @@ class DenseWindows(Memory):
             if left <= 0:
                 break
             if within(window[0], question.scope):
-                items.append(Item(_text(window), tuple(turn.id for turn in window)))
+                text = "\n".join(shown(turn) for turn in window)
+                items.append(Item(text, tuple(turn.id for turn in window)))
                 left -= count_tokens(items[-1].text)
         return items
 
@@ -113,7 +116,3 @@ def naive_rag(options: Mapping[str, str]) -> System:
 def naive_rag_windows(options: Mapping[str, str]) -> System:
     """Return the system ``naive-rag-windows``."""
     return OnTheProcessor("naive-rag-windows", DenseWindows, options)
-
-
-def _text(window: Sequence[Turn]) -> str:
-    return "\n".join(line(turn) for turn in window)

@@ -17,8 +17,8 @@ from benchmarks.recall.systems.base import Memory, System, Unavailable
 from benchmarks.recall.systems.turns import Turns, line
 
 _RANKED = """
-SELECT place FROM turn, replace(plainto_tsquery('english', %s)::text, ' & ', ' | ')::tsquery AS asked
- WHERE conversation = %s AND words @@ asked ORDER BY ts_rank(words, asked) DESC, place
+WITH asked AS (SELECT replace(plainto_tsquery('english', %s)::text, ' & ', ' | ')::tsquery AS query)
+SELECT place FROM turn, asked WHERE conversation = %s AND words @@ query ORDER BY ts_rank(words, query) DESC, place
 """
 
 
@@ -30,6 +30,7 @@ class Postgres(System):
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="recall-postgres-"))
+        self._folder.chmod(0o711)  # where we are root, PostgreSQL runs as somebody else
         try:
             self._connection = psycopg.connect(self.options.get("url") or self._own_server(), autocommit=True)
         except Exception as error:

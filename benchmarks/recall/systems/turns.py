@@ -31,8 +31,13 @@ class Turns(Memory):
 
 
 def line(turn: Turn) -> str:
-    """Return a turn as a reader sees it."""
+    """Return a turn as it is indexed."""
     return f"{turn.author}: {turn.text}"
+
+
+def shown(turn: Turn) -> str:
+    """Return a turn as a reader sees it: with its day, without which nobody can tell what "yesterday" was."""
+    return f"({turn.at.day} {turn.at:%B %Y}) {line(turn)}"
 
 
 def within(turn: Turn, scope: Mapping[str, str]) -> bool:
@@ -46,6 +51,6 @@ def fitting(turns: Iterable[Turn], budget: int) -> list[Item]:
     for turn in turns:
         if left <= 0:
             break
-        items.append(Item(line(turn), (turn.id,)))
+        items.append(Item(shown(turn), (turn.id,)))
         left -= count_tokens(items[-1].text)
     return items

@@ -1,0 +1,160 @@
+"""Measure how much of what answers a question memory systems hand to the reader.
+
+python -m benchmarks.recall run --data own
+python -m benchmarks.recall run --data locomo=/path/locomo10.json --systems bm25,naive-rag --budgets 250,1000
+python -m benchmarks.recall compare before.json after.json
+python -m benchmarks.recall table run.json
+python -m benchmarks.recall list
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.recall import report, results
+from benchmarks.recall.conversations import DataSet
+from benchmarks.recall.datasets import DATASETS, CannotRead, dataset, locomo
+from benchmarks.recall.plot import plot
+from benchmarks.recall.running import Measured, measure
+from benchmarks.recall.systems import SYSTEMS, system
+from benchmarks.recall.systems.base import Unavailable
+
+BUDGETS = (250, 500, 1000, 2000)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says. Returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        done: int = options.act(options)
+    except (CannotRead, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return done
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, store, print."""
+    for name, path in options.data:
+        if name not in DATASETS:
+            raise CannotRead(f"There is no data set {name}. There are: {', '.join(DATASETS)}.")
+        corrected = name == "locomo" and options.corrections
+        data = _limited(locomo.load(path, corrected) if corrected else dataset(name, path), options.limit)
+        began = time.monotonic()
+        tried = [_measured(name, data, options) for name in options.systems]
+        measured = [each for each in tried if each is not None]
+        found = results.results(data, options.budgets, measured, time.monotonic() - began)
+        where = options.out / f"{data.name}.json"
+        results.write(found, where)
+        where.with_suffix(".svg").write_text(plot(found))
+        print(f"{_tables(found, options.categories_at)}\n\n{where} and {where.with_suffix('.svg')} written.")
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print what a second run has gained over the first."""
+    first, second = results.read(options.first), results.read(options.second)
+    if options.systems:
+        pairs = [(options.systems[0], options.systems[-1])]
+    else:
+        pairs = [(name, name) for name in first["systems"] if name in second["systems"]]
+    print("Points gained from the first to the second, with 95 % intervals (paired, by conversation)\n")
+    print(report.comparison(first, second, pairs))
+    return 0
+
+
+def table(options: argparse.Namespace) -> int:
+    """Print a run again."""
+    print(_tables(results.read(options.run), options.categories_at))
+    return 0
+
+
+def listing(options: argparse.Namespace) -> int:
+    """Print what can be measured, on what."""
+    print("Systems")
+    for name in SYSTEMS:
+        print(f"  {name:<20}{system(name, {}).needs}")
+    print("Data sets")
+    for name in DATASETS:
+        print(f"  {name}")
+    return 0
+
+
+def _measured(name: str, data: DataSet, options: argparse.Namespace) -> Measured | None:
+    """Return what a system does; None, and a sentence, where it cannot be measured here."""
+    if name not in SYSTEMS:
+        raise ValueError(f"There is no system {name}. There are: {', '.join(SYSTEMS)}.")
+    given = {key: value for (owner, key), value in options.option if owner == name}
+    try:
+        with system(name, given) as started:
+            return measure(started, data, options.budgets)
+    except Unavailable as error:
+        print(f"Left out: {name}. {error}", file=sys.stderr)
+        return None
+
+
+def _limited(data: DataSet, limit: int | None) -> DataSet:
+    if limit is None:
+        return data
+    return replace(data, version=f"{data.version}, first {limit}", conversations=data.conversations[:limit])
+
+
+def _tables(found: dict[str, Any], budget: int) -> str:
+    by = report.categories(found, budget if budget in found["budgets"] else found["budgets"][0])
+    return f"{report.table(found)}\n\n{by}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.recall", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    add = commands.add_parser("run", help="measure systems on data sets")
+    add.add_argument("--data", type=_data, action="append", required=True, metavar="NAME[=PATH]")
+    add.add_argument("--systems", type=lambda text: text.split(","), default=list(SYSTEMS), metavar="NAME,…")
+    add.add_argument("--budgets", type=_numbers, default=list(BUDGETS), metavar="TOKENS,…")
+    add.add_argument("--limit", type=int, help="measure on the first so many conversations", metavar="N")
+    add.add_argument("--corrections", type=Path, help="corrections of LoCoMo's answers", metavar="PATH")
+    add.add_argument("--option", type=_option, action="append", default=[], metavar="SYSTEM.KEY=VALUE")
+    add.add_argument("--out", type=Path, default=Path("var/recall"), help="where results go", metavar="FOLDER")
+    add.add_argument("--categories-at", type=int, default=500, metavar="TOKENS")
+    add.set_defaults(act=run)
+    add = commands.add_parser("compare", help="what a second run has gained over a first")
+    add.add_argument("first", type=Path)
+    add.add_argument("second", type=Path)
+    add.add_argument("--systems", type=lambda text: text.split(","), help="one of the first, one of the second run")
+    add.set_defaults(act=compare)
+    add = commands.add_parser("table", help="print a run again")
+    add.add_argument("run", type=Path)
+    add.add_argument("--categories-at", type=int, default=500, metavar="TOKENS")
+    add.set_defaults(act=table)
+    add = commands.add_parser("list", help="which systems and data sets there are")
+    add.set_defaults(act=listing)
+    return parser
+
+
+def _data(text: str) -> tuple[str, Path | None]:
+    name, _, path = text.partition("=")
+    return name, Path(path).expanduser() if path else None
+
+
+def _option(text: str) -> tuple[tuple[str, str], str]:
+    place, _, value = text.partition("=")
+    name, dot, key = place.partition(".")
+    if not (dot and value):
+        raise argparse.ArgumentTypeError(f"{text} is not SYSTEM.KEY=VALUE")
+    return (name, key), value
+
+
+def _numbers(text: str) -> list[int]:
+    return sorted({int(number) for number in text.split(",")})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

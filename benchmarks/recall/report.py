@@ -1,0 +1,128 @@
+"""One table of a run, in Markdown; and what changed between two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median, quantiles
+from typing import Any
+
+from benchmarks.recall.bootstrap import interval, mean
+from benchmarks.recall.running import FREE, QUERY
+
+ANCHOR = "naive-rag"
+"""What the others are compared with."""
+
+
+def table(run: Mapping[str, Any]) -> str:
+    """Return a run as one table."""
+    budgets = run["budgets"]
+    header = [
+        "system", *(f"ev {budget}" for budget in budgets), f"ev {budgets[0]}: 95 %", f"− {ANCHOR}: 95 %",
+        *(f"ans {budget}" for budget in budgets), "read ms p50 / p95", "CPU ms a read", "CPU ms an event",
+        "calls / 100", "tokens / 100",
+    ]  # fmt: skip
+    rows = [_row(run, name, QUERY) for name in run["systems"]]
+    rows += [_row(run, name, FREE) for name in run["systems"] if _scores(run, name, FREE, budgets[0], "ev")]
+    return f"{_title(run)}\n\n{_markdown(header, rows)}"
+
+
+def categories(run: Mapping[str, Any], budget: int) -> str:
+    """Return evidence recall by category of question at one budget, and how much of what no longer holds was there."""
+    names = [category for _, _, category in run["data"]["questions"]]
+    shown = sorted(set(names))
+    rows = []
+    for name in run["systems"]:
+        ev = _scores(run, name, QUERY, budget, "ev")
+        stale = mean(_scores(run, name, QUERY, budget, "stale"))
+        by = {category: [score for score, own in zip(ev, names, strict=True) if own == category] for category in shown}
+        rows.append([name, *(_percent(mean(by[category])) for category in shown), _percent(stale)])
+    header = ["system", *(f"{category} ({names.count(category)})" for category in shown), "stale"]
+    return f"Evidence recall by category at {budget} tokens\n\n{_markdown(header, rows)}"
+
+
+def comparison(first: Mapping[str, Any], second: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> str:
+    """Return for pairs of systems, one of each run, how much the second has gained, in points. Raises ValueError."""
+    for key in ("name", "version", "questions"):
+        if first["data"][key] != second["data"][key]:
+            raise ValueError(f"The two runs are of different data: their {key} differ.")
+    names = [conversation for conversation, _, _ in first["data"]["questions"]]
+    budgets = [budget for budget in first["budgets"] if budget in second["budgets"]]
+    rows = []
+    for old, new in pairs:
+        for mode in (QUERY, FREE):
+            for key in ("ev", "evg", "ans"):
+                cells = []
+                for budget in budgets:
+                    before, after = _scores(first, old, mode, budget, key), _scores(second, new, mode, budget, key)
+                    if before and after:
+                        cells.append(_gain(names, after, before))
+                if cells:
+                    rows.append([old if old == new else f"{old} → {new}", mode, key, *cells])
+    return _markdown(["system", "mode", "score", *map(str, budgets)], rows)
+
+
+def _row(run: Mapping[str, Any], name: str, mode: str) -> list[str]:
+    found, budgets = run["systems"][name], run["budgets"]
+    conversations = [conversation for conversation, _, _ in run["data"]["questions"]]
+    measure = "ev" if mode == QUERY else "evg"
+    ev = {budget: _scores(run, name, mode, budget, measure) for budget in budgets}
+    anchor = _scores(run, ANCHOR, QUERY, budgets[0], "ev") if mode == QUERY and name != ANCHOR else []
+    cells = [
+        name if mode == QUERY else f"{name}, query-free",
+        *(_percent(mean(ev[budget])) for budget in budgets),
+        _range(interval(conversations, ev[budgets[0]])),
+        _gain(conversations, ev[budgets[0]], anchor) if anchor else "",
+        *(_percent(mean(_scores(run, name, mode, budget, "ans"))) for budget in budgets),
+    ]
+    return cells + (_costs(found) if mode == QUERY else [""] * 5)
+
+
+def _costs(found: Mapping[str, Any]) -> list[str]:
+    index, read = found["index"], found["read"]
+    times = [time for each in read["ms"].values() for time in each]
+    tokens = None if index["prompt_tokens"] is None else index["prompt_tokens"] + (index["completion_tokens"] or 0)
+    return [
+        f"{median(times):.1f} / {quantiles(times, n=20)[-1]:.1f}" if len(times) > 1 else "",
+        _ratio(read["processor_seconds"], read["reads"], 1000),
+        _ratio(index["processor_seconds"], index["events"], 1000),
+        _ratio(index["calls"], index["events"], 100),
+        _ratio(tokens, index["events"], 100),
+    ]
+
+
+def _title(run: Mapping[str, Any]) -> str:
+    data = run["data"]
+    return (
+        f"{data['name']} ({data['version']}): {data['conversations']} conversations, {data['events']} events, "
+        f"{len(data['questions'])} questions; {run['at'][:10]}, source {run['versions']['source'] or 'unknown'}"
+    )
+
+
+def _scores(run: Mapping[str, Any], name: str, mode: str, budget: int, key: str) -> list[float | None]:
+    """Return the scores by question, empty where the system was not measured so."""
+    found = run["systems"].get(name, {}).get("scores", {}).get(f"{mode}@{budget}")
+    return list(found[key]) if found else []
+
+
+def _gain(conversations: Sequence[str], after: Sequence[float | None], before: Sequence[float | None]) -> str:
+    gained = mean(after, before)
+    return "" if gained is None else f"{100 * gained:+.1f} {_range(interval(conversations, after, before))}".strip()
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def _range(found: tuple[float, float] | None) -> str:
+    return "" if found is None else f"[{100 * found[0]:.1f}, {100 * found[1]:.1f}]"
+
+
+def _ratio(value: float | None, by: int, scale: int) -> str:
+    if value is None or not by:
+        return "?"
+    return f"{scale * value / by:.3g}"
+
+
+def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
