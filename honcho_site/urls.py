@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView, TemplateView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from honcho_site.openapi import OncePerProcess
 
@@ -12,7 +12,7 @@ urlpatterns = [
     re_path(r"^admin$", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     path("schema", SpectacularAPIView.as_view(generator_class=OncePerProcess), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("", include("memory.api.urls")),
     path("", include("memory.api.apps_era.unprefixed")),
     path("", include("reasoning.api.unprefixed")),

@@ -26,7 +26,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
 )
 
 from honcho_site.settings import *  # noqa: E402, F403
-from honcho_site.settings import DATABASES  # noqa: E402
+from honcho_site.settings import DATABASES, MIDDLEWARE  # noqa: E402
 
 DATABASES["default"]["TEST"] = {"NAME": f"test_honcho_{os.environ['HONCHO_TEST_RUN']}"}
 if DATABASES["default"]["ENGINE"] == "honcho_site.embedded_postgres":
@@ -36,5 +36,8 @@ if DATABASES["default"]["ENGINE"] == "honcho_site.embedded_postgres":
         "synchronous_commit": "off",
         "full_page_writes": "off",
     }
+
+# All pages are shown under it. (The live server reads this once: a test cannot set it.)
+MIDDLEWARE.insert(0, "tests.admin.middleware.strict_policy")
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,4 +1,4 @@
-"""The strictest policy that the admin must work under."""
+"""The strictest policy that every page must work under."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

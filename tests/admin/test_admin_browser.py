@@ -50,11 +50,10 @@ def browser(django_db_setup):
 
 
 @pytest.fixture
-def site(settings, request, monkeypatch):
-    """The site under the strict policy."""
+def site(request, monkeypatch):
+    """The site's address."""
     # Each request gives its connection back, so that none is open when the database is dropped.
     monkeypatch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", 0)
-    settings.MIDDLEWARE = ["tests.admin.middleware.strict_policy", *settings.MIDDLEWARE]
     return request.getfixturevalue("live_server").url
 
 

@@ -81,7 +81,6 @@ def test_dozens_of_calls_are_in_flight_on_few_connections_and_none_is_held_durin
             most = max(most, len(now))
             open_ones = [row for row in now if row[3] is not None and row[3] > 0.1]
             assert open_ones == [], "a transaction is open during the calls"
-            assert not [row for row in now if (row[1] or "").startswith("idle in transaction")]
         assert provider.in_flight == 32, "no more than that"
         provider.gate.set()
         until(lambda: published() == 40, "all should be published")
