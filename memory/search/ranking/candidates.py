@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,25 +34,13 @@ class Candidates:
     """How much each term says: its inverse document frequency in the scope, (t,)."""
 
     dense: Floats
-    """Cosine similarity to the question of the text without its author's name, (n,); nan where it is not known."""
+    """Cosine similarity to the question of the text without its author's name, (n,); nan where it has no vector."""
 
     author: NDArray[np.int32]
-    """Who wrote it, as a place in ``authors``, (n,); -1 for nobody of them, and for statements."""
-
-    authors: Sequence[str]
-    """The names of those who wrote anything here, as they are shown."""
+    """Who wrote it, or whom a statement is about, (n,): a place in the authors that the question is read with, or -1."""
 
     at: NDArray[np.float64]
     """When it happened, seconds since 1970, (n,)."""
-
-    session: NDArray[np.int32]
-    """Equal for candidates of one session, (n,); -1 for none."""
-
-    position: NDArray[np.int64]
-    """The place in the feed, (n,); -1 for statements. Neighbours in the feed differ by 1."""
-
-    statement: NDArray[np.bool_]
-    """Whether it is a statement, and no event, (n,)."""
 
     def __len__(self) -> int:
         return len(self.dense)
