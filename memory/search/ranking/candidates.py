@@ -37,7 +37,7 @@ class Candidates:
     """Cosine similarity to the question of the text without its author's name, (n,); nan where it has no vector."""
 
     author: NDArray[np.int32]
-    """Who wrote it, or whom a statement is about, (n,): a place in the authors that the question is read with, or -1."""
+    """Who wrote it, or whom a statement is about, (n,): a place in the authors the question was read with, or -1."""
 
     at: NDArray[np.float64]
     """When it happened, seconds since 1970, (n,)."""

@@ -39,6 +39,9 @@ _RELATIVE = re.compile(
     rf"|(?P<which>last|this|next) (?P<what>week(?:end)?|month|year|{'|'.join(_WEEKDAYS)}))\b",
     re.IGNORECASE,
 )
+_HINT = re.compile(rf"(?:19|20)\d\d|{'|'.join(_MONTHS)}", re.IGNORECASE)
+"""What any date has that is no distance; most questions have none."""
+
 _NEAR = {"yesterday": -1, "last night": -1, "tonight": 0, "tomorrow": 1}
 
 
@@ -74,7 +77,7 @@ class Mention:
 def meant(question: str, today: date) -> list[Span]:
     """Return the days that a question asks about, as seen from ``today``; what is still to come is none of them."""
     spans = []
-    for pattern in _ABSOLUTE:
+    for pattern in _ABSOLUTE if _HINT.search(question) else ():
         spans += [span for found in pattern.finditer(question) for span in _named(found, today)]
         question = pattern.sub(" ", question)
     return spans + [mention.span for mention in relative(question, today) if mention.span.since < today]
