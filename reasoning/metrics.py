@@ -32,6 +32,7 @@ for _kind in ("user", "observed", "session", "project"):
     DURATION.labels(_kind, "published")  # shown from the start, at zero
 
 FAILURES = Counter("honcho_reasoning_failures_total", "Failed passes by class.", ["failure"])
+CALLS = Counter("honcho_reasoning_calls_total", "Model calls.", ["model", "prompt"])
 TOKENS = Counter("honcho_reasoning_tokens_total", "Tokens of model calls.", ["model", "prompt", "direction"])
 COST = Counter(
     "honcho_reasoning_cost_total", "Money that model calls cost, in the currency of the prices.", ["model", "prompt"]
@@ -55,6 +56,7 @@ _STATEMENT_TIMEOUT = "500ms"
 def count_call(account: Account, version: PromptVersion | None, usage: Usage, cost: Decimal | None) -> None:
     """Count what a call took, by the model that was asked for and the prompt version, None for an answer."""
     prompt = "answers" if version is None else _prompt(version)
+    CALLS.labels(account.model, prompt).inc()
     TOKENS.labels(account.model, prompt, "input").inc(usage.input_tokens)
     TOKENS.labels(account.model, prompt, "output").inc(usage.output_tokens)
     if cost is None:

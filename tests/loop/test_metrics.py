@@ -33,7 +33,8 @@ def counted(prompt: str = "user-1", model: str = "model-1") -> dict[str, float]:
     """What the counters of a model and prompt show."""
     tokens = {way: metrics.TOKENS.labels(model, prompt, way)._value.get() for way in ("input", "output")}
     cost = metrics.COST.labels(model, prompt)._value.get()
-    return tokens | {"cost": cost, "unpriced": metrics.UNPRICED.labels(model)._value.get()}
+    calls = metrics.CALLS.labels(model, prompt)._value.get()
+    return tokens | {"calls": calls, "cost": cost, "unpriced": metrics.UNPRICED.labels(model)._value.get()}
 
 
 def more(before: dict[str, float], **which: str) -> dict[str, Any]:
@@ -57,8 +58,8 @@ def test_a_call_counts_its_tokens_and_its_cost_by_model_and_prompt():
     say("I sail.")
     drain()
     # Of 100 tokens that went in, 50 were cached; 20 came out.
-    assert more(before) == {"input": 100, "output": 20, "cost": 0.00025, "unpriced": 0}
-    assert more(other, prompt="session-1") == {"input": 0, "output": 0, "cost": 0, "unpriced": 0}
+    assert more(before) == {"calls": 1, "input": 100, "output": 20, "cost": 0.00025, "unpriced": 0}
+    assert more(other, prompt="session-1") == {"calls": 0, "input": 0, "output": 0, "cost": 0, "unpriced": 0}
 
 
 def test_a_call_without_a_price_counts_its_tokens_as_such_and_no_cost():
@@ -66,7 +67,7 @@ def test_a_call_without_a_price_counts_its_tokens_as_such_and_no_cost():
     person()
     say("I sail.")
     drain()
-    assert more(before) == {"input": 100, "output": 20, "cost": 0, "unpriced": 120}
+    assert more(before) == {"calls": 1, "input": 100, "output": 20, "cost": 0, "unpriced": 120}
 
 
 def test_the_prompt_of_an_app_is_counted_under_its_own_name_and_model():

