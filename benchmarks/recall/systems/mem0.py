@@ -1,5 +1,9 @@
 """mem0 (PyPI ``mem0ai``), as its documentation sets it up: its own prompts, and Qdrant in a local folder.
 
+Its open-source version takes the present for the day on which things were said, so each turn begins with its day and its
+instructions say so; they are the only ones added to its own. Without its extras ``nlp`` and ``extras`` it searches by
+meaning alone.
+
 It does not tell which turns a memory is of. Turns are given to it two at a time, as in its authors' own measurements,
 and what it makes of them cites those two: whoever measures honours a citation only where the text bears it out.
 """
@@ -26,13 +30,18 @@ MOST = 200
 EMBEDDING = "text-embedding-3-small"
 DIMENSIONS = 1536
 
+DAYS = (
+    "Each message begins with who said it and on which day. Count words such as yesterday or next month from that day, "
+    "not from the observation date or the current date."
+)
+
 
 class Mem0(System):
     """The package in this process; its model and its embeddings come from one OpenAI-compatible server."""
 
     name = "mem0"
     needs = (
-        "pip install mem0ai; OPENAI_API_KEY in the environment, OPENAI_BASE_URL of a server other than OpenAI's; "
+        "pip install 'mem0ai[nlp,extras]'; OPENAI_API_KEY in the environment, OPENAI_BASE_URL of a server other than OpenAI's; "
         f"options model ({DEFAULT}), embedding_model ({EMBEDDING}) and dimensions ({DIMENSIONS})."
     )
 
@@ -68,6 +77,7 @@ class Mem0(System):
             "llm": {"provider": "openai", "config": model},
             "embedder": {"provider": "openai", "config": embedding},
             "vector_store": {"provider": "qdrant", "config": store},
+            "custom_instructions": DAYS,
             "history_db_path": f"{folder}/history.db",
         }
 
@@ -118,6 +128,7 @@ class Mem0Memory(Memory):
     def close(self) -> None:
         """Close its files."""
         self._memory.close()
+        self._memory.vector_store.client.close()
 
 
 def _batches(turns: Sequence[Turn]) -> Iterator[list[Turn]]:
