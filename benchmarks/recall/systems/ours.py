@@ -38,6 +38,7 @@ class Ours(System):
     """A server that is started for the run, or the one at the option ``url`` with the option ``key``."""
 
     name = "ours"
+    version = "this source"
     needs = "Nothing; or the options url and key of a server that runs."
     settings: Mapping[str, str] = {"EMBEDDER": "none"}
 
@@ -52,7 +53,6 @@ class Ours(System):
             return self
         self._site = site.Site(self.settings).__enter__()
         self._api = Api(self._site.url, self._site.key)
-        self.version = site.commit()
         return self
 
     def __exit__(self, *failure: object) -> None:

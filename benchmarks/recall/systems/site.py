@@ -108,13 +108,6 @@ class Site:
         return [pid] if psutil.pid_exists(pid) else []
 
 
-def commit() -> str:
-    """Return which commit of this checkout runs, with ``-dirty`` where files were changed since."""
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    found = subprocess.run(asked, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
-
-
 def _used(root: int) -> float:
     """Return the seconds of a process, its children, and all that those have waited for."""
     total = 0.0
