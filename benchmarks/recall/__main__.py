@@ -23,7 +23,7 @@ from benchmarks.recall.datasets import DATASETS, CannotRead, dataset, locomo
 from benchmarks.recall.judge import Judge
 from benchmarks.recall.plot import plot
 from benchmarks.recall.running import Measured, measure
-from benchmarks.recall.systems import SYSTEMS, system
+from benchmarks.recall.systems import ATTACKS, SYSTEMS, system
 from benchmarks.recall.systems.base import Unavailable
 
 BUDGETS = (250, 500, 1000, 2000)
@@ -82,6 +82,8 @@ def listing(options: argparse.Namespace) -> int:
     print("Systems")
     for name in SYSTEMS:
         print(f"  {name:<20}{system(name, {}).needs}")
+    print("Attacks on the metric, measured when they are named")
+    print(*(f"  {name}" for name in ATTACKS), sep="\n")
     print("Data sets")
     for name in DATASETS:
         print(f"  {name}")
@@ -90,8 +92,8 @@ def listing(options: argparse.Namespace) -> int:
 
 def _measured(name: str, data: DataSet, options: argparse.Namespace, judge: Judge | None) -> Measured | None:
     """Return what a system does; None, and a sentence, where it cannot be measured here."""
-    if name not in SYSTEMS:
-        raise ValueError(f"There is no system {name}. There are: {', '.join(SYSTEMS)}.")
+    if name not in SYSTEMS and name not in ATTACKS:
+        raise ValueError(f"There is no system {name}. There are: {', '.join([*SYSTEMS, *ATTACKS])}.")
     given = {key: value for (owner, key), value in options.option if owner == name}
     try:
         with system(name, given) as started:

@@ -120,7 +120,7 @@ def _cited(items: Sequence[Item], texts: Sequence[frozenset[str]]) -> dict[str, 
 
 def _pairs(texts: Sequence[frozenset[str]]) -> Iterable[frozenset[str]]:
     """Return the stems of each text and the next."""
-    return (text | after for text, after in zip(texts, [*texts[1:], frozenset[str]()], strict=True))
+    return (text | after for text, after in zip(texts, [*texts, frozenset[str]()][1:], strict=True))
 
 
 def _found(wanted: frozenset[str], there: frozenset[str]) -> float | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Protocol, Self
 
 import numpy
 
 from benchmarks.recall.conversations import Question, Turn
-from benchmarks.recall.systems.base import InProcess, Item, Memory, System, Unavailable
+from benchmarks.recall.systems.base import InProcess, Item, Memory, Unavailable
 from benchmarks.recall.systems.turns import Turns, line, shown, within
 from benchmarks.recall.text import count_tokens
 
@@ -108,11 +109,5 @@ def nearest(vectors: numpy.ndarray[tuple[int, int], numpy.dtype[numpy.float64]],
     return places
 
 
-def naive_rag(options: Mapping[str, str]) -> System:
-    """Return the system ``naive-rag``."""
-    return OnTheProcessor("naive-rag", Dense, options)
-
-
-def naive_rag_windows(options: Mapping[str, str]) -> System:
-    """Return the system ``naive-rag-windows``."""
-    return OnTheProcessor("naive-rag-windows", DenseWindows, options)
+naive_rag = partial(OnTheProcessor, "naive-rag", Dense)
+naive_rag_windows = partial(OnTheProcessor, "naive-rag-windows", DenseWindows)

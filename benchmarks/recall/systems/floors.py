@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from benchmarks.recall.conversations import Question
-from benchmarks.recall.systems.base import InProcess, Item, System
+from benchmarks.recall.systems.base import InProcess, Item
 from benchmarks.recall.systems.turns import Turns, fitting
 
 
@@ -53,16 +54,6 @@ class Unbounded(InProcess):
     bounded = False
 
 
-def random_turns(options: Mapping[str, str]) -> System:
-    """Return the system ``random``."""
-    return InProcess("random", "1", Random, options)
-
-
-def recency(options: Mapping[str, str]) -> System:
-    """Return the system ``recency``."""
-    return InProcess("recency", "1", Recency, options)
-
-
-def whole_log(options: Mapping[str, str]) -> System:
-    """Return the system ``whole-log``."""
-    return Unbounded("whole-log", "1", WholeLog, options)
+random_turns = partial(InProcess, "random", "1", Random)
+recency = partial(InProcess, "recency", "1", Recency)
+whole_log = partial(Unbounded, "whole-log", "1", WholeLog)

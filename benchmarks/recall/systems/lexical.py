@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from benchmarks.recall.conversations import Question, Turn
 from benchmarks.recall.porter import stem
-from benchmarks.recall.systems.base import InProcess, System
+from benchmarks.recall.systems.base import InProcess
 from benchmarks.recall.systems.turns import Turns, line
 from benchmarks.recall.text import STOP_WORDS, words
 
@@ -50,16 +51,6 @@ def terms(text: str) -> list[str]:
     return [stem(word) for word in words(text) if word not in STOP_WORDS]
 
 
-def bm25(options: Mapping[str, str]) -> System:
-    """Return the system ``bm25``."""
-    return InProcess("bm25", "1", BM25, options)
-
-
-def bm25_window(options: Mapping[str, str]) -> System:
-    """Return the system ``bm25-window``: a turn is scored with the one before and the one after it."""
-    return InProcess("bm25-window", "1", lambda: BM25(reach=1), options)
-
-
 def _window(turns: Sequence[Turn], place: int, reach: int) -> slice:
     """Return the places of a turn and its neighbours in the same session."""
     first = last = place
@@ -75,3 +66,7 @@ def _sum(counts: Sequence[Counter[str]]) -> Counter[str]:
     for counted in counts:
         found.update(counted)
     return found
+
+
+bm25 = partial(InProcess, "bm25", "1", BM25)
+bm25_window = partial(InProcess, "bm25-window", "1", partial(BM25, reach=1))
