@@ -60,7 +60,7 @@ class DenseExtractor(Extractor):
     """Facts by a model, ranked by the small embedding model on the CPU."""
 
     name = "extractor-dense"
-    needs = f"{NEEDS} {OnTheProcessor.needs}"
+    needs = f"{NEEDS}; {OnTheProcessor.needs}"
 
     def __enter__(self) -> Self:
         self._embedding = OnTheProcessor("", Dense, {}).__enter__()

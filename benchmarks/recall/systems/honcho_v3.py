@@ -41,7 +41,7 @@ class HonchoV3(System):
 
     name = "honcho-v3"
     version = "by URL"
-    needs = "The options url, and key where the server wants one."
+    needs = "--option honcho-v3.url=…, and --option honcho-v3.key=… where the server wants one"
 
     def __enter__(self) -> Self:
         if "url" not in self.options:

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from benchmarks.recall.conversations import Question, Turn
 from benchmarks.recall.systems.base import Costs, Item, Memory, System, Unavailable
-from benchmarks.recall.systems.models import DEFAULT
+from benchmarks.recall.systems.models import DEFAULT, NEEDS
 from benchmarks.recall.text import count_tokens
 
 BATCH = 2
@@ -41,8 +41,8 @@ class Mem0(System):
 
     name = "mem0"
     needs = (
-        "pip install 'mem0ai[nlp,extras]'; OPENAI_API_KEY in the environment, OPENAI_BASE_URL of a server other than "
-        f"OpenAI's; options model ({DEFAULT}), embedding_model ({EMBEDDING}) and dimensions ({DIMENSIONS})."
+        f"pip install 'mem0ai[nlp,extras]'; {NEEDS}, mem0.embedding_model=… ({EMBEDDING}) and mem0.dimensions=… "
+        f"({DIMENSIONS})"
     )
 
     def __enter__(self) -> Self:

@@ -11,8 +11,8 @@ from benchmarks.recall.systems.base import Costs, Unavailable
 
 DEFAULT = "gpt-4o-mini"
 NEEDS = (
-    "A model: OPENAI_API_KEY in the environment (any text where the server wants none), OPENAI_BASE_URL of a server "
-    f"other than OpenAI's, and the option model ({DEFAULT})."
+    "OPENAI_API_KEY in the environment (any text where the server wants none), OPENAI_BASE_URL of a server other than "
+    f"OpenAI's; --option NAME.model=… ({DEFAULT})"
 )
 SECONDS = 180.0
 

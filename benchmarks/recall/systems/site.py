@@ -73,7 +73,7 @@ class Site:
     def processor_seconds(self) -> float:
         """Return what all its processes have used so far, those that have ended and those of PostgreSQL too."""
         roots = [self._process.pid] if self._process else []
-        return sum(_used(root) for root in [*roots, *self._postmaster()])
+        return sum(used(root) for root in [*roots, *self._postmaster()])
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
@@ -108,7 +108,7 @@ class Site:
         return [pid] if psutil.pid_exists(pid) else []
 
 
-def _used(root: int) -> float:
+def used(root: int) -> float:
     """Return the seconds of a process, its children, and all that those have waited for."""
     total = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
