@@ -9,6 +9,7 @@ from benchmarks.recall.conversations import DataSet
 
 DATASETS: dict[str, str] = {
     # name: "module:function", called with the path that was given as NAME=PATH, or None; returns a DataSet
+    "own": "benchmarks.recall.datasets.own:load",
     "locomo": "benchmarks.recall.datasets.locomo:load",
     "beam": "benchmarks.recall.datasets.beam:load",
 }

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from benchmarks.recall.conversations import Conversation, Question, Turn
+from benchmarks.recall.datasets.generate.filler import Filler
 from benchmarks.recall.datasets.generate.scenes import BadMaterial, Part, Said, Scene, Script
 from benchmarks.recall.datasets.generate.texts import choose, date_in
+from benchmarks.recall.text import count_tokens
 
 ATTEMPTS = 2000
-TOKENS_OF_A_TURN = 30
-"""About; only decides how much filler is put in."""
 
 
 @dataclass(slots=True)
@@ -36,19 +36,18 @@ class _Session:
         return sum(len(block.lines) for block in self.blocks)
 
 
-def compose(script: Script, exchanges: Sequence[Part], seed: int) -> tuple[Conversation, int]:
-    """Return the conversation, and how many of the exchanges it has used, from the first on. Raises BadMaterial."""
+def compose(script: Script, filler: Filler, seed: int) -> Conversation:
+    """Return the conversation of a script. Raises BadMaterial."""
     chance = random.Random(f"{seed}:{script.id}")
     sessions = _sessions(script, chance)
     values = [{name: chance.choice(among) for name, among in scene.choices.items()} for scene in script.scenes]
     for number, scene in enumerate(script.scenes):
         _place(number, scene, values[number], sessions, chance)
-    used = _fill(script, exchanges, sessions, chance)
+    _fill(script, filler, sessions, chance)
     for session in sessions:
         chance.shuffle(session.blocks)
     turns, labelled = _said(sessions, chance)
-    questions = _questions(script, values, turns, labelled)
-    return Conversation(script.id, tuple(turns), tuple(questions)), used
+    return Conversation(script.id, tuple(turns), tuple(_questions(script, values, turns, labelled)))
 
 
 def _sessions(script: Script, chance: random.Random) -> list[_Session]:
@@ -79,7 +78,7 @@ def _place(
             where.append(chance.choice(elsewhere))
     ordered = chain + [part for part in scene.parts if part not in chain]
     for part, index in zip(ordered, where, strict=True):
-        lines = [replace(said, text=choose(said.text, values, chance)) for said in part.lines]
+        lines = [replace(said, text=choose(said.text, values, chance.choice)) for said in part.lines]
         sessions[index].blocks.append(_Block(lines, number))
 
 
@@ -99,30 +98,19 @@ def _chain(
     raise BadMaterial(f"{scene.origin}: its parts find no sessions")
 
 
-def _fill(script: Script, exchanges: Sequence[Part], sessions: Sequence[_Session], chance: random.Random) -> int:
-    """Add exchanges, most of them where little is said so far, until it is long enough; return how many."""
-    length = sum(_tokens(block.lines) for session in sessions for block in session.blocks)
-    for used, exchange in enumerate(exchanges):
-        if length >= script.tokens:
-            return used
-        cast = _cast(exchange, script.people, chance)
-        lines = [replace(said, author=cast[said.author], text=choose(said.text, cast, chance)) for said in exchange.lines]
+def _fill(script: Script, filler: Filler, sessions: Sequence[_Session], chance: random.Random) -> None:
+    """Add exchanges, most of them where little is said so far, until it is long enough."""
+    length = sum(_length(block.lines) for session in sessions for block in session.blocks)
+    exchanges = filler.exchanges(script.filler, script.people, chance)
+    while length < script.tokens:
+        lines = next(exchanges)
         session = min(chance.sample(sessions, 3), key=_Session.lines)
         session.blocks.append(_Block(lines))
-        length += _tokens(lines)
-    return len(exchanges)
+        length += _length(lines)
 
 
-def _cast(exchange: Part, people: Sequence[str], chance: random.Random) -> dict[str, str]:
-    """Return who says the lines of A, B and C; a name says its own."""
-    roles = sorted({said.author for said in exchange.lines} - set(people))
-    free = [person for person in people if person not in {said.author for said in exchange.lines}]
-    cast = dict(zip(roles, chance.sample(free, len(roles)), strict=True))
-    return cast | {person: person for person in people}
-
-
-def _tokens(lines: Sequence[Said]) -> int:
-    return sum(len(said.text) // 5 for said in lines)
+def _length(lines: Sequence[Said]) -> int:
+    return sum(count_tokens(said.text) for said in lines)
 
 
 def _said(
@@ -137,9 +125,8 @@ def _said(
             for said in block.lines:
                 place += 1
                 now += timedelta(seconds=chance.randrange(8, 100))
-                if said.text:
-                    turn = _turn(said, f"s{number:02}", place, now, session.project)
-                    turns.append(turn)
+                turn = _turn(said, f"s{number:02}", place, now, session.project)
+                turns.append(turn)
                 if said.label and block.scene is not None:
                     labelled.setdefault(block.scene, {})[said.label] = turn
     return turns, labelled
@@ -163,9 +150,8 @@ def _questions(
         found = labelled.get(number, {})
         days = {label: turn.at.date() for label, turn in found.items()}
         for asked in scene.questions:
-            plain = random.Random(0)  # questions and answers leave no choice but the scene's
             text, answer = (
-                date_in(choose(words, values[number], plain), None, days) if words else None
+                date_in(choose(words, values[number], _none), None, days) if words else None
                 for words in (asked.text, asked.answer)
             )
             assert text is not None
@@ -182,3 +168,7 @@ def _questions(
                 )
             )
     return questions
+
+
+def _none(among: Sequence[str]) -> str:
+    raise BadMaterial(f"questions and answers leave no choice: {among}")

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import re
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
-_CHOICE = re.compile(r"\{([^{}\"]*\|[^{}\"]*)\}")
+_CHOICE = re.compile(r"\{([^{}]*\|[^{}]*)\}")
 _VALUE = re.compile(r"\$([a-z]+\d?)")
 _DATE = re.compile(r"<([a-z]\d?)?([+-]?\d+)?([my])?:([a-z]+)>")
 
 
-def choose(text: str, values: Mapping[str, str], chance: random.Random) -> str:
-    """Return the text with its choices made; ``values`` are those of the scene."""
+def choose(text: str, values: Mapping[str, str], pick: Callable[[Sequence[str]], str]) -> str:
+    """Return the text with its choices made by ``pick``; ``values`` are those of the scene."""
     text = _VALUE.sub(lambda match: values[match[1]], text)
     while _CHOICE.search(text):
-        text = _CHOICE.sub(lambda match: chance.choice(match[1].split("|")), text)
+        text = _CHOICE.sub(lambda match: pick(match[1].split("|")), text)
     return text
 
 
