@@ -27,6 +27,8 @@ MOST_CITATIONS = 4
 COVERED = 0.5
 TOUCHED = 0.2
 ANSWERED = 0.5
+AS_SAID = 0.7
+"""Share of its words. Data of a tool, and other languages than English, cannot be handed over in our prose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class Yardstick:
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self._turns = {turn.id: stems(turn.text) for turn in turns}
+        self._no_prose = frozenset(turn.id for turn in turns if not is_prose(turn.text))
         counts = Counter(stem for found in self._turns.values() for stem in found)
         self._weights = {stem: math.log(1 + len(turns) / count) for stem, count in counts.items()}
 
     def score(self, question: Question, items: Sequence[Item], budget: int) -> Scores:
         """Return the scores of a question, with its answer and gold, for the items that were handed over for it."""
         given = cut(items, budget)
-        read = prose(given)
+        read = [item if self._as_said(item) else judged for item, judged in zip(given, prose(given), strict=True)]
         texts = [stems(item.text) for item in read]
         cited = _cited(given, texts)
         answer = stems(question.answer or "") - stems(question.text)
@@ -68,6 +71,12 @@ class Yardstick:
             tokens=sum(count_tokens(item.text) for item in given),
             empty=sum(before.text != after.text for before, after in zip(given, read, strict=True)),
         )
+
+    def _as_said(self, item: Item) -> bool:
+        """Return whether an item hardly says more than turns it cites that are no prose: data, another language."""
+        found = stems(item.text)
+        said = frozenset[str]().union(*(self._turns[turn] for turn in item.sources if turn in self._no_prose))
+        return bool(found & said) and len(found & said) >= AS_SAID * len(found)
 
     def _covered(self, turn: str, cited: Mapping[str, frozenset[str]]) -> bool:
         return turn in cited and self._coverage(turn, cited[turn]) >= COVERED

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from benchmarks.recall.conversations import Question
+from benchmarks.recall.conversations import Question, Turn
 from benchmarks.recall.metric import Scores, Yardstick, prose
 from benchmarks.recall.porter import stem
 from benchmarks.recall.systems.base import Item
@@ -112,3 +114,17 @@ def test_a_few_short_statements_need_no_stop_words_where_the_rest_is_prose() -> 
     assert prose(items) == items
     listed = [Item("Ines plays accordion", ())] * 9
     assert {item.text for item in prose(listed)} == {""}
+
+
+def test_what_was_said_passes_where_it_is_no_prose_itself_and_nothing_else_passes_with_it() -> None:
+    data = (
+        'stock.get {"items": [{"item": "porcelain", "kg": 32}, {"item": "stoneware", "kg": 185}, '
+        '{"item": "raku", "kg": 60}], "counted": "last Monday evening"}'
+    )
+    at = datetime(2024, 3, 5, tzinfo=UTC)
+    turns = [Turn("a", "s", "Aide", data, at, "tool_result"), Turn("b", "s", "Mia", "The kiln is at the mill.", at)]
+    question = Question("q", "How much raku is left?", "60", ("a",))
+    told = Item(f"(5 March 2024) Aide: {data}", ("a",))
+    stuffed = Item(f"{data} kiln mill potter wheel market winter Saturday glaze cobalt oven", ("a",))
+    assert Yardstick(turns).score(question, [told], 100).ev == 1.0
+    assert Yardstick(turns).score(question, [stuffed], 100).ev == 0.0

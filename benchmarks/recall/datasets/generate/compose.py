@@ -82,9 +82,7 @@ def _place(
         sessions[index].blocks.append(_Block(lines, number))
 
 
-def _chain(
-    scene: Scene, chain: Sequence[Part], sessions: Sequence[_Session], chance: random.Random
-) -> list[int]:
+def _chain(scene: Scene, chain: Sequence[Part], sessions: Sequence[_Session], chance: random.Random) -> list[int]:
     """Return a session for each part, in order, with the days between them that are asked for."""
     for _ in range(ATTEMPTS):
         picked = sorted(chance.sample(range(len(sessions)), len(chain)))
@@ -113,9 +111,7 @@ def _length(lines: Sequence[Said]) -> int:
     return sum(count_tokens(said.text) for said in lines)
 
 
-def _said(
-    sessions: Sequence[_Session], chance: random.Random
-) -> tuple[list[Turn], dict[int, dict[str, Turn]]]:
+def _said(sessions: Sequence[_Session], chance: random.Random) -> tuple[list[Turn], dict[int, dict[str, Turn]]]:
     turns: list[Turn] = []
     labelled: dict[int, dict[str, Turn]] = {}
     for number, session in enumerate(sessions, 1):
@@ -142,10 +138,13 @@ def _turn(said: Said, session: str, place: int, at: datetime, project: str | Non
 
 
 def _questions(
-    script: Script, values: Sequence[Mapping[str, str]], turns: Sequence[Turn], labelled: Mapping[int, Mapping[str, Turn]]
+    script: Script,
+    values: Sequence[Mapping[str, str]],
+    turns: Sequence[Turn],
+    labelled: Mapping[int, Mapping[str, Turn]],
 ) -> list[Question]:
     asked_at = turns[-1].at + timedelta(days=1)
-    questions = []
+    questions: list[Question] = []
     for number, scene in enumerate(script.scenes):
         found = labelled.get(number, {})
         days = {label: turn.at.date() for label, turn in found.items()}

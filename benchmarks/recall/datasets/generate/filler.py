@@ -22,7 +22,9 @@ class Filler:
 
     def __init__(self, material: Path) -> None:
         self._exchanges = {path.stem: read_exchanges(path) for path in sorted((material / "exchanges").glob("*.txt"))}
-        self._phrases = {path.stem: path.read_text().splitlines() for path in sorted((material / "phrases").glob("*.txt"))}
+        self._phrases = {
+            path.stem: path.read_text().splitlines() for path in sorted((material / "phrases").glob("*.txt"))
+        }
         self._uses: dict[str, int] = {}
 
     def exchanges(self, names: Sequence[str], people: Sequence[str], chance: random.Random) -> Iterator[list[Said]]:
@@ -39,8 +41,7 @@ class Filler:
         named = {roles[said.author] for said in lines if said.author in roles}
         others = sorted({said.author for said in lines} - set(roles))
         roles |= dict(zip(others, chance.sample([who for who in people if who not in named], len(others)), strict=True))
-        told = [replace(said, author=roles[said.author], text=self._text(said, chance)) for said in lines]
-        return told
+        return [replace(said, author=roles[said.author], text=self._text(said, chance)) for said in lines]
 
     def _text(self, said: Said, chance: random.Random) -> str:
         if said.kind != "message":

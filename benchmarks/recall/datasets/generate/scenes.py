@@ -33,7 +33,10 @@ from datetime import date
 from pathlib import Path
 
 _LINE = re.compile(r"^(?P<author>[^>!{}<]+?)(?:!(?P<kind>call|result))?(?: (?P<label>[a-z]\d?))?> (?P<text>.+)$")
-_QUESTION = re.compile(r"^\? (?P<text>.+?) => (?P<answer>.+?)(?: :: (?P<gold>[a-z0-9 ]+?))?(?: < (?P<stale>[a-z0-9 ]+?))?(?: @(?P<project>\S+))?(?: !! (?P<never>.+))?$")
+_QUESTION = re.compile(
+    r"^\? (?P<text>.+?) => (?P<answer>.+?)(?: :: (?P<gold>[a-z0-9 ]+?))?(?: < (?P<stale>[a-z0-9 ]+?))?"
+    r"(?: @(?P<project>\S+))?(?: !! (?P<never>.+))?$"
+)
 _KINDS = {None: "message", "call": "tool_call", "result": "tool_result"}
 
 
