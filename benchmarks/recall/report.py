@@ -97,7 +97,8 @@ def _row(run: Mapping[str, Any], name: str, mode: str) -> list[str]:
 def _costs(found: Mapping[str, Any]) -> list[str]:
     index, read = found["index"], found["read"]
     times = [time for each in read["ms"].values() for time in each]
-    tokens = None if index["prompt_tokens"] is None else index["prompt_tokens"] + (index["completion_tokens"] or 0)
+    parts = (index["prompt_tokens"], index["completion_tokens"])
+    tokens = None if None in parts else sum(parts)
     return [
         f"{median(times):.1f} / {quantiles(times, n=20)[-1]:.1f}" if len(times) > 1 else "",
         _ratio(read["processor_seconds"], read["reads"], 1000),
@@ -137,7 +138,8 @@ def _range(found: tuple[float, float] | None) -> str:
 def _ratio(value: float | None, by: int, scale: int) -> str:
     if value is None or not by:
         return "?"
-    return f"{scale * value / by:.3g}"
+    ratio = scale * value / by
+    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}"
 
 
 def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
