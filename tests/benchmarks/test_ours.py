@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,16 +11,16 @@ import pytest
 
 from benchmarks.recall.systems.base import Costs, Item
 from benchmarks.recall.systems.ours import Ours, OursMemory
+from reasoning.drainer import Drainer
 from tests.benchmarks.helpers import TURNS, ask
 from tests.factories import ApiKeyFactory
-from tests.loop.helpers import draining
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def memory(live_server: Any) -> Iterator[OursMemory]:
-    with Ours({"url": live_server.url, "key": ApiKeyFactory().key}) as system, draining():
+    with Ours({"url": live_server.url, "key": ApiKeyFactory().key}) as system:
         made = system.memory("two friends")
         yield made
         made.close()
@@ -29,6 +30,7 @@ def test_what_was_said_is_found_with_the_turns_it_rests_on(memory: OursMemory) -
     note = replace(TURNS[0], id="T9", kind="tool_result", author="calendar", text="", data={"tour": "lighthouse"})
     memory.ingest([*TURNS[:3], note])
     memory.ingest([replace(turn, project="bakery") for turn in TURNS[3:]])
+    asyncio.run(Drainer().run(until_idle=True))
     memory.settle()
     first, *_ = memory.context(ask("Who has a greyhound?"), 200)
     assert "greyhound" in first.text
