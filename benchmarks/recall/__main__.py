@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +101,9 @@ def _measured(name: str, data: DataSet, options: argparse.Namespace, judge: Judg
             return measure(started, data, options.budgets, judge)
     except Unavailable as error:
         print(f"Left out: {name}. {error}", file=sys.stderr)
-        return None
+    except Exception:  # what the others have done by then took long, and stays
+        print(f"Left out: {name}, which broke off.\n{traceback.format_exc()}", file=sys.stderr)
+    return None
 
 
 def _limited(data: DataSet, limit: int | None) -> DataSet:
@@ -111,7 +114,7 @@ def _limited(data: DataSet, limit: int | None) -> DataSet:
 
 def _tables(found: dict[str, Any], budget: int) -> str:
     by = report.categories(found, budget if budget in found["budgets"] else found["budgets"][0])
-    return "\n\n".join(part for part in (report.table(found), by, report.judged(found)) if part)
+    return "\n\n".join(part for part in (report.table(found), report.gains(found), by, report.judged(found)) if part)
 
 
 def _parser() -> argparse.ArgumentParser:

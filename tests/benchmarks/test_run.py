@@ -63,6 +63,16 @@ def missing(options: Mapping[str, str]) -> System:
     return Missing("missing", "1", Witness, options)
 
 
+def broken(options: Mapping[str, str]) -> System:
+    """A system that does not do what it says."""
+    return InProcess("broken", "1", Broken, options)
+
+
+class Broken(Witness):
+    def settle(self) -> None:
+        raise RuntimeError("The server is gone.")
+
+
 class Missing(InProcess):
     def __enter__(self) -> Self:
         raise Unavailable("Install it first.")
@@ -72,6 +82,7 @@ class Missing(InProcess):
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "tales", f"{__name__}:load")
     monkeypatch.setitem(SYSTEMS, "missing", f"{__name__}:missing")
+    monkeypatch.setitem(SYSTEMS, "broken", f"{__name__}:broken")
 
 
 def measured(name: str) -> Measured:
@@ -160,7 +171,15 @@ def test_runs_of_different_data_do_not_compare() -> None:
 
 def test_the_table_has_query_free_rows_beside_chance() -> None:
     rows = [line.split("|")[1].strip() for line in report.table(stored("random", "bm25")).splitlines()[4:]]
-    assert rows == ["random", "bm25", "random, query-free"]
+    assert rows == ["random", "bm25", "random, query-free (evg)"]
+
+
+def test_gains_over_naive_rag_are_paired_and_of_those_that_keep_to_the_budget() -> None:
+    run = stored("bm25", "bm25-window", "whole-log")
+    assert report.gains(run) == ""
+    run["systems"]["naive-rag"] = run["systems"]["bm25"]
+    rows = report.gains(run).splitlines()[4:]
+    assert rows == ["| bm25 | +0.0 | +0.0 |", "| bm25-window | +12.5 | +43.8 |"]
 
 
 def test_categories_have_rows_of_their_own() -> None:
@@ -199,6 +218,15 @@ def test_one_command_measures_stores_and_prints(tmp_path: Path, capsys: pytest.C
     assert "| bm25 |" in capsys.readouterr().out
     assert main(["compare", *[str(tmp_path / "tales.json")] * 2, "--systems", "random,bm25"]) == 0
     assert "random → bm25" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_registered")
+def test_a_system_that_breaks_off_takes_no_other_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["run", "--data", "tales", "--systems", "random,broken,bm25", "--budgets", "60", "--out", str(tmp_path)]
+    assert main(asked) == 0
+    printed = capsys.readouterr()
+    assert "Left out: broken, which broke off." in printed.err
+    assert list(results.read(tmp_path / "tales.json")["systems"]) == ["random", "bm25"]
 
 
 @pytest.mark.usefixtures("_registered")
