@@ -18,7 +18,7 @@ from memory.models.representations import (
     Serving,
     Span,
 )
-from memory.models.search import Embedding, EmbeddingModel, Passage
+from memory.models.search import Embedding, EmbeddingModel, Passage, Posting, UnmergedPassage, WordIndex
 from memory.models.subjects import FeedEntry, Line, Subject
 from memory.models.tenants import App, Participant, Project, Session, User
 from memory.models.webhooks import WebhookDelivery, WebhookEndpoint
@@ -43,6 +43,7 @@ __all__ = [
     "Metamessage",
     "Participant",
     "Passage",
+    "Posting",
     "Premise",
     "Project",
     "RateWindow",
@@ -52,7 +53,9 @@ __all__ = [
     "Session",
     "Span",
     "Subject",
+    "UnmergedPassage",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WordIndex",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -11,6 +12,7 @@ from pgvector.django import VectorField
 
 from memory.models.log import Event
 from memory.models.representations import Conclusion
+from memory.models.subjects import Subject
 from memory.models.tenants import App
 
 
@@ -49,6 +51,65 @@ class Passage(models.Model):
 
     def __str__(self) -> str:
         return f"passage {self.pk}"
+
+
+class WordIndex(models.Model):
+    """The inverted index of all that belongs to a user, session or project (``memory.search.postings``).
+
+    ``documents`` is how many passages are in it, ``authors`` who wrote them; records name an author by the place here.
+    ``scanned`` is up to which passage those have been added that were indexed before there was this row; None once all
+    are. The database empties it, to be filled anew, when a passage is deleted that it has (migration 0026).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    subject = models.OneToOneField(Subject, on_delete=models.CASCADE, related_name="word_index", db_constraint=False)
+    documents = models.IntegerField(default=0, db_default=0)
+    unmerged = models.IntegerField(default=0, db_default=0)
+    authors = ArrayField(models.UUIDField(), default=list, db_default=[])
+    scanned = models.BigIntegerField(null=True, blank=True, default=0, db_default=0)
+
+    class Meta:
+        verbose_name_plural = "word indexes"
+        indexes = [
+            models.Index(fields=["id"], name="word_index_to_fill", condition=Q(scanned__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"words of {self.subject_id}"
+
+
+class Posting(models.Model):
+    """Some of the passages that have a lexeme, packed (``memory.search.records``).
+
+    ``lexeme`` is a hash of it. ``total`` is how many passages this block and those before it have.
+    """
+
+    pk = models.CompositePrimaryKey("index_id", "lexeme", "block")
+    index = models.ForeignKey(
+        WordIndex, on_delete=models.CASCADE, related_name="postings", db_index=False, db_constraint=False
+    )
+    lexeme = models.IntegerField()
+    block = models.IntegerField()
+    total = models.IntegerField()
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.lexeme} in {self.index_id}"
+
+
+class UnmergedPassage(models.Model):
+    """A passage of an inverted index that waits to be merged into it with others; searches read it here."""
+
+    pk = models.CompositePrimaryKey("index_id", "passage_id")
+    index = models.ForeignKey(
+        WordIndex, on_delete=models.CASCADE, related_name="unmerged_passages", db_index=False, db_constraint=False
+    )
+    passage_id = models.BigIntegerField()
+    record = models.BinaryField()
+    lexemes = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"passage {self.passage_id} of {self.index_id}"
 
 
 class EmbeddingModel(models.Model):

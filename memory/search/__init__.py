@@ -12,6 +12,7 @@ say so (``ON DELETE CASCADE``), whoever deletes it. Nothing else here keeps word
 from memory.search.embedders import Vector, embed_query
 from memory.search.finding import Embedded, Found, Hit, Mode, find
 from memory.search.highlights import Highlight
+from memory.search.ranked import embed_question
 from memory.search.recall import MOST_SOURCES, Recalled, Told, recall
 from memory.search.scopes import Filters, Scope, filters, scope, scope_of
 
@@ -28,6 +29,7 @@ __all__ = [
     "Told",
     "Vector",
     "embed_query",
+    "embed_question",
     "filters",
     "find",
     "recall",

@@ -11,7 +11,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -20,7 +19,7 @@ from django.db.models import Max
 
 from memory import clock
 from memory.models import Embedding, EmbeddingModel, Passage
-from memory.search import embedders, index, semantic
+from memory.search import documents, embedders, index, semantic
 from memory.search.embedders import CannotEmbed, Embedder
 
 log = structlog.get_logger("honcho.memory")
@@ -204,7 +203,7 @@ def _make(model: EmbeddingModel, embedder: Embedder) -> int:
     """Make the vectors of a batch, the newest passages first, without a transaction; return how many were asked for."""
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, {"model": model.pk, "limit": BATCH})
-        texts = {passage: index.said(content, _loaded(data)) for passage, content, data in cursor.fetchall()}
+        texts = {passage: documents.said(content, data) for passage, content, data in cursor.fetchall()}
     if texts:
         _embed(model, embedder, texts)
     return len(texts)
@@ -269,7 +268,3 @@ def _drop_others(model: EmbeddingModel) -> bool:
 
 def _at_least(model: EmbeddingModel, enough: int) -> int:
     return Embedding.objects.filter(model=model).exclude(vector=None)[:enough].count()
-
-
-def _loaded(data: Any) -> Any:
-    return json.loads(data) if isinstance(data, str) else data

@@ -12,7 +12,7 @@ from django.db.models import TextChoices
 
 from memory.conf import MemorySettings
 from memory.models import Conclusion, EmbeddingModel, Event, Passage
-from memory.search import embedders, embeddings, fusion, index, lexical, semantic
+from memory.search import documents, embedders, embeddings, fusion, lexical, semantic
 from memory.search.embedders import Vector
 from memory.search.highlights import Highlight, highlights
 from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope
@@ -66,7 +66,7 @@ class Hit:
     @property
     def text(self) -> str:
         """What was said: the text, and of an event without one what its data say."""
-        return index.said(self.row.content, self.row.data) if isinstance(self.row, Event) else self.row.content
+        return documents.said(self.row.content, self.row.data) if isinstance(self.row, Event) else self.row.content
 
     @property
     def highlights(self) -> list[Highlight]:
@@ -100,17 +100,30 @@ def find(
     """
     filters = filters or Filters()
     done = Mode(mode) if vector is not None else Mode.LEXICAL
-    terms = lexical.terms(query)
+    terms = [term.word for term in lexical.terms(query)]
+    hits = _hits(fused(where, query, limit, filters, done, vector), terms)
+    model = embedders.serving() if MemorySettings.load().embedder else None
+    return Found(hits, done, None if model is None else _embedded(model, where.app_id), why_not(mode, done))
+
+
+def fused(
+    where: Scope, query: str, limit: int, filters: Filters, mode: Mode, vector: Vector | None
+) -> list[fusion.Fused]:
+    """Return the best ``limit`` passages by what ``mode`` says, by words alone where there is no vector."""
     depth = max(limit, DEPTH)
     rankings: dict[str, list[int]] = {}
-    if done is not Mode.SEMANTIC:
-        rankings[fusion.LEXICAL] = [item.passage for item in lexical.rank(where, filters, terms, depth)]
-    if done is not Mode.LEXICAL and vector is not None:
+    if mode is not Mode.SEMANTIC or vector is None:
+        rankings[fusion.LEXICAL] = [item.passage for item in lexical.rank(where, filters, lexical.terms(query), depth)]
+    if mode is not Mode.LEXICAL and vector is not None:
         rankings[fusion.SEMANTIC] = [item.passage for item in semantic.rank(where, filters, vector, depth)]
-    hits = _hits(fusion.fuse(rankings)[:limit], [term.word for term in terms])
-    model = embedders.serving() if MemorySettings.load().embedder else None
-    note = None if done == mode else embedders.why_none(model)
-    return Found(hits, done, None if model is None else _embedded(model, where.app_id), note)
+    return fusion.fuse(rankings)[:limit]
+
+
+def why_not(asked: str, done: Mode) -> str | None:
+    """Return why a search was not done as it was asked for, None where it was."""
+    if done == asked:
+        return None
+    return embedders.why_none(embedders.serving() if MemorySettings.load().embedder else None)
 
 
 def _embedded(model: EmbeddingModel, app_id: UUID) -> Embedded:

@@ -7,6 +7,7 @@ all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -36,6 +37,20 @@ SELECT passage.id, 1 - ({distance}) AS similarity
 """
 
 
+_SIMILAR = """
+SELECT embedding.passage_id, 1 - ({distance}) FROM memory_embedding embedding
+ WHERE embedding.model_id = %(model)s AND embedding.passage_id = ANY(%(passages)s) AND embedding.vector IS NOT NULL
+"""
+
+
+def similarities(passages: Sequence[int], vector: Vector) -> dict[int, float]:
+    """Return how near each passage is to a vector, of those that the vector's model knows. One statement."""
+    values: dict[str, Any] = {"model": vector.model, "vector": _text(vector), "passages": list(passages)}
+    with connection.cursor() as cursor:
+        cursor.execute(_SIMILAR.format(distance=_distance(vector)), values)
+        return dict(cursor.fetchall())
+
+
 def rank(where: Scope, filters: Filters, vector: Vector, limit: int) -> list[Scored]:
     """Return the ``limit`` passages nearest to a vector, the nearest first, of those that the vector's model knows."""
     fulfils, values = condition(where, filters)
@@ -43,11 +58,9 @@ def rank(where: Scope, filters: Filters, vector: Vector, limit: int) -> list[Sco
         "model": vector.model,
         "limit": limit,
         "exact": EXACT + 1,
-        "vector": "[" + ",".join(f"{value:.7g}" for value in vector.values) + "]",
+        "vector": _text(vector),
     }
-    # As in the index, to the letter (``index_definition``).
-    size = len(vector.values)
-    distance = f"(embedding.vector::vector({size})) <=> %(vector)s::vector({size})"
+    distance = _distance(vector)
     with connection.cursor() as cursor:
         if _index_iterates(vector.model):
             cursor.execute(_SIZE.format(fulfils=fulfils), values)
@@ -70,6 +83,16 @@ def index_definition(model: EmbeddingModel) -> str:
         f"USING hnsw ((vector::vector({model.dimensions})) vector_cosine_ops)"
         f" WHERE model_id = {model.pk} AND vector IS NOT NULL"
     )
+
+
+def _text(vector: Vector) -> str:
+    return "[" + ",".join(f"{value:.7g}" for value in vector.values) + "]"
+
+
+def _distance(vector: Vector) -> str:
+    """Return the distance to a vector in SQL: as in the index, to the letter (``index_definition``)."""
+    size = len(vector.values)
+    return f"(embedding.vector::vector({size})) <=> %(vector)s::vector({size})"
 
 
 def _walk(statement: str, values: dict[str, Any]) -> list[Scored]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from memory import ids, reading, search, tokens
 from memory.models import Conclusion, Event, Span, Subject
-from memory.search import index
+from memory.search import documents
 from reasoning.answering.levels import Level
 from reasoning.prompts.messages import quoted, word
 
@@ -133,7 +133,7 @@ def _event(row: Event) -> Item:
     marks = f"event of {row.occurred_at:%A %Y-%m-%d %H:%M}; {word(row.kind)}; from {word(row.origin)}"
     if row.author:
         marks += f" {quoted(row.author.name)}"
-    text = index.said(row.content, row.data)
+    text = documents.said(row.content, row.data)
     return Item(0, EVENT, ids.encode(row.pk), text[:_LONGEST], marks)
 
 

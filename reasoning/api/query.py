@@ -178,7 +178,7 @@ def _about(fields: dict[str, Any], refs: dict[str, str]) -> About:
 
 def _recalled(known: Standing, query: str, tokens: int) -> shapes.Shape:
     began = time.monotonic()
-    found = search.recall(known.where, query, tokens=tokens, vector=search.embed_query(query))
+    found = search.recall(known.where, query, tokens=tokens, vector=search.embed_question(known.where, query))
     metrics.QUERIES.labels(RECALL, "", "known" if found.items else "unknown").inc()
     metrics.QUERY_DURATION.labels(RECALL, "").observe(time.monotonic() - began)
     return {
@@ -193,13 +193,12 @@ def _recalled(known: Standing, query: str, tokens: int) -> shapes.Shape:
 
 
 def _told(item: search.Told) -> shapes.Shape:
-    hit = item.hit
     return {
-        "type": hit.type,
-        "id": ids.encode(hit.id),
-        "text": hit.text,
-        "score": round(hit.score, 6),
-        "at": shapes.moment(hit.at),
+        "type": item.type,
+        "id": ids.encode(item.id),
+        "text": item.text,
+        "score": round(item.score, 6),
+        "at": shapes.moment(item.at),
         "line": item.line,
         "sources": [ids.encode(event) for event in item.sources],
     }

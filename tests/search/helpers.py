@@ -19,7 +19,7 @@ def index_everything() -> None:
 
 def texts(found: search.Found | search.Recalled) -> list[str]:
     """What was found, in words."""
-    return [item.hit.text if isinstance(item, search.Told) else item.text for item in found.items]
+    return [item.text for item in found.items]
 
 
 def find(query: str, user: str | None = "ana", app: str = "harbour", **options: Any) -> list[str]:

@@ -52,10 +52,10 @@ def test_what_is_told_names_the_events_it_rests_on():
     concluded(line, "Ana drinks tea.", evidence=events)
     concluded(line, "Ana owns a teapot and drinks tea.", evidence=events[:2])
     found = recall("tea teapot").items
-    by_text = {item.hit.text: list(item.sources) for item in found}
+    by_text = {item.text: list(item.sources) for item in found}
     assert by_text["Ana owns a teapot and drinks tea."] == [events[1], events[0]]
     assert by_text["Ana drinks tea."] == events[: -search.MOST_SOURCES - 1 : -1], "the newest of them"
-    of_events = [(item.hit.id, list(item.sources)) for item in found if item.hit.type == "event"]
+    of_events = [(item.id, list(item.sources)) for item in found if item.type == "event"]
     assert of_events
     assert all(sources == [event] for event, sources in of_events)
 
@@ -65,7 +65,7 @@ def test_what_only_another_line_found_is_no_source():
     line = publishing.open_line(person(), "recipe")
     concluded(line, "Ana drinks tea.", evidence=[first])
     concluded(publishing.open_line(person(), "another"), "Ana drinks tea.", evidence=[first, later])
-    [told] = [item for item in recall("Ana drinks tea").items if item.hit.type == "conclusion"]
+    [told] = [item for item in recall("Ana drinks tea").items if item.type == "conclusion"]
     assert list(told.sources) == [first]
 
 

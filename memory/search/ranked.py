@@ -1,0 +1,133 @@
+"""The best of a scope for a question: by the inverted indexes, by meaning, and by the formula that weighs both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from memory.conf import MemorySettings
+from memory.search import embedders, lookup, pool, semantic
+from memory.search.embedders import Vector
+from memory.search.lexemes import lexemes
+from memory.search.lexical import Scored
+from memory.search.lookup import Opened
+from memory.search.pool import Pool
+from memory.search.ranking import formula, question
+from memory.search.ranking.candidates import Candidates
+from memory.search.ranking.question import Question
+from memory.search.records import MOST_WORDS, OWN, RECORD, Records
+from memory.search.scopes import Filters, Scope
+from memory.search.words import words
+
+NEAREST = 100
+"""So many of the passages nearest in meaning are weighed."""
+
+COMPARED = 200
+"""Of so many of those that fit best otherwise it is asked how near they are."""
+
+_DESCRIBE = """
+SELECT passage.id, extract(epoch FROM passage.at)::float8, passage.words,
+       coalesce(event.author_id, conclusion.about_id, subject.user_id)
+  FROM memory_passage passage
+  LEFT JOIN memory_event event ON event.id = passage.event_id
+  LEFT JOIN memory_conclusion conclusion ON conclusion.id = passage.conclusion_id
+  LEFT JOIN memory_subject subject ON subject.id = conclusion.subject_id
+ WHERE passage.id = ANY(%(passages)s) ORDER BY passage.id
+"""
+
+
+def embed_question(where: Scope, query: str) -> Vector | None:
+    """Return the vector of a question without the names of who is asked about: texts do not have their authors' names.
+
+    None where there is no model, or it fails. Call it outside any transaction: it may ask another server.
+    """
+    if not MemorySettings.load().embedder:
+        return None
+    opened = lookup.open_indexes(where)
+    plain = question.without_names(query, opened.names) if opened else query
+    return embedders.embed_query(plain or query)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Passages, the best first. Only of those in ``known`` is it known that they belong to the scope."""
+
+    items: Sequence[Scored]
+    known: Sequence[int]
+
+
+def best(where: Scope, query: str, vector: Vector | None) -> Ranked | None:
+    """Return what may answer a question; None where the inverted indexes cannot tell.
+
+    That is in a whole app, in indexes that do not have all yet, and of a question of stop words alone. Neighbours of
+    what belongs to the scope are among it that may not: who was not there yet has no part in them.
+    """
+    opened = lookup.open_indexes(where)
+    if opened is None:
+        return None
+    asked = question.read(query, opened.names, own=_own(where, opened), today=timezone.now().date())
+    terms = _terms(asked.terms) or _terms([word.text for word in words(query)])
+    if not terms and vector is None:
+        return None
+    near = semantic.rank(where, Filters(), vector, NEAREST) if vector else []
+    more = _described([item.passage for item in near], opened)
+    found = pool.pool(lookup.look_up(opened, terms), more)
+    if vector:
+        found = _compared(found, asked, vector, near)
+    scores = formula.score(found.candidates, asked)
+    order = np.argsort(-scores, kind="stable")
+    items = [Scored(*pair) for pair in zip(found.passages[order].tolist(), scores[order].tolist(), strict=True)]
+    return Ranked(items, [document.id for document in opened.fresh])
+
+
+def _own(where: Scope, opened: Opened) -> int | None:
+    """Return whose memory is asked, as a place in the authors; None where it is nobody's, or they wrote nothing."""
+    for thing in (where.thing, where.known):
+        if thing in opened.authors:
+            return opened.authors.index(thing)
+    return None
+
+
+def _terms(asked: Sequence[str]) -> list[tuple[int, ...]]:
+    """Return the lexemes of each word that is no stop word."""
+    found = lexemes(asked)
+    return [found[word] for word in asked if found[word]]
+
+
+def _described(passages: Sequence[int], opened: Opened) -> Records:
+    """Return records of passages, without what is beside them. One statement, none for none."""
+    found = np.zeros(len(passages), RECORD)
+    if not passages:
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(_DESCRIBE, {"passages": list(passages)})
+        rows = cursor.fetchall()
+    found = found[: len(rows)]
+    for place, (passage, at, words_there, author) in enumerate(rows):
+        found["passage"][place], found["minute"][place] = passage, at // 60
+        found["words"][place, OWN] = min(words_there, MOST_WORDS)
+        found["authors"][place, OWN] = opened.authors.index(author) + 1 if author in opened.authors else 0
+    return found
+
+
+def _compared(found: Pool, asked: Question, vector: Vector, near: Sequence[Scored]) -> Pool:
+    """Return what is nearest and what fits best otherwise, with how near all of it is."""
+    scores = formula.score(found.candidates, asked)
+    similar = {item.passage: item.score for item in near}
+    chosen = np.zeros(len(scores), bool)
+    chosen[np.argsort(-scores)[:COMPARED]] = True
+    similar |= semantic.similarities(found.passages[chosen].tolist(), vector)
+    chosen |= np.isin(found.passages, list(similar))
+    dense = np.array([similar.get(passage, np.nan) for passage in found.passages[chosen].tolist()], np.float32)
+    return Pool(found.passages[chosen], replace(_some(found.candidates, chosen), dense=dense))
+
+
+def _some(candidates: Candidates, chosen: NDArray[np.bool_]) -> Candidates:
+    """Return some of the candidates."""
+    parts = {item.name: getattr(candidates, item.name) for item in fields(candidates)}
+    return Candidates(**{name: part if name == "rarity" else part[chosen] for name, part in parts.items()})

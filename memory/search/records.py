@@ -1,0 +1,62 @@
+"""How the inverted index is packed: a record for each lexeme of each passage, all that ranking needs of it inside.
+
+So a search reads no row for each passage that it weighs, only for those that it tells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+RECORD = np.dtype(
+    [
+        ("passage", "<i8"),
+        ("previous", "<u4"),  # so many before it is the turn before of its session; 0: there is none
+        ("following", "<u4"),  # so many after it is the turn after
+        ("minute", "<i4"),  # since 1970
+        ("words", "<u2", (3,)),  # of the turn before, its own, and of the turn after
+        (
+            "authors",
+            "u1",
+            (3,),
+        ),  # by their places in the index, from 1; 0: nobody. Of statements: whom they are about
+        ("statement", "?"),
+        ("count", "u1"),
+    ]
+)
+"""What is known of a passage, and how often it has the lexeme."""
+
+LEXEME = np.dtype([("lexeme", "<i4"), ("count", "u1")])
+"""A lexeme of a passage that is not merged yet, and how often it has it."""
+
+MOST_WORDS = np.iinfo("<u2").max
+MOST_TIMES = np.iinfo("u1").max
+FARTHEST = np.iinfo("<u4").max
+MOST_AUTHORS = np.iinfo("u1").max
+
+BEFORE, OWN, AFTER = range(3)
+
+Records = NDArray[np.void]
+
+
+def unpack(data: bytes) -> Records:
+    """Return the records of some bytes."""
+    return np.frombuffer(data, RECORD)
+
+
+def linked(records: Records) -> Records:
+    """Return one record for each passage, with what is known of the turn after it where that is among them.
+
+    ``records`` are in the order of passages.
+    """
+    found = records.copy()
+    passages = found["passage"]
+    later = np.flatnonzero(found["previous"])
+    before = passages[later] - found["previous"][later]
+    places = np.minimum(np.searchsorted(passages, before), len(passages) - 1)
+    there = passages[places] == before
+    places, later = places[there], later[there]
+    found["following"][places] = found["previous"][later]
+    found["words"][places, AFTER] = found["words"][later, OWN]
+    found["authors"][places, AFTER] = found["authors"][later, OWN]
+    return found
