@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.recall import report, results
 from benchmarks.recall.conversations import DataSet
-from benchmarks.recall.datasets import DATASETS, CannotRead, dataset, locomo
+from benchmarks.recall.datasets import DATASETS, CannotRead, dataset, locomo, origin
 from benchmarks.recall.judge import Judge
 from benchmarks.recall.plot import plot
 from benchmarks.recall.running import Measured, measure
@@ -87,7 +87,7 @@ def listing(options: argparse.Namespace) -> int:
     print(*(f"  {name}" for name in ATTACKS), sep="\n")
     print("Data sets")
     for name in DATASETS:
-        print(f"  {name}")
+        print(f"  {name:<10}{origin(name)}")
     return 0
 
 

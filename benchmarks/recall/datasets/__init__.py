@@ -24,3 +24,9 @@ def dataset(name: str, path: Path | None) -> DataSet:
     module, attribute = DATASETS[name].split(":")
     found: DataSet = getattr(import_module(module), attribute)(path)
     return found
+
+
+def origin(name: str) -> str:
+    """Return in a sentence where a data set comes from. Raises KeyError."""
+    where: str = import_module(DATASETS[name].split(":")[0]).WHERE
+    return where

@@ -23,6 +23,7 @@ from benchmarks.recall.datasets.files import read_json, version
 
 WHERE = "Get data/locomo10.json from https://github.com/snap-research/locomo and give --data locomo=/path/locomo10.json"
 FILES = {
+    "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4": "locomo10.json",
     "0517c644ba3c08080c9b652359feac268ea89675913455ad58622bef3911cbcb": "dev (conversations 26, 30, 41, 42)",
 }
 CORRECTIONS = {

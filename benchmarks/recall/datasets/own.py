@@ -12,6 +12,7 @@ from benchmarks.recall.conversations import Conversation, DataSet, Question, Tur
 from benchmarks.recall.datasets import CannotRead
 from benchmarks.recall.datasets.files import sha256
 
+WHERE = "Comes with this suite."
 FOLDER = Path(__file__).parent / "own"
 
 
