@@ -24,7 +24,7 @@ run: .venv/site
 	@exec $(BIN)/python manage.py run
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
