@@ -29,6 +29,9 @@ AGENTS = frozenset({"assistant", "agent", "bot", "system", "tool"})
 BATCH = 200
 SETTLE_SECONDS = 1_800.0
 LOOK_SECONDS = 0.25
+WAIT_SECONDS = 30
+"""The longest that a request may wait for reasoning."""
+
 _WAITS = ("waiting", "leased", "not_taken_in", "not_indexed", "not_embedded")
 _STUCK = ("held", "parked")
 _MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "REASONING_MODEL")
@@ -103,6 +106,8 @@ class OursMemory(Memory):
         self._persons: list[str] = []
         self._turns: dict[str, str] = {}
         """The turn under each event's id."""
+        self._places: dict[tuple[str, ...], None] = {}
+        """What is reasoned over: users, their sessions, projects; in the order in which they were first named."""
         self._metered = metered
         self._spent_before = self._spent()
 
@@ -111,18 +116,22 @@ class OursMemory(Memory):
         people = (turn.author for turn in turns if turn.kind == "message" and turn.author.lower() not in AGENTS)
         self._persons = list(dict.fromkeys([*self._persons, *people]))
         for session, batch in _batches(turns):
-            path = self._path("users", self._owner, "sessions", session, "events")
-            for event in self._api.post(path, [_event(turn) for turn in batch]):
+            place = ("users", self._owner, "sessions", session)
+            for event in self._api.post(self._path(*place, "events"), [_event(turn) for turn in batch]):
                 self._turns[event["id"]] = event["client_id"]
+            projects = (("projects", turn.project) for turn in batch if turn.project)
+            self._places |= dict.fromkeys([place, *projects])
+        self._places |= dict.fromkeys(("users", person) for person in self._persons)
 
     def settle(self) -> None:
         """Wait until all is reasoned over, indexed and embedded. Raises RuntimeError where that does not come."""
         give_up = time.monotonic() + SETTLE_SECONDS
+        for place in self._places:  # who waits for a place need not wait for the pace of its reasoning
+            while self._api.get(self._path(*place, "representation"), wait=WAIT_SECONDS)["behind"]["events"]:
+                self._queue(give_up)
         quiet = 0
         while quiet < 2:  # two looks: what is counted one after the other may move in between
-            queue = self._api.get(self._path("queue"))
-            if any(queue[name] for name in _STUCK) or time.monotonic() > give_up:
-                raise RuntimeError(f"The server does not get done: {queue}")
+            queue = self._queue(give_up)
             quiet = 0 if any(queue[name] for name in _WAITS) else quiet + 1
             time.sleep(LOOK_SECONDS)
 
@@ -141,6 +150,13 @@ class OursMemory(Memory):
         if not self._metered:
             return Costs(None, None, None)
         return Costs(*(now - before for now, before in zip(self._spent(), self._spent_before, strict=True)))
+
+    def _queue(self, give_up: float) -> Any:
+        """Return what waits. Raises RuntimeError where it is stuck, or has taken too long."""
+        queue = self._api.get(self._path("queue"))
+        if any(queue[name] for name in _STUCK) or time.monotonic() > give_up:
+            raise RuntimeError(f"The server does not get done: {queue}")
+        return queue
 
     @property
     def _owner(self) -> str:
