@@ -1,7 +1,7 @@
 # `make demo` and `make test` need Python 3.11 or newer and nothing else. ARGS goes to pytest: make test ARGS='tests/unit -k name'
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format types schema migrations clean
+.PHONY: help demo run test lint format types schema migrations recall clean
 
 BIN := .venv/bin
 ARGS ?=
@@ -15,6 +15,7 @@ help:
 	@echo "make lint     ruff and the rule of which app may import which (make format mends what can be)"
 	@echo "make types    mypy"
 	@echo "make schema   write docs/openapi.yaml; a warning is an error"
+	@echo "make recall   measure recall on the project's own data, beside naive RAG (ARGS goes to the suite: see benchmarks/recall)"
 	@echo "make clean    remove .venv and what builds leave behind, but no data (they are in var/)"
 
 demo: .venv/site
@@ -45,6 +46,9 @@ schema: .venv/dev
 
 migrations: .venv/dev
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+recall: .venv/dev
+	$(BIN)/python -m benchmarks.recall run --data own $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

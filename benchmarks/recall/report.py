@@ -18,8 +18,8 @@ def table(run: Mapping[str, Any]) -> str:
     budgets = run["budgets"]
     header = [
         "system", *(f"ev {budget}" for budget in budgets), f"ev {budgets[0]}, 95 %",
-        *(f"ans {budget}" for budget in budgets), "read ms p50 / p95", "CPU ms a read", "CPU ms an event",
-        "calls / 100", "tokens / 100",
+        *(f"ans {budget}" for budget in budgets), "stop words %", "read ms p50 / p95", "CPU ms a read",
+        "CPU ms an event", "calls / 100", "tokens / 100",
     ]  # fmt: skip
     rows = [_row(run, name, QUERY) for name in run["systems"]]
     rows += [_row(run, name, FREE) for name in run["systems"] if _scores(run, name, FREE, budgets[0], "ev")]
@@ -103,6 +103,7 @@ def _row(run: Mapping[str, Any], name: str, mode: str) -> list[str]:
         *(_percent(mean(ev[budget])) for budget in budgets),
         _range(interval(conversations, ev[budgets[0]])),
         *(_percent(mean(_scores(run, name, mode, budget, "ans"))) for budget in budgets),
+        _percent(mean(_scores(run, name, mode, budgets[-1], "stop_words"))),
     ]
     return cells + (_costs(found) if mode == QUERY else [""] * 5)
 

@@ -74,19 +74,19 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(stem(_SAME.get(word, word)) for word in words(text) if word not in STOP_WORDS)
 
 
+@lru_cache(maxsize=CACHED)
+def count_stop_words(text: str) -> tuple[int, int]:
+    """Return how many stop words and how many words a text has; dates and numbers are left out."""
+    found = [word for word in words(text) if not (word.isdigit() or word in _MONTHS)]
+    return sum(word in STOP_WORDS for word in found), len(found)
+
+
 def is_short(text: str) -> bool:
     """Return whether a text has too few words to tell whether it is prose."""
-    return _prosaic(text)[1] <= SHORT
+    return count_stop_words(text)[1] <= SHORT
 
 
 def is_prose(text: str) -> bool:
     """Return whether a text has as many stop words as talk has."""
-    stop_words, all_words = _prosaic(text)
+    stop_words, all_words = count_stop_words(text)
     return stop_words >= PROSE * all_words
-
-
-@lru_cache(maxsize=CACHED)
-def _prosaic(text: str) -> tuple[int, int]:
-    """Return how many stop words and how many words a text has; dates and numbers are left out."""
-    found = [word for word in words(text) if not (word.isdigit() or word in _MONTHS)]
-    return sum(word in STOP_WORDS for word in found), len(found)

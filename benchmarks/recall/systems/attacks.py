@@ -5,6 +5,7 @@ All stand on the turns that ``bm25-window`` finds, so that it is the honest row 
 
 from __future__ import annotations
 
+import random
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -96,16 +97,17 @@ class Padded(Attack):
 
 
 class ShuffledQuestion(Attack):
-    """Answers the question that was asked before: no attack, but the control for what needs no question."""
+    """Answers any of the questions asked before: no attack, but the control for what needs no question."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._before: Question | None = None
+        self._before: list[Question] = []
 
     def context(self, question: Question, budget: int) -> Sequence[Item]:
-        """Return what was to be found for the question before."""
-        before, self._before = self._before, question
-        return self.honest.context(before, budget) if before else []
+        """Return what was to be found for another question."""
+        others = [before for before in self._before if before.id != question.id]
+        self._before.append(question)
+        return self.honest.context(random.Random(question.id).choice(others), budget) if others else []
 
     def disguised(self, question: Question, found: Sequence[Turn]) -> Iterable[Item]:
         """Not asked."""
