@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 
 from memory import feeds, rendering
 from memory.conf import MemorySettings
@@ -35,6 +35,9 @@ from memory.models import (
 )
 from memory.signals import representation_published
 from memory.webhooks import outbox
+
+_SHORTEST_LINE = 4
+"""No statement takes fewer tokens in a text: a dash, two words and a line break."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -543,8 +546,13 @@ def reworded(parts: Mapping[str, Any], sentence: str, instead: str = "") -> dict
 
 
 def _in_line(line: Line) -> list[rendering.Standing]:
+    """Return what stands in a line; of very much, what matters most of it: no text could hold it all."""
     spans = Span.objects.filter(line=line, until=None).select_related("conclusion")
-    return [_standing(span.conclusion, span.latest) for span in spans]
+    first = spans.order_by(
+        "-conclusion__pinned", "-conclusion__importance", F("latest").desc(nulls_last=True), "conclusion__content"
+    )
+    most = MemorySettings.load().representation_tokens // _SHORTEST_LINE
+    return [_standing(span.conclusion, span.latest) for span in first[:most]]
 
 
 def _rendered(

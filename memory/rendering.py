@@ -6,15 +6,19 @@ with its line break when the version is made, so that a read needs no tokenizer.
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from memory import tokens
 from memory.models import Subject
+from memory.ordering import ordered
 
 HEADING = "## "
+_NAMED_BY_ITS_START = timedelta(days=31)
+"""A time no longer than this is told by its first day or its month."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +63,6 @@ def render(
     title = "Said and decided" if kind == Subject.Kind.SESSION else "Known"
     lines += _section(title, [f"- {_statement(item)}" for item in ordered(statements) if not _is_told(item, told)])
     return fit(lines, _count(lines), budget)
-
-
-def ordered(statements: Iterable[Standing]) -> list[Standing]:
-    """Return statements as they are shown: pinned, then important, then recent; equal ones by content."""
-    return sorted(
-        statements,
-        key=lambda item: (
-            not item.pinned,
-            -item.importance,
-            -(item.latest.timestamp() if item.latest else 0.0),
-            item.content,
-        ),
-    )
 
 
 def fit(lines: Sequence[str], line_tokens: Sequence[int], budget: int) -> Rendered:
@@ -119,8 +110,26 @@ def size(line: str) -> int:
 
 
 def dated(content: str, held_from: date | None, held_until: date | None) -> str:
-    """Return a statement as one line, with when it held."""
+    """Return a statement as one line, with when it held where it does not say so itself."""
+    if _says(content, held_from, held_until):
+        return _one_line(content)
     return _one_line(content) + _held(held_from, held_until)
+
+
+def _says(content: str, held_from: date | None, held_until: date | None) -> bool:
+    """Whether a statement names the time that it held: "in May 2023", "in the week of 8 May 2023", "in 2022"."""
+    start, end = held_from or held_until, held_until or held_from
+    if start is None or end is None or (held_from is None and held_until is not None):
+        return False
+    whole_years = (start.month, start.day, end.month, end.day) == (1, 1, 12, 31)
+    named = [start] if end - start <= _NAMED_BY_ITS_START else [start, end]
+    return all(_names(content, day, whole_years) for day in named)
+
+
+def _names(content: str, day: date, year_is_enough: bool) -> bool:
+    if str(day.year) not in content:
+        return False
+    return year_is_enough or calendar.month_name[day.month] in content or f"{day:%Y-%m}" in content
 
 
 def _paragraph(text: str) -> list[str]:
@@ -138,7 +147,7 @@ def _one_line(text: str) -> str:
 
 
 def _is_told(item: Standing, told: str) -> bool:
-    has_dates = item.held_from is not None or item.held_until is not None
+    has_dates = _held(item.held_from, item.held_until) and not _says(item.content, item.held_from, item.held_until)
     return not has_dates and not item.pinned and _one_line(item.content).rstrip(".").casefold() in told
 
 

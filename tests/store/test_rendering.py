@@ -99,6 +99,35 @@ def test_the_most_important_goes_first_and_stays_last():
     )
 
 
+def test_among_equally_important_ones_each_adds_to_what_is_told():
+    talk_of_one_trip = [
+        "Ana flies to Rome in May.",
+        "Ana flies to Rome with Ben in May.",
+        "Ana will fly to Rome in May with Ben.",
+        "Ana's flight to Rome is in May.",
+    ]
+    rest = ["Ana breeds rabbits.", "Ana's brother sells pianos in Ghent."]
+    filler = [f"Ana has seen film{n} and book{n}." for n in range(20)]
+    standing = [
+        *(Standing(content=text, importance=3, latest=datetime(2026, 2, 1, tzinfo=UTC)) for text in talk_of_one_trip),
+        *(Standing(content=text, importance=3, latest=datetime(2026, 1, 1, tzinfo=UTC)) for text in rest),
+        *(Standing(content=text, importance=2, latest=datetime(2026, 3, 1, tzinfo=UTC)) for text in filler),
+    ]
+    shown = [item.content for item in rendering.ordered(standing)]
+    assert {*shown[:3]} >= {*rest}
+    assert {*shown[:6]} == {*talk_of_one_trip, *rest}, "what matters less never goes before what matters more"
+    assert [item.content for item in rendering.ordered(reversed(standing))] == shown
+
+
+def test_of_what_adds_as_much_the_newer_goes_first():
+    names = ("kayaks", "pianos", "rabbits", "olives", "lamps", "chess", "bread")
+    standing = [
+        Standing(content=f"Ana sells {name}.", importance=3, latest=datetime(2026, 1, day, tzinfo=UTC))
+        for day, name in enumerate(names, 1)
+    ]
+    assert [item.content.split()[-1] for item in rendering.ordered(standing)] == [f"{n}." for n in reversed(names)]
+
+
 def test_a_version_has_its_parts_in_this_order():
     got = rendering.render(
         kind="session",
@@ -133,6 +162,23 @@ def test_a_summary_that_is_long_and_short_is_said_once():
 def test_a_statement_says_when_it_held(held_from, held_until, ending):
     item = Standing(content="Ana sails.", importance=3, held_from=held_from, held_until=held_until)
     assert rendering.render(kind="user", statements=[item], budget=100).text == f"## Known\n- Ana sails.{ending}"
+
+
+@pytest.mark.parametrize(
+    ("content", "held_from", "held_until", "ending"),
+    [
+        ("Ana sailed on 4 May 2026.", date(2026, 5, 4), date(2026, 5, 4), ""),
+        ("Ana sailed on 2026-05-04.", date(2026, 5, 4), date(2026, 5, 4), ""),
+        ("Ana sailed in the week of 27 April 2026.", date(2026, 4, 27), date(2026, 5, 3), ""),
+        ("Ana has sailed since May 2026.", date(2026, 5, 1), None, ""),
+        ("Ana sailed in 2025.", date(2025, 1, 1), date(2025, 12, 31), ""),
+        ("Ana sailed in 2025.", date(2025, 3, 1), date(2025, 3, 1), " (2025-03-01)"),
+        ("Ana began to sail in May 2025.", date(2025, 5, 1), date(2026, 2, 1), " (2025-05-01 to 2026-02-01)"),
+        ("Ana sailed until May 2026.", None, date(2026, 5, 4), " (until 2026-05-04)"),
+    ],
+)
+def test_a_statement_that_names_its_time_is_not_dated_again(content, held_from, held_until, ending):
+    assert rendering.dated(content, held_from, held_until) == content + ending
 
 
 @pytest.mark.parametrize("text", ["## Known", "# Known\n## Facts", "##", "  ## Facts  "])
