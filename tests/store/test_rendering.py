@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory import rendering, tokens
+from memory.ordering import ordered
 from memory.rendering import HEADING, Standing
 
 WORDS = (
@@ -91,7 +92,7 @@ def test_the_most_important_goes_first_and_stays_last():
         Standing(content="Passing.", importance=1, latest=datetime(2026, 1, 3, tzinfo=UTC)),
     ]
     order = ["Pinned.", "Old but important.", "New.", "Older.", "Undated A.", "Undated B.", "Passing."]
-    assert [item.content for item in rendering.ordered(reversed(standing))] == order
+    assert [item.content for item in ordered(reversed(standing))] == order
     whole = rendering.render(kind="user", statements=standing, budget=1_000)
     assert whole.text.split("\n") == ["## Known", *(f"- {content}" for content in order)]
     assert rendering.render(kind="user", statements=standing, budget=sum(whole.line_tokens[:3])).text == (
@@ -113,10 +114,10 @@ def test_among_equally_important_ones_each_adds_to_what_is_told():
         *(Standing(content=text, importance=3, latest=datetime(2026, 1, 1, tzinfo=UTC)) for text in rest),
         *(Standing(content=text, importance=2, latest=datetime(2026, 3, 1, tzinfo=UTC)) for text in filler),
     ]
-    shown = [item.content for item in rendering.ordered(standing)]
+    shown = [item.content for item in ordered(standing)]
     assert {*shown[:3]} >= {*rest}
     assert {*shown[:6]} == {*talk_of_one_trip, *rest}, "what matters less never goes before what matters more"
-    assert [item.content for item in rendering.ordered(reversed(standing))] == shown
+    assert [item.content for item in ordered(reversed(standing))] == shown
 
 
 def test_of_what_adds_as_much_the_newer_goes_first():
@@ -125,7 +126,7 @@ def test_of_what_adds_as_much_the_newer_goes_first():
         Standing(content=f"Ana sells {name}.", importance=3, latest=datetime(2026, 1, day, tzinfo=UTC))
         for day, name in enumerate(names, 1)
     ]
-    assert [item.content.split()[-1] for item in rendering.ordered(standing)] == [f"{n}." for n in reversed(names)]
+    assert [item.content.split()[-1] for item in ordered(standing)] == [f"{n}." for n in reversed(names)]
 
 
 def test_a_version_has_its_parts_in_this_order():

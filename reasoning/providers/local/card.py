@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from reasoning.providers.local.compare import stem
 from reasoning.providers.local.contradictions import settles
-from reasoning.providers.local.lexicon import FAMILY, PETS, STOP, VAGUE
+from reasoning.providers.local.interests import interests
+from reasoning.providers.local.lexicon import FAMILY, PETS
 
 MAX_LINES = 12
-MAX_LINE = 110
+MAX_LINE = 80
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,6 @@ _ASKED = re.compile(
     r"\basked the assistant to (?P<v>(?:not |always |never |keep |use |reply |respond |answer |write |"
     r"call |stop |avoid |be |speak )[^.;]{3,60}?)(?=[.;]|$)"
 )
-_LIKES = re.compile(
-    r"\b(?:loves|likes|enjoys|adores|they (?:really |also )?(?:like|love|enjoy|adore)|is (?:really |"
-    r"very |also )?(?:into|fond of|passionate about|keen on|a (?:big |huge )?fan of|obsessed with)) "
-    r"(?P<v>(?!it\b|that\b|this\b|how\b|the way|them\b|to see|their new|when\b|what\b|being able|"
-    rf"seeing how|you)[^.;(!]{{3,50}}?){_END}"
-)
 _HATES = re.compile(
     r"\b(?:hates?|dislikes?|can't stand|doesn't (?:really )?(?:like|eat|drink|enjoy)|does not (?:like|"
     rf"eat|drink)|don't (?:like|eat|drink)) (?P<v>(?!it\b|that\b|this\b|how\b)[^.;(!]{{3,50}}?){_END}"
@@ -88,10 +83,6 @@ _IS = re.compile(
     r"lesbian|bisexual|jewish|muslim|christian|catholic|hindu|buddhist|a veteran|single parent)\b",
     re.I,
 )
-_ACTIVITY = re.compile(
-    r"\b(?:plays?|practices?|volunteers? (?:at|with|for)) (?P<v>(?!with\b|a (?:big|key|role)|it\b|"
-    rf"that\b|the role|not\b)[^.;(!]{{3,40}}?){_END}"
-)
 _GOAL = re.compile(
     r"\b(?:wants? to|goal is (?:to )?|dream is (?:to )?|dreams? of|(?:is|are) (?:\w+ )?(?:planning to|"
     r"saving (?:up )?for|training for|looking into|keen on|hoping to)|plans? to|aims? to|hopes? to) "
@@ -108,16 +99,20 @@ _ORDER = (
     "Relationship", "Family", "Pets", "Identity", "Languages",
     "Diet and health",
     "Prefers", "Likes", "Dislikes", "Favourites", "Uses", "Does", "Goals", "Asked of the assistant", "Key facts",
+    "People and pets", "Places", "Titles",
 )  # fmt: skip
 _LIMITS = {
-    "Likes": 5,
+    "Likes": 6,
     "Uses": 8,
     "Family": 6,
     "Pets": 4,
     "Prefers": 4,
     "Dislikes": 4,
     "Favourites": 4,
-    "Does": 3,
+    "Does": 6,
+    "People and pets": 4,
+    "Places": 4,
+    "Titles": 4,
     "Goals": 3,
     "Asked of the assistant": 3,
     "Key facts": 4,
@@ -133,8 +128,8 @@ def _clean(value: str) -> str:
     return value
 
 
-def facts_of(text: str, subject: str) -> list[tuple[str, str]]:
-    """Label and value of each stable fact in a statement about ``subject``."""
+def facts_of(text: str, subject: str, others: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+    """Label and value of each stable fact in a statement about ``subject``, who talks with ``others``."""
     found: list[tuple[str, str]] = []
     told = text.split(", ", 1)[-1] if text.startswith("According to ") else text
     if re.match(r"Asked “|.*?\b(?:wrote|shared a)\b", told):
@@ -194,6 +189,7 @@ def facts_of(text: str, subject: str) -> list[tuple[str, str]]:
             found.extend(("Uses", part.strip(" .")) for part in re.split(r", | and ", match["v"]) if part.strip(" ."))
     if (hit := _FROM.search(told)) and (own or "home country" in hit.group(0)):
         found.append(("From", _clean(hit["v"])))
+    found.extend(interests(told, own, frozenset(subject.split()) | others))
     if not own:
         return found
     if (hit := _GOAL.search(told)) and not re.search(r"\b(?:no longer|not|never)\b|n't\b", told):
@@ -207,13 +203,6 @@ def facts_of(text: str, subject: str) -> list[tuple[str, str]]:
     ):  # fmt: skip
         if hit := pattern.search(told):
             found.append((label, _clean(hit["v"])))
-    if not re.search(r"\b(?:not|never|used to|no longer|stopped)\b|n't\b", told):
-        for label, pattern in (("Likes", _LIKES), ("Does", _ACTIVITY)):
-            if hit := pattern.search(told):
-                value = _clean(hit["v"])
-                words = [w for w in re.findall(r"[a-z'-]+", value.lower()) if w not in STOP and w not in VAGUE]
-                if words and len(value.split()) <= 7:
-                    found.append((label, value))
     return found
 
 
@@ -231,10 +220,12 @@ def _noun(text: str, slot: str) -> str:
     return words[-1]
 
 
-def build(subject: str, old: tuple[str, ...], standing: list[Standing], gone: list[str]) -> tuple[str, ...]:
+def build(
+    subject: str, old: tuple[str, ...], standing: list[Standing], gone: list[str], others: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """The whole new card. ``gone`` are statements that were just retired: their values leave the card."""
     values: dict[str, dict[str, tuple[float, str]]] = {}
-    removed = {(label, value.lower()) for text in gone for label, value in facts_of(text, subject)}
+    removed = {(label, value.lower()) for text in gone for label, value in facts_of(text, subject, others)}
     pinned: set[str] = set()
     for rank, line in enumerate(old):
         label, _, rest = line.partition(": ")
@@ -246,7 +237,7 @@ def build(subject: str, old: tuple[str, ...], standing: list[Standing], gone: li
             if (label, part.lower()) not in removed:
                 values.setdefault(label, {})[part.lower()] = (-1e12 + rank, part)
     for item in sorted(standing, key=lambda s: (s.pinned or s.importance >= 5, s.order)):
-        for label, value in facts_of(item.content, subject):
+        for label, value in facts_of(item.content, subject, others):
             if not value or len(value) > 70:
                 continue
             human = item.pinned or item.importance >= 5
@@ -265,6 +256,9 @@ def build(subject: str, old: tuple[str, ...], standing: list[Standing], gone: li
                 item.order + (1e11 if human else 0) + item.repeated * 86_400.0 * 20 + item.importance * 86_400.0 * 10
             )
             kept[value.lower()] = (weight, value)
+    for label in ("Lives in", "From"):
+        for home in values.get(label, {}):
+            values.get("Places", {}).pop(home, None)
     lines: list[str] = []
     for label in (*_ORDER, *(k for k in values if k not in _ORDER)):
         entries = _without_parts(values.get(label, {}))

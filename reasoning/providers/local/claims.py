@@ -9,12 +9,14 @@ from datetime import date
 
 from reasoning.prompts.acts import carried_out
 from reasoning.providers.base import Kind, Request, ShownEvent
-from reasoning.providers.local import dates, persons, questions, salience
+from reasoning.providers.local import dates, persons, questions, references, salience, shortening
 from reasoning.providers.local.lexicon import PRAISE, STOP, VAGUE, is_past
 from reasoning.providers.local.salience import Sort
 from reasoning.providers.local.sentences import Part, Sentence, english, read
 
 MAX_WORDS = 35
+MAX_JOINED = 28
+"""So many words may two sentences have that become one statement."""
 MAX_PER_EVENT = 8
 MAX_CHARACTERS = 600
 ASSISTANT = "the assistant"
@@ -74,6 +76,18 @@ _ARTICLE_NOUN = re.compile(r"^an? (?:(?:photo|photography|picture|image|close up
 _MINE_MADE = re.compile(
     r"\b(?:i|we)(?:'ve| have)? (?:just |finally |also |recently )?(?:made|painted|drew|built|baked|"
     r"cooked|wrote|designed|created|planted)\b",
+    re.I,
+)
+MAX_QUESTION = 14
+"""Longer questions and answers are not quoted."""
+_HERE_IS = re.compile(
+    r"^(?:here(?:'s| is| are)|this is|check out|take a look at|look at) (?P<what>(?:(?:a|an|the|some|one) )?"
+    r"(?:pic|picture|photo|photograph|snap|shot|selfie)s? (?:of|from) .{5,})",
+    re.I,
+)
+_HAS_SUBJECT = re.compile(
+    r"^(?:it|this|that|they|these|those|he|she|i|we|my|our|his|her|their|its|there)\b|"
+    r"^(?:it|that|they|he|she|there|i|we)'",
     re.I,
 )
 _LEFTOVER = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|[Mm]yself)\b(?![^\"]*\"(?:[^\"]*\"[^\"]*\")*[^\"]*$)")
@@ -316,7 +330,7 @@ def _words(text: str, count: int) -> str:
 def _end(text: str) -> str:
     """A statement ends in one full stop."""
     text = text.strip().rstrip("!.,;: –—-").rstrip()
-    return text if text.endswith(("…", "?", "”", "…)")) else text + "."
+    return text if text.endswith(("…", "?", "”", "…)", '."')) else text + "."
 
 
 def _from_agent(event: ShownEvent, pieces: list[Sentence], who: Listener, found: Harvest) -> None:
@@ -424,6 +438,8 @@ class _Own:
         self.listener = who.addressee(event)
         self.context = " ".join(p.text for p in pieces[:12] if p.part is Part.OWN)[:1500]
         self.last: Claim | None = None
+        self.answering = False
+        """Whether nothing was said yet since the question that waits."""
         self.taken: list[Claim] = []
 
     def collect(self) -> None:
@@ -440,6 +456,7 @@ class _Own:
                 continue
             self.found.sentences += 1
             raw = persons.strip_vocatives(piece.text, self.others)
+            self.answering = first
             if first and self.waiting and not piece.question and re.search(r"\w", raw):
                 if self._answer(raw):
                     first = False
@@ -551,7 +568,7 @@ class _Own:
             self.name,
             when.start,
             when.end,
-            salience.importance(sort, worth),
+            salience.importance(sort, worth, joined),
         )
         self._take(claim)
         self.last = claim
@@ -567,6 +584,7 @@ class _Own:
         text = persons.tidy(persons.strip_vocatives(text, self.others))
         if not text or text.startswith('"…"') or salience.injection(raw) or len(re.findall(r"[^\W_]+", text)) < 3:
             return
+        text = _HERE_IS.sub(r"I shared \g<what>", text)
         if salience.phatic(text):
             text = _news(text)
         if salience.phatic(text):
@@ -588,12 +606,13 @@ class _Own:
         text = persons.supply_subject(text)
         if not salience.first_person(text):
             if salience.anaphoric(text):
-                self._attach(text)
+                if not self._attach(text):
+                    self._quoted_answer(text)
                 return
             if self.listener and re.search(r"\b(?:you|your)\b", text, re.I):
                 return
-        elif salience.anaphoric(text) or (salience.points_back(text) and salience.classify(text)[1] < 3.2):
-            if self._attach(text):
+        elif salience.anaphoric(text) or _dangling(text):
+            if self._attach(text) or self._quoted_answer(text):
                 return
             text = _own_clause(text)
         self._make(text, boost)
@@ -625,10 +644,10 @@ class _Own:
         last = self.last
         if last is None or last.verbatim or last.text.startswith("Asked "):
             return False
-        content = salience.content_words(text)
-        concrete = bool(re.search(r"\d", text)) or len(set(content)) >= 3
+        text = shortening.shortened(text)
+        concrete = bool(re.search(r"\d", text)) or len(set(references.concrete(text))) >= 3
         joined = len(last.text.split()) + len(text.split())
-        if not concrete or joined > MAX_WORDS or salience.phatic(text):
+        if not concrete or joined > MAX_JOINED or salience.phatic(text) or not _HAS_SUBJECT.match(text):
             return False
         if self.listener and re.search(r"\b(?:you|your)\b", text, re.I):
             return False
@@ -644,7 +663,30 @@ class _Own:
         last.worth += 0.3
         return True
 
+    def _quoted_answer(self, text: str) -> bool:
+        """Keep a sentence that only the question before it explains, together with that question."""
+        if self.waiting is None or not self.answering:
+            return False
+        question = persons.tidy(persons.strip_vocatives(self.waiting.text, self.who.people))
+        short = len(question.split()) <= MAX_QUESTION and len(text.split()) <= MAX_QUESTION
+        if not short or not questions.asks_for(question) or salience.injection(f"{question}\n{text}"):
+            return False
+        if len(set(references.concrete(text))) < 2:
+            return False
+        when = dates.resolve(shortening.shortened(text), self.event.occurred_at.date())
+        told = f"Asked “{persons.capitalise(question)}”, {self.name} said: “{when.text.rstrip('.! ')}”"
+        events = [self.waiting.event, self.event.number]
+        claim = Claim(_end(told), events, Sort.OTHER, 2.2, self.name, when.start, when.end, 2, source=text)
+        self._take(claim)
+        self.last = claim
+        return True
+
     def _make(self, text: str, boost: float) -> None:
+        text = shortening.shortened(text)
+        if _dangling(text):
+            if len(references.concrete(text)) < 3:
+                return
+            boost -= 1.5
         sort, base = salience.classify(text)
         if text.lower().startswith("i asked the assistant to"):
             sort, base = (Sort.PREFERENCE, 2.6) if boost >= 1.0 else (Sort.STATE, 1.8)
@@ -669,7 +711,7 @@ class _Own:
             self.name,
             when.start,
             when.end,
-            salience.importance(sort, worth),
+            salience.importance(sort, worth, text),
             source=text,
         )
         if text.startswith("I asked ") and sort is Sort.STATE:
@@ -678,6 +720,11 @@ class _Own:
             claim.end = None
         self.last = claim
         self._take(claim)
+
+
+def _dangling(text: str) -> bool:
+    """Whether a sentence needs the one before it; a request to the assistant ("its answers") does not."""
+    return not text.startswith("I asked ") and references.dangling(text)
 
 
 def _news(text: str) -> str:
@@ -777,7 +824,7 @@ def _named(text: str, name: str, author: str, listener: str | None, event: Shown
         name,
         when.start,
         when.end,
-        max(1, salience.importance(sort, worth) - 1),
+        max(1, salience.importance(sort, worth, mapped) - 1),
         source=mapped,
     )
 
@@ -810,7 +857,7 @@ def _told_you(text: str, name: str, author: str, event: ShownEvent, who: Listene
         name,
         when.start,
         when.end,
-        max(1, min(3, salience.importance(sort, worth) - 1)),
+        max(1, min(3, salience.importance(sort, worth, mapped) - 1)),
         source=mapped,
     )
 

@@ -167,12 +167,14 @@ def settles(text: str, subject: str) -> tuple[Settles, ...]:
     if own and not no:
         if (match := _HOME.search(told)) and _moves_person(told, match, subject):
             found.append(Settles("home", _plain(match["v"])))
-        if match := _JOB.search(told):
-            found.append(Settles("job", _plain(match["v"])))
-        if match := (_JOINED.search(told) or _EMPLOYER.search(told)):
-            found.append(Settles("employer", _plain(match["v"])))
-        if _LEFT_JOB.search(told):
+        left = _LEFT_JOB.search(told)
+        if left:
             found.append(Settles("left job", "yes"))
+        if match := _JOB.search(told, left.end() if left else 0):
+            found.append(Settles("job", _plain(match["v"])))
+        rest = told[left.end() :].lstrip() if left else told
+        if (match := (_JOINED.search(rest) or _EMPLOYER.search(rest))) and not re.match(r"(?:at|for|as) ", rest):
+            found.append(Settles("employer", _plain(match["v"])))
         if (match := _RELATION.search(told)) and not re.search(
             r"\b(?:parents?|friends?|sister|brother)\b", told[: match.start()]
         ):

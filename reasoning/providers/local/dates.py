@@ -44,7 +44,7 @@ _RELATIVE = re.compile(
     + r"(?P<night>tonight)|(?P<lnight>last night)|(?P<tpart2>(?:earlier )?this (?P<dpart>morning|"
     r"afternoon|evening))|"
     + r"(?P<today>(?:earlier )?today)|"
-    + rf"(?P<ago>(?:about |around |almost |over )?(?P<an>{_NUMBER}) (?P<au>day|week|month|year)s? (?:ago|"
+    + rf"(?P<ago>(?:about |around |almost |over )?(?P<an>{_NUMBER}) (?P<au>day|weekend|week|month|year)s? (?:ago|"
     r"back)\b)|"
     + r"(?P<fewago>(?:a few|few|several|some) (?P<fu>day|week|month|year)s (?:ago|back)\b)|"
     + rf"(?P<hence>(?P<hn>{_NUMBER}) (?P<hu>day|week|month|year)s?(?: from now| from today)\b)|"
@@ -128,6 +128,9 @@ def _offset(today: date, count: int, unit: str) -> tuple[str, date, date, str]:
     if unit == "day":
         day = _shift(today, count)
         return say(day), day, day, "on"
+    if unit == "weekend":
+        saturday = _shift(today, 5 - today.weekday() + 7 * count)
+        return f"the weekend of {say(saturday)}", saturday, _shift(saturday, 1), "on"
     if unit == "week":
         day = _shift(today, 7 * count)
         monday = _shift(day, -day.weekday())
@@ -214,7 +217,8 @@ def resolve(text: str, today: date) -> Resolved:
             prep = "on" if not found["mo"] else "in"
             if not found["prep"] and found["mo"]:
                 return match.group(0)
-        spans.append((start, end))
+        if not found["fewago"]:  # nobody knows when exactly
+            spans.append((start, end))
         given = (found["prep"] or "").lower()
         if found["poss"]:
             return (f"{found['prep']} " if given else "") + f"{words_}'s"

@@ -46,7 +46,7 @@ _INFORMAL = [
         (r"\bya\b", "you"),
         (r"\b(I)'ve got to\b", r"\1 have to"),
         (r"\b(I)'ve got\b", r"\1 have"),
-        (r",? (?:you know|y'know|lol|haha|hehe|lmao|tbh|imo|imho|ngl),?(?=\s|[.,!?]|$)", ""),
+        (r",? (?:you know|y'know|lol|haha|hehe|lmao|btw|tbh|imo|imho|ngl),?(?=\s|[.,!?]|$)", ""),
     )
 ]
 _FILLER = re.compile(

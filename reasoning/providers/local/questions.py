@@ -6,6 +6,7 @@ import re
 
 from reasoning.providers.local.lexicon import PRAISE, VAGUE, is_past, third_singular
 from reasoning.providers.local.persons import retell, tidy
+from reasoning.providers.local.salience import content_words
 
 _YES = re.compile(
     r"^(?:yes|yeah|yep|yup|sure|of course|absolutely|definitely|correct|right|i do|i am|i have|i did|"
@@ -62,6 +63,7 @@ _SMALL_TALK = re.compile(
     r"you|you\?|right\?|what (?:now|happened)|got any)",
     re.I,
 )
+_ASKS_FOR = re.compile(r"^(?:what|which|who|where|when|why|how)\b", re.I)
 _INTERJECTIONS = frozenset(
     {"yay", "ha", "haha", "phew", "ugh", "wow", "aww", "yum", "ooh", "ouch", "hmm", "nothing", "definitely", "maybe"}
 )
@@ -90,6 +92,12 @@ def short_answer(text: str) -> bool:
     if _SENTENCE.search(rest) or (len(words) >= 4 and any(is_past(w) for w in words[1:])):
         return False
     return bool(re.search(r"\w", text))
+
+
+def asks_for(question: str) -> bool:
+    """Whether a question asks for something that can be told, not how somebody is."""
+    asked = _clean(question)
+    return bool(_ASKS_FOR.match(asked)) and not _SMALL_TALK.match(asked) and bool(content_words(asked))
 
 
 def completed(question: str, answer: str) -> str | None:

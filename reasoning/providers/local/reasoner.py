@@ -235,7 +235,8 @@ def _finish(
     latest = max((e.occurred_at.date() for e in shown), default=None)
     if request.kind in (Kind.USER, Kind.OBSERVED):
         mine = [s for s in standing if s.about in (None, request.subject)]
-        card = cards.build(request.subject, request.card, mine, gone)
+        others = frozenset(part for name in request.participants for part in name.split())
+        card = cards.build(request.subject, request.card, mine, gone, others)
         told = summary.now(request.subject, mine, _still(request.now, gone), latest) or _excerpt(request, shown)
         return Answer(add, retire, card, told, request.short_summary, request.long_summary)
     card = cards.build_project(request.card, standing)

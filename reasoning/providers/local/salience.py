@@ -6,6 +6,7 @@ import enum
 import re
 
 from reasoning.providers.local.lexicon import FAMILY, JOBS, PETS, PRAISE, STOP, VAGUE, is_past
+from reasoning.providers.local.references import concrete
 
 
 class Sort(enum.StrEnum):
@@ -328,12 +329,24 @@ def score(text: str, base: float, names: frozenset[str] = frozenset()) -> float:
     return worth
 
 
-def importance(sort: Sort, worth: float) -> int:
-    """1 (passing) to 5 (defining)."""
+def importance(sort: Sort, worth: float, text: str) -> int:
+    """1 (passing) to 5 (defining), of a statement's sort and of how much in it could be looked up."""
     if sort is Sort.FACT:
-        return 4 if worth >= 3.4 else 3
-    if sort in (Sort.PREFERENCE, Sort.RELATION, Sort.DECISION):
-        return 4 if worth >= 4.0 else 3
-    if sort in (Sort.PLAN, Sort.EVENT, Sort.STATE):
-        return 3 if worth >= (2.6 if sort is Sort.PLAN else 3.4) else 2
-    return 2 if worth >= 2.5 else 1
+        return 4 if worth >= 3.4 and detail(text) >= 2 else 3
+    worth += _MORE.get(sort, 0.0)
+    if worth >= DEFINING:
+        return 4
+    return 3 if worth >= TELLING else 2 if worth >= PASSING else 1
+
+
+_MORE = {Sort.EVENT: 0.5, Sort.RELATION: 0.4, Sort.PREFERENCE: 0.4, Sort.DECISION: 0.3, Sort.PLAN: -0.8}
+"""What happened can be told again; what is only meant to happen often does not."""
+DEFINING = 4.5
+TELLING = 2.9
+PASSING = 1.5
+
+
+def detail(text: str) -> int:
+    """How much in a sentence could be looked up: its concrete words, and more for numbers, dates and names."""
+    named = len(set(re.findall(r"(?<=[a-z,'] )[A-Z][\w-]+", text)) - {"I"})
+    return len(set(concrete(text))) + (1 if _NUMBER.search(text) or _TIME.search(text) else 0) + min(named, 2)

@@ -34,7 +34,7 @@ class Sentence:
 
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _BULLET = re.compile(r"^\s{0,12}(?:[-*•–+]|\d{1,3}[.)])\s+")
-_PICTURE = re.compile(r"\[\s*(?:shares?|shared|sends?|sent)\b[^\[\]\n:]{0,60}:\s*([^\[\]\n]{0,600})\]", re.I)
+_PICTURE = re.compile(r"\[\s*(?:shares?|shared|sends?|sent)\b(?:[^\[\]\n:]{0,60}:)?\s*([^\[\]\n]{0,600})\]", re.I)
 _HEADER = re.compile(r"^\s*(?:from|to|cc|bcc|subject|sent|date|reply-to)\s*:\s*\S", re.I)
 _FORWARD = re.compile(
     r"^\W*(?:begin )?(?:forwarded message|original message|fwd:|-----original)|^on .{4,80} wrote:\s*$", re.I

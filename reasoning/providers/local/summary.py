@@ -12,9 +12,10 @@ from reasoning.providers.local.compare import fingerprint, jaccard, stem
 from reasoning.providers.local.contradictions import settles
 from reasoning.providers.local.dates import say
 from reasoning.providers.local.lexicon import MONTHS, NUMBERS, PRAISE, STOP, VAGUE, WEEKDAYS, is_past, word_set
-from reasoning.providers.local.salience import content_words
+from reasoning.providers.local.references import concrete
 
-MAX_NOW_WORDS = 70
+MAX_NOW_WORDS = 50
+MAX_SENTENCE = 25
 _GOAL = re.compile(
     r"\b(?:wants? to|is (?:\w+ )?(?:planning|going to|working on|trying to|looking (?:into|for|to)|"
     r"building|learning|preparing|thinking (?:of|about)|"
@@ -60,16 +61,6 @@ _COMMON_VERBS = word_set(
 )
 
 
-def _subjectless(text: str, subject: str) -> str:
-    """The sentence without its leading name: "Prefers Python." """
-    if text.startswith(f"{subject} ") and not re.match(
-        r"(?:and|would|will|can|had|has been|is|are)\b", text[len(subject) + 1 :]
-    ):
-        rest = text[len(subject) + 1 :]
-        return rest[0].upper() + rest[1:]
-    return text
-
-
 def now(subject: str, standing: list[Standing], previous: str, latest: date | None) -> str:
     """One to three sentences of what matters now."""
     today = latest.toordinal() if latest else 0
@@ -89,7 +80,7 @@ def now(subject: str, standing: list[Standing], previous: str, latest: date | No
         if item.held_until_ordinal is None and _SUPPORT.search(item.content):
             worth += 1.2
         worth -= 1.4 if goal and not _AIM.search(item.content) and _VAGUE_GOAL.search(item.content) else 0.0
-        worth -= 1.5 if len(content_words(item.content)) < 3 else 0.0
+        worth -= 1.5 if len(set(concrete(item.content))) < 4 else 0.0
         worth -= 1.5 if size_of(item.content) < 7 and goal and not _AIM.search(item.content) else 0.0
         worth -= 1.5 if size_of(item.content) < 6 and not goal else 0.0
         worth -= 2.0 if re.search(r"\b(?:it|them|that|this)\b", " ".join(item.content.split()[:8])) else 0.0
@@ -101,7 +92,7 @@ def now(subject: str, standing: list[Standing], previous: str, latest: date | No
     chosen: list[Standing] = []
     words = 0
     for _, item in ranked:
-        size = len(_first(item.content).split())
+        size = size_of(_told(item.content))
         if words + size > MAX_NOW_WORDS and chosen:
             continue
         if any(jaccard(fingerprint(item.content).words, fingerprint(c.content).words) > 0.45 for c in chosen):
@@ -116,13 +107,12 @@ def now(subject: str, standing: list[Standing], previous: str, latest: date | No
             return max(rest, key=lambda s: (s.order, s.importance)).content
         return previous
     chosen.sort(key=lambda s: (0 if _AIM.search(s.content) else 1 if _GOAL.search(s.content) else 2, -s.order))
-    said = [_first(chosen[0].content)] + [_subjectless(_first(s.content), subject) for s in chosen[1:]]
-    return " ".join(said)
+    return " ".join(_told(s.content) for s in chosen)
 
 
-def _first(text: str) -> str:
-    """The statement without what was joined to it."""
-    head = text.split("; ", 1)[0].rstrip(".")
+def _told(text: str) -> str:
+    """The statement, of a long one without what was joined to it."""
+    head = (text if size_of(text) <= MAX_SENTENCE else text.split("; ", 1)[0]).rstrip(".")
     return head if head.endswith(("…", "”")) else head + "."
 
 
