@@ -54,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
         measured = [each for each in tried if each is not None]
         found = results.results(data, options.budgets, measured, time.monotonic() - began, judge)
         where = options.out / f"{data.name}.json"
+        if options.add and where.exists():
+            found = results.added(results.read(where), found)
         results.write(found, where)
         where.with_suffix(".svg").write_text(plot(found))
         print(f"{_tables(found, options.categories_at)}\n\n{where} and {where.with_suffix('.svg')} written.")
@@ -132,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--judge", metavar="MODEL", help="let a model answer and judge too; needs OPENAI_API_KEY")
     add.add_argument("--judge-at", type=int, default=1000, metavar="TOKENS", help="of which budget (1000)")
     add.add_argument("--out", type=Path, default=Path("var/recall"), help="where results go", metavar="FOLDER")
+    add.add_argument("--add", action="store_true", help="keep what is stored there of other systems")
     add.add_argument("--categories-at", type=int, default=500, metavar="TOKENS")
     add.set_defaults(act=run)
     add = commands.add_parser("compare", help="what a second run has gained over a first")

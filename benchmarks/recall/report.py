@@ -124,9 +124,11 @@ def _costs(found: Mapping[str, Any]) -> list[str]:
 
 def _title(run: Mapping[str, Any]) -> str:
     data = run["data"]
+    days = sorted({found["at"][:10] for found in run["systems"].values()})
+    sources = sorted({found["stands_on"]["source"] or "unknown" for found in run["systems"].values()})
     return (
         f"{data['name']} ({data['version']}): {data['conversations']} conversations, {data['events']} events, "
-        f"{len(data['questions'])} questions; {run['at'][:10]}, source {run['versions']['source'] or 'unknown'}"
+        f"{len(data['questions'])} questions; measured {', '.join(days)} with source {', '.join(sources)}"
     )
 
 

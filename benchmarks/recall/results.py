@@ -43,16 +43,22 @@ def results(
             "questions": [[conversation, question.id, question.category] for conversation, question in questions],
         },
         "budgets": list(budgets),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds),
-        "versions": versions(),
         "judge": judge and {"models": judge.names, "budget": judge.budget, **asdict(judge.costs())},
         "systems": {found.name: _system(found) for found in measured},
     }
 
 
+def added(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run with the systems of both, those of the new one where both have it. Raises ValueError."""
+    for key in ("metric", "data", "budgets"):
+        if old[key] != json.loads(json.dumps(new[key])):
+            raise ValueError(f"The stored run has another {key}: nothing can be added to it.")
+    return {**new, "judge": new["judge"] or old["judge"], "systems": {**old["systems"], **new["systems"]}}
+
+
 def versions() -> dict[str, str]:
-    """Return what this run stands on."""
+    """Return what is measured here stands on."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "source": _commit()}
     for package in PACKAGES:
         try:
@@ -79,6 +85,8 @@ def read(path: Path) -> dict[str, Any]:
 def _system(found: Measured) -> dict[str, Any]:
     return {
         "version": found.version,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "stands_on": versions(),
         "bounded": found.bounded,
         "scores": {
             f"{mode}@{budget}": {key: [_short(getattr(row, key)) for row in rows] for key in SCORES}

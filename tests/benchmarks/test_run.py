@@ -145,7 +145,7 @@ def test_a_stored_run_says_what_it_stands_on_and_reads_back(tmp_path: Path) -> N
     results.write(run, tmp_path / "run.json")
     read = results.read(tmp_path / "run.json")
     assert read == json.loads(json.dumps(run))
-    assert {"python", "source", "numpy"} <= set(read["versions"])
+    assert {"python", "source", "numpy"} <= set(read["systems"]["bm25-window"]["stands_on"])
     assert len(read["systems"]["bm25-window"]["scores"]["query@60"]["ev"]) == len(TALE.questions)
 
 
@@ -153,6 +153,14 @@ def test_a_run_by_another_metric_is_refused(tmp_path: Path) -> None:
     results.write(stored("random") | {"metric": 0}, tmp_path / "run.json")
     with pytest.raises(ValueError, match="run it again"):
         results.read(tmp_path / "run.json")
+
+
+def test_systems_can_be_added_to_a_stored_run_of_the_same_data(tmp_path: Path) -> None:
+    results.write(stored("random", "bm25"), tmp_path / "run.json")
+    old = results.read(tmp_path / "run.json")
+    assert list(results.added(old, stored("bm25", "bm25-window"))["systems"]) == ["random", "bm25", "bm25-window"]
+    with pytest.raises(ValueError, match="another budgets"):
+        results.added(old | {"budgets": [60]}, stored("bm25"))
 
 
 def test_two_runs_compare_question_by_question() -> None:
