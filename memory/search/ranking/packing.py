@@ -1,0 +1,172 @@
+"""What is written for what was found: excerpts that tell, as many as a budget of tokens holds, nothing twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from memory.search.words import words
+
+EXCERPT_WORDS = 80
+"""Of a text with more words, only what is around those that were asked for is told."""
+
+PIECE_WORDS = 40
+"""A longer sentence is looked at in pieces of so many words."""
+
+ALIKE = 0.8
+"""From which share of common words on two texts say the same."""
+
+CONTAINED = 0.6
+"""From which share of words on, what a statement says is told by an event that it rests on, or the other way round."""
+
+SHORTEST = 5
+"""No line has fewer tokens: with less left, no more are tried."""
+
+_SAYS_NOTHING = frozenset(
+    """
+    a about absolutely again agree all already also always am amazing an and any anything appreciate are as at aw
+    awesome aww be been best bet but by bye can catch chat check cheers come congrats congratulations cool could
+    course d day dear definitely did do does doing exactly excited exciting fantastic feel feels for forward from
+    fun glad go goes going gonna good goodbye got great guess guys ha had haha happy has have having he hear hearing
+    hello her here hey hi him his hmm hope how i if in incredible indeed inspiring is it its just keep kind know
+    later let lets like ll lol look looking looks lot lots love lovely luck lucky m make makes me mean much must my
+    nice of oh ok okay on or our out pretty proud re really right s said say see seem seems she should so some
+    something soon sound sounds stay such super sure t take talk thank thanks that thats the their them then there
+    these they thing things think this those time to too totally true up us ve very was way we well were what whats
+    when where which who whoa why will wish with woah wonder wonderful would wow you your yours
+    """.split()  # noqa: SIM905
+)
+"""A sentence of these English words alone is a pleasantry. No, not and yes are not here: they may be an answer."""
+
+_BREAK = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f])|\s*\n\s*")
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Something that may be told: its line, and the words by which it is compared with others.
+
+    ``sources`` are the events that it rests on: an event rests on itself.
+    """
+
+    line: str
+    words: frozenset[str]
+    sources: frozenset[Hashable]
+
+
+class Asked:
+    """The words that a question asks for, as they are looked for in texts: in forms that begin alike."""
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        forms = [_forms(term) for term in terms if term not in _SAYS_NOTHING]
+        self._pattern = re.compile("|".join(f"({form})" for form in forms), re.IGNORECASE) if forms else None
+
+    def count(self, text: str) -> int:
+        """Return how many of the words a text has."""
+        if self._pattern is None:
+            return 0
+        return len({found.lastindex for found in self._pattern.finditer(text)})
+
+
+def pack(pieces: Iterable[Piece], budget: int, size: Callable[[str], int]) -> list[Piece]:
+    """Return what is told, the first first: of pieces from the best on, those that have room and say something new."""
+    taken: list[Piece] = []
+    left = budget
+    for piece in pieces:
+        if left < SHORTEST:
+            break
+        if not piece.words or any(_repeats(piece, other) for other in taken):
+            continue
+        tokens = size(piece.line)
+        if tokens <= left:
+            taken.append(piece)
+            left -= tokens
+    return taken
+
+
+def line(author: str, day: date, text: str) -> str:
+    """Return what somebody said, as one line."""
+    return f"{author}, {day.day} {day:%B %Y}: {' '.join(text.split())}"
+
+
+def excerpt(text: str, asked: Asked, names: Collection[str] = ()) -> str:
+    """Return what is told of a text: without its pleasantries, and of a long one the sentences that were asked for.
+
+    ``names`` (in folded case) are of those who speak: to be called by name is a pleasantry too. Sentences stand as they
+    were written; where others are left out of a long text, it says so (…).
+    """
+    parts = _sentences(text)
+    if len(parts) > 1:
+        parts = [part for part in parts if asked.count(part) or not _is_pleasantry(part, names)] or parts
+    if len(parts) == 1 and parts[0] == text:
+        return text
+    lengths = [len(part.split()) for part in parts]
+    if sum(lengths) <= EXCERPT_WORDS:
+        return " ".join(parts)
+    return _shortened(parts, lengths, asked)
+
+
+def _shortened(parts: Sequence[str], lengths: Sequence[int], asked: Asked) -> str:
+    """Return the parts with the most of the words that were asked for, and what is around them, in their order."""
+    hits = [asked.count(part) for part in parts]
+    around = [sum(hits[max(place - 1, 0) : place + 2]) for place in range(len(parts))]
+    chosen: set[int] = set()
+    left = EXCERPT_WORDS
+    for place in sorted(range(len(parts)), key=lambda place: (-hits[place], -around[place], place)):
+        if lengths[place] <= left:
+            chosen.add(place)
+            left -= lengths[place]
+    told = []
+    for place in sorted(chosen):
+        told += [parts[place]] if place == 0 or place - 1 in chosen else ["…", parts[place]]
+    return " ".join(told if len(parts) - 1 in chosen else [*told, "…"])
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences and lines of a text, long ones in pieces."""
+    parts = []
+    for part in _split(text):
+        if len(part) <= PIECE_WORDS:  # has no more words than characters
+            parts.append(part)
+            continue
+        inside = part.split(" ")
+        if len(inside) <= PIECE_WORDS + PIECE_WORDS // 2:
+            parts.append(part)
+        else:
+            parts += [" ".join(inside[at : at + PIECE_WORDS]) for at in range(0, len(inside), PIECE_WORDS)]
+    return parts
+
+
+def _split(text: str) -> list[str]:
+    """Return the sentences and lines of a text, with the marks at their ends."""
+    parts, start = [], 0
+    for gap in _BREAK.finditer(text):
+        end = gap.start() + len(gap[0].rstrip()) if gap[0].strip() else gap.start()
+        parts.append(text[start:end].strip())
+        start = gap.end()
+    return [part for part in [*parts, text[start:].strip()] if part]
+
+
+def _is_pleasantry(sentence: str, names: Collection[str]) -> bool:
+    """Say whether a sentence has nothing but words that say nothing, and names of those who speak."""
+    found = [word.casefold() for word in _WORD.findall(sentence)]
+    return all(word in _SAYS_NOTHING or word in names or word.replace("\u2019", "'") in _SAYS_NOTHING for word in found)
+
+
+def _repeats(piece: Piece, other: Piece) -> bool:
+    """Say whether a piece says what another does: in the same words, or one of them rests on the other."""
+    common = len(piece.words & other.words)
+    if common >= ALIKE * max(len(piece.words), len(other.words)):
+        return True
+    return not piece.sources.isdisjoint(other.sources) and common >= CONTAINED * len(piece.words)
+
+
+def _forms(term: str) -> str:
+    """Return a pattern for a word and for those that begin like it; of scripts without spaces, for it anywhere."""
+    known = next(words(term), None)
+    if known is None or not term.isascii():
+        return re.escape(term)
+    stem = term[: max(len(term) - 3, 4)]
+    return rf"\b{re.escape(stem)}\w{{0,{len(term) - len(stem) + 3}}}\b" if len(term) > 3 else rf"\b{re.escape(term)}\b"
