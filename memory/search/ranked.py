@@ -55,10 +55,15 @@ def embed_question(where: Scope, query: str) -> Vector | None:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Passages, the best first. Only of those in ``known`` is it known that they belong to the scope."""
+    """Passages, the best first. Only of those in ``known`` is it known that they belong to the scope.
+
+    ``terms`` are the words that were looked for, ``names`` those of who wrote anything there.
+    """
 
     items: Sequence[Scored]
     known: Sequence[int]
+    terms: Sequence[str]
+    names: Sequence[str] = ()
 
 
 def best(where: Scope, query: str, vector: Vector | None) -> Ranked | None:
@@ -82,7 +87,7 @@ def best(where: Scope, query: str, vector: Vector | None) -> Ranked | None:
     scores = formula.score(found.candidates, asked)
     order = np.argsort(-scores, kind="stable")
     items = [Scored(*pair) for pair in zip(found.passages[order].tolist(), scores[order].tolist(), strict=True)]
-    return Ranked(items, [document.id for document in opened.fresh])
+    return Ranked(items, [document.id for document in opened.fresh], asked.terms, opened.names)
 
 
 def _own(where: Scope, opened: Opened) -> int | None:

@@ -25,10 +25,10 @@ def test_statements_and_events_are_told_with_their_dates_and_authors():
     publishing.publish(line.pk, publishing.Draft(parent_id=None, covers_from=0, covers_to=1, added=added))
     log.append("harbour", [log.NewEvent(kind="tool_result", data={"city": "Lisbon"})], user="ana")
     lines = recall("Where is Lisbon?").text.splitlines()
-    assert lines.pop(next(i for i, line in enumerate(lines) if "tool" in line)).endswith("): Lisbon")
+    assert lines.pop(next(i for i, line in enumerate(lines) if "tool" in line)).endswith("tool: Lisbon")
     assert sorted(lines) == [
-        "- Ana lives in Lisbon. (since 2026-05-01)",
-        "- ana (2026-05-20): I moved to Lisbon in May.",
+        "20 May 2026, ana: I moved to Lisbon in May.",
+        "Ana lives in Lisbon. (since 2026-05-01)",
     ]
 
 

@@ -26,7 +26,7 @@ PREVIOUS = 1.0
 FOLLOWING = 0.5
 """How much a word counts in the turn before or after: an answer rarely repeats the words of its question."""
 
-NEIGHBOUR_WORDS = 30.0
+NEIGHBOUR_WORDS = 60.0
 """Of a neighbour with more words each counts less, such that a long answer does not drown the turn beside it."""
 
 SATURATION = 1.5

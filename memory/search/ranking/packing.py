@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol, TypeVar
 
 from memory.search.words import words
 
@@ -18,8 +19,8 @@ PIECE_WORDS = 40
 ALIKE = 0.8
 """From which share of common words on two texts say the same."""
 
-CONTAINED = 0.6
-"""From which share of words on, what a statement says is told by an event that it rests on, or the other way round."""
+CONTAINED = 0.5
+"""From which share of its words on a statement is told by an event that it rests on, or that event by the statement."""
 
 SHORTEST = 5
 """No line has fewer tokens: with less left, no more are tried."""
@@ -41,17 +42,36 @@ _SAYS_NOTHING = frozenset(
 """A sentence of these English words alone is a pleasantry. No, not and yes are not here: they may be an answer."""
 
 _BREAK = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f])|\s*\n\s*")
+_ASKS = ("?", "\uff1f")
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
 
 
+class Piece(Protocol):
+    """Something that may be told as a ``line``; an event rests on itself, a statement on its ``sources``."""
+
+    @property
+    def text(self) -> str:
+        """What was said, or concluded."""
+        ...
+
+    @property
+    def line(self) -> str:
+        """How it is told."""
+        ...
+
+    @property
+    def sources(self) -> Collection[Hashable]:
+        """The events that it rests on."""
+        ...
+
+
+Told = TypeVar("Told", bound=Piece)
+
+
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Something that may be told: its line, and the words by which it is compared with others.
+class _Said:
+    """The words of a text, and the events that it rests on."""
 
-    ``sources`` are the events that it rests on: an event rests on itself.
-    """
-
-    line: str
     words: frozenset[str]
     sources: frozenset[Hashable]
 
@@ -70,25 +90,28 @@ class Asked:
         return len({found.lastindex for found in self._pattern.finditer(text)})
 
 
-def pack(pieces: Iterable[Piece], budget: int, size: Callable[[str], int]) -> list[Piece]:
+def pack(pieces: Iterable[Told], budget: int, size: Callable[[str], int]) -> list[Told]:
     """Return what is told, the first first: of pieces from the best on, those that have room and say something new."""
-    taken: list[Piece] = []
+    taken: list[Told] = []
+    seen: list[_Said] = []
     left = budget
     for piece in pieces:
         if left < SHORTEST:
             break
-        if not piece.words or any(_repeats(piece, other) for other in taken):
+        said = _Said(frozenset(word.text for word in words(piece.text)), frozenset(piece.sources))
+        if not said.words or any(_repeats(said, other) for other in seen):
             continue
         tokens = size(piece.line)
         if tokens <= left:
             taken.append(piece)
+            seen.append(said)
             left -= tokens
     return taken
 
 
 def line(author: str, day: date, text: str) -> str:
     """Return what somebody said, as one line."""
-    return f"{author}, {day.day} {day:%B %Y}: {' '.join(text.split())}"
+    return f"{day.day} {day:%B %Y}, {author}: {' '.join(text.split())}"
 
 
 def excerpt(text: str, asked: Asked, names: Collection[str] = ()) -> str:
@@ -99,7 +122,7 @@ def excerpt(text: str, asked: Asked, names: Collection[str] = ()) -> str:
     """
     parts = _sentences(text)
     if len(parts) > 1:
-        parts = [part for part in parts if asked.count(part) or not _is_pleasantry(part, names)] or parts
+        parts = [part for part in parts if asked.count(part) or not _says_nothing(part, names)] or parts
     if len(parts) == 1 and parts[0] == text:
         return text
     lengths = [len(part.split()) for part in parts]
@@ -109,13 +132,16 @@ def excerpt(text: str, asked: Asked, names: Collection[str] = ()) -> str:
 
 
 def _shortened(parts: Sequence[str], lengths: Sequence[int], asked: Asked) -> str:
-    """Return the parts with the most of the words that were asked for, and what is around them, in their order."""
+    """Return the parts with the most of the words that were asked for, and those beside them, in their order.
+
+    Where none has any, the first ones.
+    """
     hits = [asked.count(part) for part in parts]
     around = [sum(hits[max(place - 1, 0) : place + 2]) for place in range(len(parts))]
     chosen: set[int] = set()
     left = EXCERPT_WORDS
     for place in sorted(range(len(parts)), key=lambda place: (-hits[place], -around[place], place)):
-        if lengths[place] <= left:
+        if lengths[place] <= left and (around[place] or not any(hits)):
             chosen.add(place)
             left -= lengths[place]
     told = []
@@ -149,18 +175,20 @@ def _split(text: str) -> list[str]:
     return [part for part in [*parts, text[start:].strip()] if part]
 
 
-def _is_pleasantry(sentence: str, names: Collection[str]) -> bool:
-    """Say whether a sentence has nothing but words that say nothing, and names of those who speak."""
+def _says_nothing(sentence: str, names: Collection[str]) -> bool:
+    """Say whether a sentence only asks, or has nothing but pleasant words and names of those who speak."""
+    if sentence.endswith(_ASKS):
+        return True
     found = [word.casefold() for word in _WORD.findall(sentence)]
     return all(word in _SAYS_NOTHING or word in names or word.replace("\u2019", "'") in _SAYS_NOTHING for word in found)
 
 
-def _repeats(piece: Piece, other: Piece) -> bool:
-    """Say whether a piece says what another does: in the same words, or one of them rests on the other."""
-    common = len(piece.words & other.words)
-    if common >= ALIKE * max(len(piece.words), len(other.words)):
+def _repeats(said: _Said, other: _Said) -> bool:
+    """Say whether a text says what another does: in the same words, or where one of them rests on the other."""
+    common = len(said.words & other.words)
+    if common >= ALIKE * max(len(said.words), len(other.words)):
         return True
-    return not piece.sources.isdisjoint(other.sources) and common >= CONTAINED * len(piece.words)
+    return common >= CONTAINED * len(said.words) and not said.sources.isdisjoint(other.sources)
 
 
 def _forms(term: str) -> str:
