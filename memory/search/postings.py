@@ -159,7 +159,7 @@ def record(document: Document, authors: list[UUID]) -> bytes:
     return np.array(packed, RECORD).tobytes()
 
 
-def lexemes(found: Sequence[Document]) -> list[bytes]:
+def pack_lexemes(found: Sequence[Document]) -> list[bytes]:
     """Return the lexemes of each document, packed."""
     return [
         np.array([(lexeme, min(count, MOST_TIMES)) for lexeme, count in counts.items()], LEXEME).tobytes()
@@ -167,11 +167,20 @@ def lexemes(found: Sequence[Document]) -> list[bytes]:
     ]
 
 
-def spread(records: Sequence[bytes], lexemes: Sequence[bytes]) -> tuple[Records, NDArray[np.int32]]:
-    """Return a record for each lexeme of packed documents, which are in order, and the lexemes beside them."""
-    known = linked(np.frombuffer(b"".join(records), RECORD))
-    beside = np.frombuffer(b"".join(lexemes), LEXEME)
-    found = np.repeat(known, [len(part) // LEXEME.itemsize for part in lexemes])
+def spread(
+    records: bytes, lexemes: bytes, sizes: Sequence[int], asked: NDArray[np.int32] | None = None
+) -> tuple[Records, NDArray[np.int32]]:
+    """Return a record for each lexeme of packed documents, and the lexemes beside them; of all, or those ``asked``.
+
+    ``sizes`` are the bytes that each document's lexemes have.
+    """
+    known = linked(np.frombuffer(records, RECORD))
+    beside = np.frombuffer(lexemes, LEXEME)
+    place = np.repeat(np.arange(len(known)), np.array(sizes, np.int64) // LEXEME.itemsize)
+    if asked is not None:
+        chosen = np.isin(beside["lexeme"], asked)
+        beside, place = beside[chosen], place[chosen]
+    found = known[place]
     found["count"] = beside["count"]
     return found, beside["lexeme"]
 
@@ -193,7 +202,7 @@ def _indexes(things: Iterable[UUID]) -> list[_Index]:
 def _add(indexes: Sequence[_Index]) -> None:
     """Add to indexes what they take: as rows of their own, or merged where those are many."""
     added = list({document.id: document for index in indexes for document in index.added}.values())
-    packed = dict(zip((document.id for document in added), lexemes(added), strict=True))
+    packed = dict(zip((document.id for document in added), pack_lexemes(added), strict=True))
     waiting: list[tuple[int, Row]] = []
     for index in indexes:
         rows = [(document.id, record(document, index.authors), packed[document.id]) for document in index.added]
@@ -219,17 +228,17 @@ def _merged(index: _Index, rows: list[Row]) -> list[Row]:
         cursor.execute(_TAKE, {"index": index.id})
         rows = sorted([*cursor.fetchall(), *rows])
         merged = rows[:-KEPT]
-        records, names = spread([packed for _, packed, _ in rows], [packed for _, _, packed in rows])
+        _, records, lexemes = zip(*rows, strict=True)
+        found, names = spread(b"".join(records), b"".join(lexemes), list(map(len, lexemes)))
         size = sum(len(packed) for _, _, packed in merged) // LEXEME.itemsize
-        records, names = records[:size], names[:size]
-        order = np.argsort(names, kind="stable")
-        found, starts = np.unique(names[order], return_index=True)
+        order = np.argsort(names[:size], kind="stable")
+        each, starts = np.unique(names[order], return_index=True)
         cursor.execute(
             _MERGE,
             {
                 "index": index.id,
-                "lexemes": found.tolist(),
-                "data": [part.tobytes() for part in np.split(records[order], starts[1:])],
+                "lexemes": each.tolist(),
+                "data": [part.tobytes() for part in np.split(found[order], starts[1:])],
                 "size": RECORD.itemsize,
                 "full": RECORD.itemsize * BLOCK,
             },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from uuid import UUID
 
 import numpy as np
 from django.db import connection
@@ -15,7 +16,6 @@ from memory.search import embedders, lookup, pool, semantic
 from memory.search.embedders import Vector
 from memory.search.lexemes import lexemes
 from memory.search.lexical import Scored
-from memory.search.lookup import Opened
 from memory.search.pool import Pool
 from memory.search.ranking import formula, question
 from memory.search.ranking.candidates import Candidates
@@ -48,8 +48,8 @@ def embed_question(where: Scope, query: str) -> Vector | None:
     """
     if not MemorySettings.load().embedder:
         return None
-    opened = lookup.open_indexes(where)
-    plain = question.without_names(query, opened.names) if opened else query
+    found = lookup.look_up(where, [])
+    plain = question.without_names(query, found.names) if found else query
     return embedders.embed_query(plain or query)
 
 
@@ -72,39 +72,30 @@ def best(where: Scope, query: str, vector: Vector | None) -> Ranked | None:
     That is in a whole app, in indexes that do not have all yet, and of a question of stop words alone. Neighbours of
     what belongs to the scope are among it that may not: who was not there yet has no part in them.
     """
-    opened = lookup.open_indexes(where)
-    if opened is None:
+    stems = lexemes(list(dict.fromkeys(word.text for word in words(query))))
+    terms = list(dict.fromkeys(term for term in stems.values() if term))
+    matches = lookup.look_up(where, terms) if terms or vector else None
+    if matches is None:
         return None
-    asked = question.read(query, opened.names, own=_own(where, opened), today=timezone.now().date())
-    terms = _terms(asked.terms) or _terms([word.text for word in words(query)])
-    if not terms and vector is None:
-        return None
+    asked = question.read(query, matches.names, own=_own(where, matches.authors), today=timezone.now().date())
+    named = {stems[term] for term in asked.terms}
+    places = [place for place, term in enumerate(terms) if term in named] or range(len(terms))
     near = semantic.rank(where, Filters(), vector, NEAREST) if vector else []
-    more = _described([item.passage for item in near], opened)
-    found = pool.pool(lookup.look_up(opened, terms), more)
+    found = pool.pool(matches.of_terms(places), _described([item.passage for item in near], matches.authors))
     if vector:
         found = _compared(found, asked, vector, near)
     scores = formula.score(found.candidates, asked)
     order = np.argsort(-scores, kind="stable")
     items = [Scored(*pair) for pair in zip(found.passages[order].tolist(), scores[order].tolist(), strict=True)]
-    return Ranked(items, [document.id for document in opened.fresh], asked.terms, opened.names)
+    return Ranked(items, matches.fresh, asked.terms, matches.names)
 
 
-def _own(where: Scope, opened: Opened) -> int | None:
+def _own(where: Scope, authors: Sequence[UUID]) -> int | None:
     """Return whose memory is asked, as a place in the authors; None where it is nobody's, or they wrote nothing."""
-    for thing in (where.thing, where.known):
-        if thing in opened.authors:
-            return opened.authors.index(thing)
-    return None
+    return next((authors.index(thing) for thing in (where.thing, where.known) if thing in authors), None)
 
 
-def _terms(asked: Sequence[str]) -> list[tuple[int, ...]]:
-    """Return the lexemes of each word that is no stop word."""
-    found = lexemes(asked)
-    return [found[word] for word in asked if found[word]]
-
-
-def _described(passages: Sequence[int], opened: Opened) -> Records:
+def _described(passages: Sequence[int], authors: Sequence[UUID]) -> Records:
     """Return records of passages, without what is beside them. One statement, none for none."""
     found = np.zeros(len(passages), RECORD)
     if not passages:
@@ -116,7 +107,7 @@ def _described(passages: Sequence[int], opened: Opened) -> Records:
     for place, (passage, at, words_there, author) in enumerate(rows):
         found["passage"][place], found["minute"][place] = passage, at // 60
         found["words"][place, OWN] = min(words_there, MOST_WORDS)
-        found["authors"][place, OWN] = opened.authors.index(author) + 1 if author in opened.authors else 0
+        found["authors"][place, OWN] = authors.index(author) + 1 if author in authors else 0
     return found
 
 

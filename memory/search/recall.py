@@ -8,8 +8,6 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from memory import rendering
 from memory.search import documents, ranked
 from memory.search.embedders import Vector
@@ -17,12 +15,13 @@ from memory.search.finding import Mode, fused, why_not
 from memory.search.lexical import Scored
 from memory.search.ranked import Ranked
 from memory.search.ranking import packing
-from memory.search.scopes import CONCLUSION, EVENT, STANDS, Filters, Scope, condition
+from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope, narrow
+from memory.search.statements import array, rows
 from memory.search.words import words
 from memory.tokens import count
 
 MOST = 200
-SHORTEST = 10
+SHORT = 20
 """A line takes about so many tokens at least: so many lines as that are tried for room, and no more than ``MOST``."""
 
 BATCH = 50
@@ -31,26 +30,8 @@ BATCH = 50
 MOST_SOURCES = 10
 """Of a statement that rests on more events, the newest are named."""
 
-# What belongs to the scope: neighbours of what does need not. Evidence that was found beside the version that readers
-# get does not count.
-_TELL = """
-SELECT passage.id, passage.conclusion_id IS NOT NULL, coalesce(passage.event_id, passage.conclusion_id), passage.at,
-       coalesce(event.content, conclusion.content), event.data, coalesce(author.name, event.origin),
-       conclusion.held_from, conclusion.held_until,
-       CASE WHEN passage.conclusion_id IS NULL THEN ARRAY[passage.event_id]
-            ELSE ARRAY(SELECT evidence.event_id
-                         FROM memory_evidence evidence
-                         JOIN memory_representation finder ON finder.id = evidence.representation_id
-                         JOIN memory_subject subject ON subject.id = conclusion.subject_id
-                         JOIN memory_representation version ON version.id = subject.current_id
-                        WHERE evidence.conclusion_id = conclusion.id AND finder.number <= version.number
-                        ORDER BY evidence.event_id DESC LIMIT %(most)s) END
-  FROM memory_passage passage
-  LEFT JOIN memory_event event ON event.id = passage.event_id
-  LEFT JOIN memory_user author ON author.id = event.author_id
-  LEFT JOIN memory_conclusion conclusion ON conclusion.id = passage.conclusion_id
- WHERE passage.id = ANY(%(passages)s) AND ((passage.id = ANY(%(known)s) AND {stands}) OR ({fulfils}))
-"""
+# What belongs to the scope, and stands: neighbours of what belongs to it need not. (Migration 0027.)
+_TELL = "SELECT * FROM memory_tell(%s::bigint[], %s::tsquery, %s::bigint[], %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +63,18 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    """What is told of a passage."""
+    """What is told of a passage. ``sources`` are the events that it rests on, the newest first."""
 
-    id: int
+    passage: int
     statement: bool
-    row: UUID
+    id: UUID
     at: datetime
     content: str
     data: Any
     who: str | None
     held_from: date | None
     held_until: date | None
-    sources: Sequence[UUID]
-
-    @property
-    def type(self) -> str:
-        """``event`` or ``conclusion``."""
-        return CONCLUSION if self.statement else EVENT
-
-    @property
-    def text(self) -> str:
-        """What was said, or concluded."""
-        return documents.said(self.content, self.data)
+    sources: list[UUID]
 
 
 def recall(
@@ -112,10 +83,11 @@ def recall(
     """Return what a scope has for a query in at most ``tokens`` tokens, the most relevant first.
 
     Statements and the log are ranked together; what says the same is there once. ``vector`` as for ``find``, best by
-    ``embed_question``.
+    ``embed_question``. Two statements of SQL and one for each ``BATCH`` of lines; more under filters, in a whole app,
+    and where what was written is not indexed yet.
     """
     filters = filters or Filters()
-    most = min(MOST, tokens // SHORTEST + 10)
+    most = min(MOST, tokens // SHORT + 10)
     found = ranked.best(where, query, vector) if filters == Filters() else None
     if found is None:
         items = [Scored(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
@@ -128,17 +100,14 @@ def recall(
 
 def _passages(where: Scope, found: Ranked, most: int) -> Iterator[tuple[_Passage, float]]:
     """Yield what was found and belongs to the scope, as long as more is asked for. A statement for each batch."""
-    fulfils, values = condition(where, Filters())
-    values["most"] = MOST_SOURCES
-    statement = _TELL.format(fulfils=fulfils, stands=STANDS)
+    marks, known = narrow(where, Filters()), array(found.known)
     for start in range(0, most, BATCH):
         scores = {item.passage: item.score for item in found.items[start : start + BATCH]}
         if not scores:
             return
-        with connection.cursor() as cursor:
-            cursor.execute(statement, {**values, "passages": list(scores), "known": list(found.known)})
-            rows = {row[0]: _Passage(*row) for row in cursor.fetchall()}
-        yield from ((rows[passage], score) for passage, score in scores.items() if passage in rows)
+        told = rows(_TELL, [array(scores), marks, known, MOST_SOURCES])
+        passages = {row[0]: _Passage(*row) for row in told}
+        yield from ((passages[passage], score) for passage, score in scores.items() if passage in passages)
 
 
 def _told(passages: Iterable[tuple[_Passage, float]], found: Ranked) -> Iterator[Told]:
@@ -146,8 +115,10 @@ def _told(passages: Iterable[tuple[_Passage, float]], found: Ranked) -> Iterator
     asked = packing.Asked(found.terms)
     names = {word.text for name in found.names for word in words(name)}
     for passage, score in passages:
+        text = documents.said(passage.content, passage.data)
         if passage.statement:
             line = rendering.dated(passage.content, passage.held_from, passage.held_until)
         else:
-            line = packing.line(passage.who or "", passage.at.date(), packing.excerpt(passage.text, asked, names))
-        yield Told(passage.type, passage.row, passage.text, passage.at, score, line, passage.sources)
+            line = packing.line(passage.who or "", passage.at.date(), packing.excerpt(text, asked, names))
+        kind = CONCLUSION if passage.statement else EVENT
+        yield Told(kind, passage.id, text, passage.at, score, line, passage.sources)

@@ -45,15 +45,15 @@ def unpack(data: bytes) -> Records:
 
 
 def linked(records: Records) -> Records:
-    """Return one record for each passage, with what is known of the turn after it where that is among them.
-
-    ``records`` are in the order of passages.
-    """
+    """Return one record for each passage, with what is known of the turn after it where that is among them."""
     found = records.copy()
-    passages = found["passage"]
     later = np.flatnonzero(found["previous"])
+    if not len(later):
+        return found
+    passages = found["passage"]
     before = passages[later] - found["previous"][later]
-    places = np.minimum(np.searchsorted(passages, before), len(passages) - 1)
+    order = np.argsort(passages)
+    places = order[np.minimum(np.searchsorted(passages, before, sorter=order), len(order) - 1)]
     there = passages[places] == before
     places, later = places[there], later[there]
     found["following"][places] = found["previous"][later]

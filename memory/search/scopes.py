@@ -28,15 +28,7 @@ _MOST_MEANT = 100
 """Of so many things of one name at most is looked through."""
 
 # What does not stand in what readers get now is not found, retired or retracted as it may be.
-STANDS = """
-(passage.conclusion_id IS NULL OR EXISTS (
-    SELECT FROM memory_conclusion conclusion
-      JOIN memory_subject subject ON subject.id = conclusion.subject_id
-      JOIN memory_representation version ON version.id = subject.current_id
-      JOIN memory_span span ON span.conclusion_id = conclusion.id AND span.line_id = version.line_id
-       AND span.since <= version.number AND (span.until IS NULL OR span.until > version.number)
-     WHERE conclusion.id = passage.conclusion_id))
-"""
+_STANDS = "(passage.conclusion_id IS NULL OR memory_stands(passage.conclusion_id))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +151,7 @@ def narrow(where: Scope, filters: Filters) -> str:
 def condition(where: Scope, filters: Filters, words: str | None = None) -> tuple[str, dict[str, Any]]:
     """Return what ``passage`` must fulfil, as SQL and its parameters; ``words`` is the text of a tsquery."""
     marks = narrow(where, filters)
-    asked = ["passage.app_id = %(app)s", "passage.text @@ %(asked)s::tsquery", STANDS]
+    asked = ["passage.app_id = %(app)s", "passage.text @@ %(asked)s::tsquery", _STANDS]
     values: dict[str, Any] = {"app": where.app_id, "asked": f"{marks} & ({words})" if words else marks}
     if filters.since is not None:
         asked.append("passage.at >= %(since)s")

@@ -1,0 +1,24 @@
+"""Running a statement in the least time: values bound by the server, results in binary, nothing between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+
+def rows(statement: str, values: Sequence[Any]) -> list[Any]:
+    """Return the rows of a statement, as psycopg reads them.
+
+    A cursor of Django's writes values into the text and reads text: twice the work where what is read is packed.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(statement.encode(), values, binary=True).fetchall()
+
+
+def array(values: Iterable[Any]) -> str:
+    """Return numbers or truths as the text of an array: quicker than one by one."""
+    return f"{{{','.join(map(str, values))}}}"
