@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from uuid import UUID
 
 import numpy as np
 from django.db import connection
-from django.utils import timezone
 from numpy.typing import NDArray
 
 from memory.conf import MemorySettings
@@ -66,7 +66,7 @@ class Ranked:
     names: Sequence[str] = ()
 
 
-def best(where: Scope, query: str, vector: Vector | None) -> Ranked | None:
+def best(where: Scope, query: str, vector: Vector | None, today: date) -> Ranked | None:
     """Return what may answer a question; None where the inverted indexes cannot tell.
 
     That is in a whole app, in indexes that do not have all yet, and of a question of stop words alone. Neighbours of
@@ -77,7 +77,7 @@ def best(where: Scope, query: str, vector: Vector | None) -> Ranked | None:
     matches = lookup.look_up(where, terms) if terms or vector else None
     if matches is None:
         return None
-    asked = question.read(query, matches.names, own=_own(where, matches.authors), today=timezone.now().date())
+    asked = question.read(query, matches.names, own=_own(where, matches.authors), today=today)
     named = {stems[term] for term in asked.terms}
     places = [place for place, term in enumerate(terms) if term in named] or range(len(terms))
     near = semantic.rank(where, Filters(), vector, NEAREST) if vector else []

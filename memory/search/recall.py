@@ -8,6 +8,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from memory import rendering
 from memory.search import documents, ranked
 from memory.search.embedders import Vector
@@ -78,17 +80,25 @@ class _Passage:
 
 
 def recall(
-    where: Scope, query: str, *, tokens: int = 1_000, filters: Filters | None = None, vector: Vector | None = None
+    where: Scope,
+    query: str,
+    *,
+    tokens: int = 1_000,
+    filters: Filters | None = None,
+    vector: Vector | None = None,
+    asked_at: datetime | None = None,
 ) -> Recalled:
     """Return what a scope has for a query in at most ``tokens`` tokens, the most relevant first.
 
     Statements and the log are ranked together; what says the same is there once. ``vector`` as for ``find``, best by
-    ``embed_question``. Two statements of SQL and one for each ``BATCH`` of lines; more under filters, in a whole app,
-    and where what was written is not indexed yet.
+    ``embed_question``. Words of the query such as "last week" count from ``asked_at``, or else from now.
+
+    Two statements of SQL and one for each ``BATCH`` of lines; more under filters, in a whole app, and where what was
+    written is not indexed yet.
     """
     filters = filters or Filters()
     most = min(MOST, tokens // SHORT + 10)
-    found = ranked.best(where, query, vector) if filters == Filters() else None
+    found = ranked.best(where, query, vector, (asked_at or timezone.now()).date()) if filters == Filters() else None
     if found is None:
         items = [Scored(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
         found = Ranked(items, [item.passage for item in items], [word.text for word in words(query)])

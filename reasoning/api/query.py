@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -24,7 +25,7 @@ from reasoning.api import answering
 LONGEST = 10_000
 MOST_TOKENS = 100_000
 _TOKENS = 1_000
-_FIELDS = ("query", "session", "mode", "tokens", "level", "stream")
+_FIELDS = ("query", "session", "mode", "tokens", "asked_at", "level", "stream")
 MODES = (RECALL, REASON) = ("recall", "reason")
 _TYPES = (evidence.EVENT, evidence.CONCLUSION)
 
@@ -41,6 +42,11 @@ class QueryBody(schemas.Body):
     )
     tokens = serializers.IntegerField(
         min_value=1, max_value=MOST_TOKENS, default=_TOKENS, help_text="The most tokens of `context` (`recall`)."
+    )
+    asked_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="When it was asked, for words like `yesterday` (`recall`). Default: now.",
     )
     level = serializers.ChoiceField(list(LEVELS), default=DEFAULT, help_text="How deep an answer goes (`reason`).")
     stream = serializers.BooleanField(default=False, help_text="Send the answer as it is written (`reason`).")
@@ -145,6 +151,8 @@ class Query(Reading):
         if stream and mode == RECALL:
             raise Invalid("Only an answer is streamed: ask with mode reason.", ("stream",))
         tokens = parameters.whole_number(fields.get("tokens", _TOKENS), ("tokens",), least=1, most=MOST_TOKENS)
+        asked_at = fields.get("asked_at")
+        moment = None if asked_at is None else validation.moment(asked_at, ("asked_at",))
         seconds = parameters.query_seconds(self.http, "wait", most=waiting.LONGEST)
         about = _about(fields, refs)
         known = evidence.standing(about)
@@ -152,7 +160,7 @@ class Query(Reading):
             waiting.until_read(known.subjects, seconds)
             known = evidence.standing(about)
         if mode == RECALL:
-            return shapes.json_response(_recalled(known, text, tokens))
+            return shapes.json_response(_recalled(known, text, tokens, moment))
         question = Question(about, text, level, stream)
         if stream:
             return answering.events(question, _shape)
@@ -176,9 +184,10 @@ def _about(fields: dict[str, Any], refs: dict[str, str]) -> About:
     return About(**refs, beside=validation.name(session, ("session",)))
 
 
-def _recalled(known: Standing, query: str, tokens: int) -> shapes.Shape:
+def _recalled(known: Standing, query: str, tokens: int, asked_at: datetime | None) -> shapes.Shape:
     began = time.monotonic()
-    found = search.recall(known.where, query, tokens=tokens, vector=search.embed_question(known.where, query))
+    vector = search.embed_question(known.where, query)
+    found = search.recall(known.where, query, tokens=tokens, vector=vector, asked_at=asked_at)
     metrics.QUERIES.labels(RECALL, "", "known" if found.items else "unknown").inc()
     metrics.QUERY_DURATION.labels(RECALL, "").observe(time.monotonic() - began)
     return {

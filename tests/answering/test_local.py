@@ -9,6 +9,7 @@ from memory.models import Session
 from reasoning.metrics import QUERIES
 from tests.api.conftest import Agent, refused
 from tests.factories import ApiKeyFactory
+from tests.search.helpers import index_everything
 from tests.store.helpers import concluded, person, said
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +79,27 @@ def test_recall_gives_what_bears_on_the_question_in_the_budget(ana: Agent) -> No
     for budget in (1, 12, 30):
         less = ana.post(f"{ANA}/query", {"query": "invoicing workflow", "tokens": budget})
         assert less["tokens"] <= budget
+
+
+def test_yesterday_counts_from_when_it_was_asked(operator: Agent) -> None:
+    days = ("2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04")
+    events = [
+        {"content": f"I swam to buoy {place}.", "occurred_at": f"{day}T10:00:00Z", "is_user": True}
+        for place, day in enumerate(days)
+    ]
+    operator.post("/v1/apps/harbour/users/bo/sessions/log/events", events)
+    index_everything()
+
+    def first(**more: Any) -> str:
+        found = operator.post("/v1/apps/harbour/users/bo/query", {"query": "To which buoy was it yesterday?", **more})
+        return str(found["items"][0]["text"])
+
+    assert first(asked_at="2026-03-03T20:00:00Z") == "I swam to buoy 1."
+    assert first(asked_at="2026-03-05T08:00:00+01:00") == "I swam to buoy 3."
+    assert first(asked_at=None) == first()
+    body = {"query": "x", "asked_at": "yesterday"}
+    [problem] = refused(operator.send("POST", "/v1/apps/harbour/users/bo/query", body), 422, "invalid")
+    assert problem["loc"] == ["body", "asked_at"]
 
 
 def test_a_session_is_looked_at_beside_its_user(ana: Agent) -> None:

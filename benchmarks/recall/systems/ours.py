@@ -137,7 +137,10 @@ class OursMemory(Memory):
 
     def context(self, question: Question, budget: int) -> Sequence[Item]:
         """Return what is recalled."""
-        found = self._api.post(self._path(*self._asked(question)), {"query": question.text, "tokens": budget})
+        body: dict[str, Any] = {"query": question.text, "tokens": budget}
+        if question.asked_at is not None:
+            body["asked_at"] = question.asked_at.isoformat()
+        found = self._api.post(self._path(*self._asked(question)), body)
         return [Item(item["line"], self._cited(item["sources"])) for item in found["items"]]
 
     def represent(self, budget: int) -> Sequence[Item]:

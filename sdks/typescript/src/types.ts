@@ -450,6 +450,8 @@ export interface QueryArgs {
 }
 export interface RecallArgs extends QueryArgs {
   mode?: "recall";
+  /** From when "yesterday" in the query counts; by default from now. */
+  askedAt?: Time | Date;
 }
 export interface ReasonArgs extends QueryArgs {
   mode: "reason";

@@ -219,7 +219,7 @@ test("keys, and what they open", async () => {
 });
 
 test("asking", async () => {
-  const recalled = await users.query({ ...ANA, query: "Which lines are there?", tokens: 100, wait: 1 });
+  const recalled = await users.query({ ...ANA, query: "Which lines are there?", tokens: 100, wait: 1, askedAt: new Date() });
   assert.match(`${recalled}`, /line [12]/);
   assert.ok(recalled.tokens <= 100 && recalled.items.length);
   assert.ok(recalled.items.every((item) => item.sources.length && recalled.context.includes(item.line)));

@@ -41,7 +41,9 @@ def test_search(honcho: Honcho) -> None:
 
 @pytest.mark.usefixtures("known")
 def test_questions(honcho: Honcho, url: str, key: str) -> None:
-    recalled = honcho.apps.users.query(**USER, query="What does Ann drink?", tokens=200)
+    recalled = honcho.apps.users.query(
+        **USER, query="What does Ann drink?", tokens=200, asked_at="2026-03-01T08:00:00Z"
+    )
     assert "tea" in str(recalled)
     assert {item.type for item in recalled.items} == {"event", "conclusion"}
     assert all(item.sources and item.line in str(recalled) for item in recalled.items)

@@ -38,6 +38,7 @@ def ask(
     tokens: Optional[int],
     level: Optional[str],
     wait: Optional[float],
+    asked_at: Optional[When],
 ) -> Call[models.Answer]:
     """Return a question. One that a model answers is not asked twice where it may have been answered: that costs."""
     return Call(
@@ -45,7 +46,7 @@ def ask(
         f"{place}/query",
         models.Answer,
         query={"wait": wait},
-        body=given(query=query, session=session, mode=mode, tokens=tokens, level=level),
+        body=given(query=query, session=session, mode=mode, tokens=tokens, level=level, asked_at=asked_at),
         repeatable=mode != "reason",
         patience=(wait or 0.0) + _LEVEL_PATIENCE.get(level or "", 0.0),
     )

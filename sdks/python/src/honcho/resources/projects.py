@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from honcho import models
-from honcho._call import JSON, Call
+from honcho._call import JSON, Call, When
 from honcho._operation import M, Resource, operation, streamed
 from honcho.resources import _at_places, _places
 from honcho.resources.conclusions import ProjectConclusions
@@ -39,10 +39,13 @@ class Projects(Resource[M]):
         tokens: Optional[int] = None,
         level: Optional[str] = None,
         wait: Optional[float] = None,
+        asked_at: Optional[When] = None,
     ) -> Call[models.Answer]:
         """Ask what is known. ``mode`` ``recall`` quotes memory, without a model; ``reason`` answers from it."""
         place = _places.project(app_id, project_id)
-        return _at_places.ask(place, query, session=None, mode=mode, tokens=tokens, level=level, wait=wait)
+        return _at_places.ask(
+            place, query, session=None, mode=mode, tokens=tokens, level=level, wait=wait, asked_at=asked_at
+        )
 
     @streamed
     def query_stream(

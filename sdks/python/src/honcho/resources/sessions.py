@@ -179,10 +179,13 @@ class Sessions(Resource[M]):
         tokens: Optional[int] = None,
         level: Optional[str] = None,
         wait: Optional[float] = None,
+        asked_at: Optional[When] = None,
     ) -> Call[models.Answer]:
         """Ask what is known. ``mode`` ``recall`` quotes memory, without a model; ``reason`` answers from it."""
         place = _places.session(app_id, user_id, session_id)
-        return _at_places.ask(place, query, session=None, mode=mode, tokens=tokens, level=level, wait=wait)
+        return _at_places.ask(
+            place, query, session=None, mode=mode, tokens=tokens, level=level, wait=wait, asked_at=asked_at
+        )
 
     @streamed
     def query_stream(

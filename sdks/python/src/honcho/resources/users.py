@@ -122,13 +122,17 @@ class Users(Resource[M]):
         tokens: Optional[int] = None,
         level: Optional[str] = None,
         wait: Optional[float] = None,
+        asked_at: Optional[When] = None,
     ) -> Call[models.Answer]:
         """Ask what is known. ``mode`` ``recall`` quotes memory, without a model; ``reason`` answers from it.
 
         ``level`` (``minimal`` to ``max``) trades time for depth where a model answers.
+        "Yesterday" in a query that is recalled counts from ``asked_at``, or else from now.
         """
         place = _places.user(app_id, user_id)
-        return _at_places.ask(place, query, session=session_id, mode=mode, tokens=tokens, level=level, wait=wait)
+        return _at_places.ask(
+            place, query, session=session_id, mode=mode, tokens=tokens, level=level, wait=wait, asked_at=asked_at
+        )
 
     @streamed
     def query_stream(
