@@ -69,6 +69,23 @@ def again(events: str) -> None:
         cursor.execute(f"UPDATE memory_passage SET text = NULL, words = 0 WHERE event_id IN ({events})")  # noqa: S608
 
 
+def begin_anew() -> None:
+    """Empty all inverted indexes, to be filled anew: their stems are of other languages than those in force now."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        postings.empty()
+
+
+def anew(after: int) -> int | None:
+    """Index up to ``BATCH`` passages after one anew, in place; return the last, or None where there are no more."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        rows = documents.read("passage.text IS NOT NULL AND passage.id > %(after)s", {"after": after}, BATCH)
+        if rows:
+            cursor.execute(_WRITE.format(text=text_of_row(), rows=ROWS), {"rows": as_json(rows)})
+        return rows[-1].id if rows else None
+
+
 def alone(cursor: Any) -> bool:
     """Say whether nobody else indexes, and let nobody else do so until the transaction ends."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])

@@ -67,9 +67,10 @@ SELECT * FROM taken
 """
 _MERGE = """
 INSERT INTO memory_posting (index_id, lexeme, block, total, data)
-SELECT %(index)s, new.lexeme, CASE WHEN last.full THEN last.block + 1 ELSE coalesce(last.block, 0) END,
-       coalesce(last.total, 0) + length(new.data) / %(size)s, new.data
-  FROM unnest(%(lexemes)s::int[], %(data)s::bytea[]) AS new(lexeme, data)
+SELECT %(index)s, new.lexeme, coalesce(last.block + last.full::int, 0) + new.part, coalesce(last.total, 0) + new.upto,
+       new.data
+  FROM unnest(%(lexemes)s::int[], %(parts)s::int[], %(upto)s::int[], %(data)s::bytea[])
+           AS new(lexeme, part, upto, data)
   LEFT JOIN LATERAL (
        SELECT block, total, length(data) >= %(full)s AS full FROM memory_posting
         WHERE index_id = %(index)s AND lexeme = new.lexeme ORDER BY block DESC LIMIT 1) last ON true
@@ -144,6 +145,14 @@ def fill(limit: int) -> int:
         scanned = found[-1].id if len(found) == limit else None
         cursor.execute("UPDATE memory_wordindex SET scanned = %s WHERE id = %s", [scanned, pk])
         return len(found) or 1
+
+
+def empty() -> None:
+    """Empty all indexes, to be filled anew."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE memory_wordindex SET documents = 0, unmerged = 0, authors = '{}', scanned = 0")
+        cursor.execute("DELETE FROM memory_posting")
+        cursor.execute("DELETE FROM memory_unmergedpassage")
 
 
 def record(document: Document, authors: list[UUID]) -> bytes:
@@ -227,23 +236,28 @@ def _merged(index: _Index, rows: list[Row]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, {"index": index.id})
         rows = sorted([*cursor.fetchall(), *rows])
-        merged = rows[:-KEPT]
         _, records, lexemes = zip(*rows, strict=True)
         found, names = spread(b"".join(records), b"".join(lexemes), list(map(len, lexemes)))
-        size = sum(len(packed) for _, _, packed in merged) // LEXEME.itemsize
-        order = np.argsort(names[:size], kind="stable")
-        each, starts = np.unique(names[order], return_index=True)
-        cursor.execute(
-            _MERGE,
-            {
-                "index": index.id,
-                "lexemes": each.tolist(),
-                "data": [part.tobytes() for part in np.split(found[order], starts[1:])],
-                "size": RECORD.itemsize,
-                "full": RECORD.itemsize * BLOCK,
-            },
-        )
+        size = sum(map(len, lexemes[:-KEPT])) // LEXEME.itemsize
+        values = {"index": index.id, "full": RECORD.itemsize * BLOCK, **_blocks(found[:size], names[:size])}
+        cursor.execute(_MERGE, values)
     return rows[-KEPT:]
+
+
+def _blocks(records: Records, lexemes: NDArray[np.int32]) -> dict[str, list[Any]]:
+    """Return what is added of each lexeme, in parts of at most ``BLOCK`` records."""
+    order = np.argsort(lexemes, kind="stable")
+    records = records[order]
+    names, starts = np.unique(lexemes[order], return_index=True)
+    blocks: dict[str, list[Any]] = {"lexemes": [], "parts": [], "upto": [], "data": []}
+    for name, start, end in zip(names.tolist(), starts.tolist(), [*starts[1:].tolist(), len(records)], strict=True):
+        for part, at in enumerate(range(start, end, BLOCK)):
+            last = min(at + BLOCK, end)
+            blocks["lexemes"].append(name)
+            blocks["parts"].append(part)
+            blocks["upto"].append(last - start)
+            blocks["data"].append(records[at:last].tobytes())
+    return blocks
 
 
 def _place(author: UUID | None, authors: list[UUID]) -> int:

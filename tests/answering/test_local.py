@@ -72,7 +72,7 @@ def test_recall_gives_what_bears_on_the_question_in_the_budget(ana: Agent) -> No
     found = ana.post(f"{ANA}/query", {"query": "invoicing workflow"})
     assert found["mode"] == "recall"
     assert "automate my invoicing workflow" in found["context"]
-    assert [item["type"] for item in found["items"]] == ["event"], "a statement that says what an event does is not told"
+    assert [item["type"] for item in found["items"]] == ["event"], "what a statement repeats is told once"
     assert (found["version"], found["behind"]["events"], found["search"]) == (1, 0, "lexical")
     assert found["note"]
     assert found["context"] == "\n".join(item["line"] for item in found["items"])
