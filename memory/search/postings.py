@@ -239,7 +239,7 @@ def _merged(index: _Index, rows: list[Row]) -> list[Row]:
         _, records, lexemes = zip(*rows, strict=True)
         found, names = spread(b"".join(records), b"".join(lexemes), list(map(len, lexemes)))
         size = sum(map(len, lexemes[:-KEPT])) // LEXEME.itemsize
-        values = {"index": index.id, "full": RECORD.itemsize * BLOCK, **_blocks(found[:size], names[:size])}
+        values: dict[str, Any] = {"index": index.id, "full": RECORD.itemsize * BLOCK, **_blocks(found[:size], names[:size])}
         cursor.execute(_MERGE, values)
     return rows[-KEPT:]
 
