@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -15,6 +15,8 @@ from benchmarks.recall.datasets.generate.texts import choose, date_in
 from benchmarks.recall.text import count_tokens
 
 ATTEMPTS = 2000
+ASIDES = 0.2
+"""Share of the lines with something else in them: what matters is not all that a message says, nor is it short."""
 
 
 @dataclass(slots=True)
@@ -42,7 +44,9 @@ def compose(script: Script, filler: Filler, seed: int) -> Conversation:
     sessions = _sessions(script, chance)
     values = [{name: chance.choice(among) for name, among in scene.choices.items()} for scene in script.scenes]
     for number, scene in enumerate(script.scenes):
-        _place(number, scene, values[number], sessions, chance)
+        for session, lines in _placed(scene, sessions, chance):
+            told = [_open(said, script, values[number], filler, chance) for said in lines]
+            session.blocks.append(_Block(told, number))
     _fill(script, filler, sessions, chance)
     for session in sessions:
         chance.shuffle(session.blocks)
@@ -66,20 +70,29 @@ def _sessions(script: Script, chance: random.Random) -> list[_Session]:
     return sessions
 
 
-def _place(
-    number: int, scene: Scene, values: Mapping[str, str], sessions: Sequence[_Session], chance: random.Random
-) -> None:
+def _placed(
+    scene: Scene, sessions: Sequence[_Session], chance: random.Random
+) -> Iterator[tuple[_Session, Sequence[Said]]]:
+    """Yield the lines of each part with the session in which they are said."""
     chain = [part for index, part in enumerate(scene.parts) if index == 0 or part.after is not None]
     where = _chain(scene, chain, sessions, chance)
+    yield from ((sessions[index], part.lines) for index, part in zip(where, chain, strict=True))
     for part in scene.parts:
         if part not in chain:
-            fitting = [i for i, session in enumerate(sessions) if part.project in (None, session.project)]
-            elsewhere = [i for i in fitting if i not in where] or fitting
+            fitting = [index for index, session in enumerate(sessions) if part.project in (None, session.project)]
+            elsewhere = [index for index in fitting if index not in where] or fitting
             where.append(chance.choice(elsewhere))
-    ordered = chain + [part for part in scene.parts if part not in chain]
-    for part, index in zip(ordered, where, strict=True):
-        lines = [replace(said, text=choose(said.text, values, chance.choice)) for said in part.lines]
-        sessions[index].blocks.append(_Block(lines, number))
+            yield sessions[where[-1]], part.lines
+
+
+def _open(said: Said, script: Script, values: Mapping[str, str], filler: Filler, chance: random.Random) -> Said:
+    """Return a line with its choices made; now and then its author says something else in the same breath."""
+    text = choose(said.text, values, chance.choice)
+    if said.author in script.ramblers and said.kind == "message" and chance.random() < ASIDES:
+        both = [text, filler.aside(chance)]
+        chance.shuffle(both)
+        text = " ".join(both)
+    return replace(said, text=text)
 
 
 def _chain(scene: Scene, chain: Sequence[Part], sessions: Sequence[_Session], chance: random.Random) -> list[int]:

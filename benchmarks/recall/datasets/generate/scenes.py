@@ -1,6 +1,7 @@
 """Reads the hand-written material: scenes with questions, and exchanges that nothing is asked about.
 
-A file of scenes begins with a head (``people``, ``start``, ``sessions``, ``tokens``, ``filler``, ``projects``) and
+A file of scenes begins with a head (``people``, ``start``, ``sessions``, ``tokens``, ``filler``, ``ramblers``,
+``projects``) and
 goes on with scenes, as in this one of two parts::
 
     == update
@@ -99,6 +100,8 @@ class Script:
     tokens: int
     filler: tuple[str, ...]
     projects: tuple[str, ...]
+    ramblers: tuple[str, ...]
+    """Who say something else as well, now and then, where they say what matters."""
     scenes: tuple[Scene, ...]
 
 
@@ -114,6 +117,7 @@ def read_script(path: Path) -> Script:
         tokens=int(fields["tokens"]),
         filler=_names(fields["filler"]),
         projects=_names(fields.get("projects", "")),
+        ramblers=_names(fields.get("ramblers", "")),
         scenes=tuple(_scene(f"{path.stem} scene {number}", body) for number, body in enumerate(bodies, 1)),
     )
 
