@@ -16,7 +16,10 @@ from benchmarks.recall.text import count_tokens
 
 ATTEMPTS = 2000
 ASIDES = 0.2
-"""Share of the lines with something else in them: what matters is not all that a message says, nor is it short."""
+"""Share of the longer lines with something else in them: what matters is not all that a message says, nor is it short."""
+
+SHORT = 70
+"""Characters. With something else in it, a shorter line would hardly be about what matters."""
 
 
 @dataclass(slots=True)
@@ -88,7 +91,8 @@ def _placed(
 def _open(said: Said, script: Script, values: Mapping[str, str], filler: Filler, chance: random.Random) -> Said:
     """Return a line with its choices made; now and then its author says something else in the same breath."""
     text = choose(said.text, values, chance.choice)
-    if said.author in script.ramblers and said.kind == "message" and chance.random() < ASIDES:
+    rambles = said.author in script.ramblers and said.kind == "message" and len(text) > SHORT
+    if rambles and chance.random() < ASIDES:
         both = [text, filler.aside(chance)]
         chance.shuffle(both)
         text = " ".join(both)

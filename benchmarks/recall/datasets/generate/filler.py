@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from math import prod
 from pathlib import Path
@@ -87,6 +88,7 @@ class Filler:
         return choose(text, {}, lambda among: among[(use + next(slot) * (use // len(among))) % len(among)])
 
 
+@cache
 def _variants(text: str) -> int:
     """Return in how many ways the choices of a text can be made."""
     return prod(choice.count("|") + 1 for choice in re.findall(r"\{([^{}]*)\}", text))
