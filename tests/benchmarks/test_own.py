@@ -156,7 +156,7 @@ def test_conversations_do_not_repeat_one_another() -> None:
     of_gold = [said[number] for number in repeated if (said[number][0], said[number][1].id) in gold]
     assert not of_gold
     long = [number for number, (_, turn) in enumerate(said) if len(words(turn.text)) >= 12]
-    assert len(repeated & set(long)) / len(long) < 0.15
+    assert len(repeated & set(long)) / len(long) < 0.18
 
 
 def _shingles(text: str) -> set[tuple[str, ...]]:

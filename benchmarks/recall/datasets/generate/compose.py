@@ -16,7 +16,7 @@ from benchmarks.recall.text import count_tokens
 
 ATTEMPTS = 2000
 ASIDES = 0.2
-"""Share of the longer lines with something else in them: what matters is not all that a message says, nor is it short."""
+"""Share of the longer lines with something else in them: few messages say one thing only."""
 
 SHORT = 70
 """Characters. With something else in it, a shorter line would hardly be about what matters."""
