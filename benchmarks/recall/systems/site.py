@@ -89,7 +89,9 @@ class Site:
                 if httpx.get(f"{self.url}/readyz", timeout=5).is_success:
                     return
             time.sleep(0.2)
-        raise Unavailable(f"The site did not start:\n{self._log.read_text(errors='replace')[-2_000:]}")
+        lines = self._log.read_text(errors="replace").splitlines()
+        told = "\n".join(line for line in lines if "GET /readyz" not in line)
+        raise Unavailable(f"The site did not start:\n{told[-2_000:]}")
 
     def _make_key(self) -> str:
         command = ["create_api_key", "benchmark", "--scope", "operator", "--rate-per-minute", "1000000"]
