@@ -22,7 +22,7 @@ DENSE = 2.0
 AUTHOR = 0.6
 DATE = 0.6
 
-PREVIOUS = 1.0
+PREVIOUS = 0.75
 FOLLOWING = 0.5
 """How much a word counts in the turn before or after: an answer rarely repeats the words of its question."""
 
