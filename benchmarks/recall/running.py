@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from benchmarks.recall.answers import answered
 from benchmarks.recall.conversations import Conversation, DataSet
 from benchmarks.recall.judge import Judge
 from benchmarks.recall.metric import Scores, Yardstick, cut
@@ -39,18 +40,28 @@ class Measured:
     reads: int = 0
     index_costs: Costs = field(default_factory=Costs)
     read_costs: Costs = field(default_factory=Costs)
+    answers: list[float | None] = field(default_factory=list)
+    """By question, the share of the answer's words in what the system answered; None where it said that it does not
+    know. Empty where it was not asked, or does not answer."""
     correct: list[bool | None] = field(default_factory=list)
     """By question, what the judge said of what was handed over for it; empty where none was asked."""
 
 
-def measure(system: System, dataset: DataSet, budgets: Sequence[int], judge: Judge | None = None) -> Measured:
-    """Return what a started system does on a data set. The judge is asked about one budget, its own."""
+def measure(
+    system: System, dataset: DataSet, budgets: Sequence[int], judge: Judge | None = None, *, answers: bool = False
+) -> Measured:
+    """Return what a started system does on a data set.
+
+    The judge is asked about one budget, its own. With ``answers`` a system that offers it is asked for answers too.
+    """
     found = Measured(system.name, system.version, system.bounded)
     for conversation in dataset.conversations:
         memory = system.memory(conversation.id)
         try:
             _take_in(found, system, memory, conversation)
             _read(found, system, memory, conversation, budgets, judge)
+            if answers:
+                found.answers += answered(memory, conversation.questions)
         finally:
             memory.close()
         print(f"  {system.name}: {conversation.id}", file=sys.stderr)

@@ -47,6 +47,17 @@ def test_what_no_longer_holds_is_counted_apart() -> None:
     assert score(UPDATE, old).stale == 0.0
 
 
+def test_fresh_is_what_holds_before_what_no_longer_does() -> None:
+    there = {turn.id: Item(turn.text, (turn.id,)) for turn in TALE.turns}
+    new = [there[turn] for turn in UPDATE.gold]
+    old = [there[turn] for turn in UPDATE.stale]
+    assert score(UPDATE, *new).fresh == 1.0
+    assert score(UPDATE, *new, *old).fresh == 1.0
+    assert score(UPDATE, *old, *new).fresh == 0.0
+    assert score(UPDATE, *old).fresh == 0.0
+    assert score(FLAT, *new).fresh is None
+
+
 def test_words_of_the_question_are_no_answer() -> None:
     assert score(FLAT, Item("Where does Tomas live in Ghent?", ())).ans == 0.0
     assert score(FLAT, Item("In two rooms above an umbrella shop.", ())).ans == 1.0

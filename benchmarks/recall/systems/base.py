@@ -62,6 +62,10 @@ class Memory(ABC):
         """Return what the reader shall see whatever will be asked. Raises NotOffered."""
         raise NotOffered
 
+    def answer(self, question: Question) -> str | None:
+        """Return the answer to a question, or None where the memory does not hold it. Raises NotOffered."""
+        raise NotOffered
+
     def costs(self) -> Costs:
         """Return what generating models have been asked so far."""
         return Costs()

@@ -148,6 +148,11 @@ class OursMemory(Memory):
         share = budget // max(1, len(self._persons))
         return [item for person in self._persons for item in self._representation(person, share)]
 
+    def answer(self, question: Question) -> str | None:
+        """Return what is answered in mode ``reason``."""
+        found = self._api.post(self._path(*self._asked(question)), {"query": question.text, "mode": "reason"})
+        return found["answer"] if found["known"] else None
+
     def costs(self) -> Costs:
         """Return what the server's models were asked since this memory was made."""
         if not self._metered:
