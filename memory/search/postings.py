@@ -239,8 +239,8 @@ def _merged(index: _Index, rows: list[Row]) -> list[Row]:
         _, records, lexemes = zip(*rows, strict=True)
         found, names = spread(b"".join(records), b"".join(lexemes), list(map(len, lexemes)))
         size = sum(map(len, lexemes[:-KEPT])) // LEXEME.itemsize
-        values: dict[str, Any] = {"index": index.id, "full": RECORD.itemsize * BLOCK, **_blocks(found[:size], names[:size])}
-        cursor.execute(_MERGE, values)
+        blocks = _blocks(found[:size], names[:size])
+        cursor.execute(_MERGE, {"index": index.id, "full": RECORD.itemsize * BLOCK, **blocks})
     return rows[-KEPT:]
 
 

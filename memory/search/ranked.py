@@ -22,7 +22,7 @@ from memory.search.ranking.candidates import Candidates
 from memory.search.ranking.question import Question
 from memory.search.records import MOST_WORDS, OWN, RECORD, Records
 from memory.search.scopes import Filters, Scope
-from memory.search.words import words
+from memory.search.words import texts
 
 NEAREST = 100
 """So many of the passages nearest in meaning are weighed."""
@@ -72,7 +72,7 @@ def best(where: Scope, query: str, vector: Vector | None, today: date) -> Ranked
     That is in a whole app, in indexes that do not have all yet, and of a question of stop words alone. Neighbours of
     what belongs to the scope are among it that may not: who was not there yet has no part in them.
     """
-    stems = lexemes(list(dict.fromkeys(word.text for word in words(query))))
+    stems = lexemes(list(dict.fromkeys(texts(query))))
     terms = list(dict.fromkeys(term for term in stems.values() if term))
     matches = lookup.look_up(where, terms) if terms or vector else None
     if matches is None:

@@ -19,7 +19,7 @@ from memory.search.ranked import Ranked
 from memory.search.ranking import packing
 from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope, narrow
 from memory.search.statements import array, rows
-from memory.search.words import words
+from memory.search.words import texts
 from memory.tokens import count
 
 MOST = 200
@@ -101,11 +101,25 @@ def recall(
     found = ranked.best(where, query, vector, (asked_at or timezone.now()).date()) if filters == Filters() else None
     if found is None:
         items = [Scored(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
-        found = Ranked(items, [item.passage for item in items], [word.text for word in words(query)])
-    told = packing.pack(_told(_passages(where, found, most), found), tokens, rendering.size)
-    text = "\n".join(item.line for item in told)
+        found = Ranked(items, [item.passage for item in items], texts(query))
+    told = packing.pack(_told(_passages(where, found, most), found), tokens, _size)
+    text, size = _joined(told)
+    while size > tokens:
+        told.pop()
+        text, size = _joined(told)
     mode = Mode.HYBRID if vector else Mode.LEXICAL
-    return Recalled(text, count(text), told, mode, why_not(Mode.HYBRID, mode))
+    return Recalled(text, size, told, mode, why_not(Mode.HYBRID, mode))
+
+
+def _size(line: str) -> int:
+    """Return the tokens of a line; rarely some have more together than each has."""
+    return count(f"{line}\n")
+
+
+def _joined(told: Sequence[Told]) -> tuple[str, int]:
+    """Return what is told as one text, and its tokens."""
+    text = "\n".join(item.line for item in told)
+    return text, count(text)
 
 
 def _passages(where: Scope, found: Ranked, most: int) -> Iterator[tuple[_Passage, float]]:
@@ -123,7 +137,7 @@ def _passages(where: Scope, found: Ranked, most: int) -> Iterator[tuple[_Passage
 def _told(passages: Iterable[tuple[_Passage, float]], found: Ranked) -> Iterator[Told]:
     """Yield what passages are told as."""
     asked = packing.Asked(found.terms)
-    names = {word.text for name in found.names for word in words(name)}
+    names = {word for name in found.names for word in texts(name)}
     for passage, score in passages:
         text = documents.said(passage.content, passage.data)
         if passage.statement:

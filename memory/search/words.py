@@ -18,6 +18,7 @@ LONGEST = 100
 _NO_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _MARKS = "".join(chr(code) for code in range(0x300, 0x1D00) if unicodedata.category(chr(code)).startswith("M"))
 _RUN = re.compile(rf"[{_NO_SPACES}]+|(?:(?![{_NO_SPACES}_])[\w{_MARKS}])+")
+_ASCII_RUN = re.compile("[a-z0-9]+")
 _WITHOUT_SPACES = re.compile(rf"[{_NO_SPACES}]")
 
 
@@ -42,9 +43,16 @@ def words(text: str) -> Iterator[Word]:
             yield Word(_fold(run[0]), start, end)
 
 
+def texts(text: str) -> list[str]:
+    """Return the words of a text as they are compared, in order."""
+    if text.isascii():  # the same in a tenth of the time
+        return [run for run in _ASCII_RUN.findall(text.lower()) if len(run) <= LONGEST]
+    return [word.text for word in words(text)]
+
+
 def folded(text: str) -> tuple[str, int]:
     """Return the words of a text with spaces between them, as PostgreSQL gets them, and how many they are."""
-    found = [word.text for word in words(text)]
+    found = texts(text)
     return " ".join(found), len(found)
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Protocol, TypeVar
 
-from memory.search.words import words
+from memory.search.words import texts, words
 
 EXCERPT_WORDS = 80
 """Of a text with more words, only what is around those that were asked for is told."""
@@ -24,6 +25,9 @@ CONTAINED = 0.5
 
 SHORTEST = 5
 """No line has fewer tokens: with less left, no more are tried."""
+
+MOST_MISSED = 8
+"""When so many had no room, no more are tried."""
 
 _SAYS_NOTHING = frozenset(
     """
@@ -80,8 +84,12 @@ class Asked:
     """The words that a question asks for, as they are looked for in texts: in forms that begin alike."""
 
     def __init__(self, terms: Sequence[str]) -> None:
-        forms = [_forms(term) for term in terms if term not in _SAYS_NOTHING]
-        self._pattern = re.compile("|".join(f"({form})" for form in forms), re.IGNORECASE) if forms else None
+        self._terms = [term for term in terms if term not in _SAYS_NOTHING]
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        """The forms of the words; it takes longer to make than what is told of most questions."""
+        return re.compile("|".join(f"({_forms(term)})" for term in self._terms), re.IGNORECASE) if self._terms else None
 
     def count(self, text: str) -> int:
         """Return how many of the words a text has."""
@@ -94,11 +102,11 @@ def pack(pieces: Iterable[Told], budget: int, size: Callable[[str], int]) -> lis
     """Return what is told, the first first: of pieces from the best on, those that have room and say something new."""
     taken: list[Told] = []
     seen: list[_Said] = []
-    left = budget
+    left, missed = budget, 0
     for piece in pieces:
-        if left < SHORTEST:
+        if left < SHORTEST or missed == MOST_MISSED:
             break
-        said = _Said(frozenset(word.text for word in words(piece.text)), frozenset(piece.sources))
+        said = _Said(frozenset(texts(piece.text)), frozenset(piece.sources))
         if not said.words or any(_repeats(said, other) for other in seen):
             continue
         tokens = size(piece.line)
@@ -106,6 +114,8 @@ def pack(pieces: Iterable[Told], budget: int, size: Callable[[str], int]) -> lis
             taken.append(piece)
             seen.append(said)
             left -= tokens
+        else:
+            missed += 1
     return taken
 
 
@@ -122,7 +132,7 @@ def excerpt(text: str, asked: Asked, names: Collection[str] = ()) -> str:
     """
     parts = _sentences(text)
     if len(parts) > 1:
-        parts = [part for part in parts if asked.count(part) or not _says_nothing(part, names)] or parts
+        parts = [part for part in parts if not _says_nothing(part, names) or asked.count(part)] or parts
     if len(parts) == 1 and parts[0] == text:
         return text
     lengths = [len(part.split()) for part in parts]
