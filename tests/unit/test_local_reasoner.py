@@ -243,6 +243,98 @@ class TestQuestionsAndAnswers:
         assert texts(answer) == ["user-123 asked the assistant to help them migrate the shop to Postgres."]
 
 
+class TestStandingAlone:
+    """A statement is read without the talk around it."""
+
+    @pytest.mark.parametrize(
+        "pointing",
+        [
+            "I painted it on Monday.",
+            "I really love watching them.",
+            "I gave her a hand with the boat.",
+            "I have been one for years.",
+            "It made me think of the sea in Oslo.",
+            "I found a game where you trade wood for wheat.",
+            "From a distance I mean, since my knees hurt.",
+        ],
+    )
+    def test_what_points_at_something_unsaid_is_dropped(self, pointing: str) -> None:
+        assert said(pointing) == []
+
+    @pytest.mark.parametrize(
+        ("spoken", "told"),
+        [
+            (
+                "I adopted a puppy. Her name's Coco.",
+                "Nora adopted a puppy; her name's Coco.",
+            ),
+            (
+                "I built a boat in Kiel. It took 3 winters.",
+                "Nora built a boat in Kiel; it took 3 winters.",
+            ),
+        ],
+    )
+    def test_what_points_at_the_sentence_before_is_joined_to_it(self, spoken: str, told: str) -> None:
+        assert said(spoken) == [told]
+
+    def test_an_answer_that_only_its_question_explains_is_quoted_with_it(self) -> None:
+        events = talk(("Omar", "What do your turtles eat?"), ("Nora", "They eat vegetables, fruits and insects."))
+        (only,) = ask("Nora", events).add
+        assert only.content == "Asked “What do your turtles eat?”, Nora said: “They eat vegetables, fruits and insects”"
+        assert only.events == (1, 2)
+        assert only.importance == 2
+
+    def test_a_denied_question_is_told_in_small_letters(self) -> None:
+        events = talk(("Omar", "Did you use oak planks?"), ("Nora", "No, cherry."))
+        assert texts(ask("Nora", events)) == ["Nora did not use oak planks."]
+
+    @pytest.mark.parametrize(
+        ("spoken", "told"),
+        [
+            ("After losing my job, I moved to Bonn.", "After losing their job, Nora moved to Bonn."),
+            (
+                "Restoring my piano took three winters in Graz.",
+                "For Nora, restoring their piano took three winters in Graz.",
+            ),
+        ],
+    )
+    def test_the_name_stands_where_somebody_acts(self, spoken: str, told: str) -> None:
+        assert said(spoken) == [told]
+
+
+class TestShortening:
+    @pytest.mark.parametrize(
+        ("spoken", "told"),
+        [
+            ("I ran a relay in Bern, it was so much fun!", "Nora ran a relay in Bern."),
+            ("I restored a piano in Graz - such a great experience!", "Nora restored a piano in Graz."),
+            ("I visited Cork with my aunt and I can't wait to go back.", "Nora visited Cork with their aunt."),
+            ("On another note, I sold my boat in Kiel.", "Nora sold their boat in Kiel."),
+            ("I really love strong coffee from Peru.", "Nora loves strong coffee from Peru."),
+            ("Btw, I bake bread for the market.", "Nora bakes bread for the market."),
+            (
+                "Last week was wild - I cooked at a shelter in Bonn and they gave me a medal!",
+                "In the week of 6 May 2024 Nora cooked at a shelter in Bonn and they gave Nora a medal.",
+            ),
+            ("I still have my film camera, it cost 40 euros.", "Nora still has their film camera, it cost 40 euros."),
+        ],
+    )
+    def test_what_announces_stresses_or_judges_goes_and_what_tells_stays(self, spoken: str, told: str) -> None:
+        assert said(spoken) == [told]
+
+    def test_what_is_hoped_stays_a_hope(self) -> None:
+        (only,) = said("Hopefully, I can sell my boat in Kiel.")
+        assert only.startswith("Hopefully")
+
+    def test_advice_is_not_told_as_done(self) -> None:
+        assert not any("read" in text.lower() for text in said("Read lots of novels and try different genres."))
+
+    def test_a_picture_that_is_announced_is_a_shared_one(self) -> None:
+        assert said("Here's a photo of my sister's farm in Wales.") == [
+            "Nora shared a photo of their sister's farm in Wales."
+        ]
+
+
 class TestWhoIsMeant:
     def test_what_one_says_of_another_is_about_the_other(self) -> None:
         events = talk(("Alice", "Bob moved to Berlin."), ("Carl", "Oh nice."))
@@ -276,6 +368,11 @@ class TestWhoIsMeant:
         events = talk(("Alice", "You have such a caring heart! You're an inspiration."), ("Bob", "Aw."))
         assert texts(ask("Bob", events)) == []
         assert texts(ask("Alice", events)) == []
+
+    def test_a_user_named_assistant_is_the_agent(self) -> None:
+        events = talk(("Nora", "Hi."), ("assistant", "I moved to Rome."), ("Nora", "Please keep your answers short."))
+        answer = ask("Nora", events, participants=("Nora", "assistant"))
+        assert texts(answer) == ["Nora asked the assistant to keep its answers short."]
 
     def test_an_observer_sees_only_what_these_events_say(self) -> None:
         events = talk(("Bob", "I keep bees in Kent."), ("Alice", "Lovely!"))
@@ -430,6 +527,26 @@ class TestDates:
         (only,) = ask("Nora", talk(("Omar", "Hi."), ("Nora", spoken))).add
         assert only.content == told
         assert (only.held_from, only.held_until) == (start, end)
+
+    @pytest.mark.parametrize(
+        ("spoken", "told"),
+        [
+            ("I hiked in Wales last spring.", "Nora hiked in Wales in spring 2023."),
+            ("I hiked in Wales two weekends ago.", "Nora hiked in Wales on the weekend of 4 May 2024."),
+            (
+                "I've decided to run the Leeds relay in October.",
+                "Nora has decided to run the Leeds relay in October 2024.",
+            ),
+            ("I ran the Leeds relay in October.", "Nora ran the Leeds relay in October 2023."),
+            ("I bought a loom a few months ago.", "Nora bought a loom a few months before 15 May 2024."),
+        ],
+    )
+    def test_a_date_lies_where_the_sentence_puts_it(self, spoken: str, told: str) -> None:
+        assert said(spoken) == [told]
+
+    def test_what_was_some_time_ago_has_no_days(self) -> None:
+        (only,) = ask("Nora", talk(("Omar", "Hi."), ("Nora", "I bought a loom a few months ago."))).add
+        assert (only.held_from, only.held_until) == (None, None)
 
     def test_words_that_only_look_like_dates_are_left_alone(self) -> None:
         assert said("I may march with the band in Graz.") == ["Nora may march with the band in Graz."]
@@ -660,6 +777,40 @@ class TestCardAndNow:
         }
         assert len(card) <= 12
         assert all(len(line) <= 120 for line in card)
+
+    def test_the_card_knows_what_somebody_likes_does_and_has_been_to(self) -> None:
+        events = talk(
+            ("Omar", "Tell me of you!"),
+            ("Nora", "I love pottery, jazz and long train rides. We went camping near Malham last week."),
+            ("Nora", 'I took a poetry class in Leeds. My colleague Rob lent me "The Sea". I play the clarinet.'),
+        )
+        card = ask("Nora", events).card
+        assert set(card) == {
+            "Likes: pottery, jazz, long train rides",
+            "Does: camping, poetry class, clarinet",
+            "People and pets: Rob (colleague)",
+            "Places: Malham, Leeds",
+            "Titles: The Sea",
+        }
+
+    def test_a_job_that_was_lost_is_not_on_the_card(self) -> None:
+        events = talk(("Omar", "Hi"), ("Nora", "I lost my job at Siemens last week."))
+        assert not any("Siemens" in line for line in ask("Nora", events).card)
+
+    def test_what_happened_weighs_more_than_what_one_would_like(self) -> None:
+        events = talk(
+            ("Omar", "Hi"),
+            ("Nora", "I won the chess cup in Bonn on Friday. I want to keep making an effort. I'll do my best."),
+        )
+        found = {s.content: s.importance for s in ask("Nora", events).add}
+        assert max(found, key=lambda text: found[text]) == "Nora won the chess cup in Bonn on Friday 10 May 2024."
+        assert all(weight <= 2 for text, weight in found.items() if "chess" not in text)
+
+    def test_now_is_made_of_statements_word_for_word(self) -> None:
+        answer = ask(
+            "Nora", talk(("Omar", "Hi"), ("Nora", "I'm planning a trip to Peru. I'm building a kayak in Kiel."))
+        )
+        assert {f"{part.strip('.')}." for part in answer.now.split(". ")} == {*texts(answer)}
 
     def test_a_name_is_on_the_card_only_where_it_was_given(self) -> None:
         assert "Name: Ada" in ask("user-7", talk((AGENT, "Hi"), ("user-7", "My name is Ada."))).card

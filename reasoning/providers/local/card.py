@@ -91,7 +91,7 @@ _GOAL = re.compile(
 )
 _VALUE_END = re.compile(
     r"\s+(?:with|and|or|to|of|for|in|at|the|a|an|so|very|really|too|a lot|so much|as well|these days|"
-    r"now|lately)$",
+    r"now|lately|anymore|any more|either)$",
     re.I,
 )
 _ORDER = (
@@ -160,7 +160,7 @@ def facts_of(text: str, subject: str, others: frozenset[str] = frozenset()) -> l
             found.append((labels[item.slot], value))
         elif item.slot.startswith("the ") and len(item.value.split()) <= 6:
             noun = _noun(told, item.slot)
-            found.append(("Key facts", f"{noun} {_cased(item.value, told)}"))
+            found.append(("Key facts", f"{noun} {_clean(_cased(item.value, told))}"))
     for match in _KIN.finditer(told):
         kin = FAMILY[match["k"].lower()]
         named = match["n"] or (match["n2"] if match["n2"] not in {"I", "The"} else None)

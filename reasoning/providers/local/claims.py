@@ -80,6 +80,14 @@ _MINE_MADE = re.compile(
 )
 MAX_QUESTION = 14
 """Longer questions and answers are not quoted."""
+_ANYBODY = re.compile(
+    r"\b(?:where|when|if|how|that|whenever|once|what|like|makes?|lets?|helps?) you\b(?! (?:told|said|gave|sent|bought|"
+    r"made|mentioned|recommended|were|did|went|came|asked|showed|suggested))|\byou (?:can|could|never|have to|need to|"
+    r"just|gotta|get to|don't)\b",
+    re.I,
+)
+"""A "you" that is nobody: "a game where you trade"."""
+_NAMES_SOMETHING = re.compile(r"\d|(?<=[a-z,'] )(?!I\b)[A-Z][a-z]")
 _HERE_IS = re.compile(
     r"^(?:here(?:'s| is| are)|this is|check out|take a look at|look at) (?P<what>(?:(?:a|an|the|some|one) )?"
     r"(?:pic|picture|photo|photograph|snap|shot|selfie)s? (?:of|from) .{5,})",
@@ -135,18 +143,28 @@ class Harvest:
     """Author and text of what was said, for when nothing could be kept."""
 
 
+_AGENTS = frozenset({"assistant", "agent", "bot", "chatbot", "ai"})
+
+
+def _by_agent(event: ShownEvent, request: Request) -> bool:
+    """Whether the app's agent wrote an event: in its own name, or as a user who is named for what it is."""
+    if event.origin == "agent" or event.author is None:
+        return True
+    return event.author.casefold() in _AGENTS and event.author not in {request.subject, request.observer}
+
+
 class Listener:
     """Who is who in one request: authors, the agent, whom "you" means."""
 
     def __init__(self, request: Request) -> None:
+        agents = {e.author for e in request.events if e.author and e.origin != "operator" and _by_agent(e, request)}
         authors = {e.author for e in request.events if e.author and e.origin in {"user", "operator"}}
-        self.people = tuple(
-            sorted({*request.participants, *authors} | ({request.subject} if _of_person(request) else set()))
-        )
-        self.agent = any(e.origin == "agent" for e in request.events)
+        own = {request.subject} if _of_person(request) else set()
+        self.people = tuple(sorted({*request.participants, *authors} - agents | own))
+        self.agent = bool(agents) or any(e.origin == "agent" for e in request.events)
         self.by_session: dict[str | None, set[str]] = {}
         for event in request.events:
-            if event.author and event.origin == "user":
+            if event.author and event.origin == "user" and event.author not in agents:
                 self.by_session.setdefault(event.session, set()).add(event.author)
         self.alone = len(self.people) <= 1
 
@@ -197,7 +215,7 @@ def harvest(request: Request) -> Harvest:
         own = event.author == request.subject if personal else event.author is not None
         before = asked.get(event.session)
         waiting = before if before is not None and before.asker != event.author and not before.answered else None
-        if event.author is None or event.origin == "agent":
+        if _by_agent(event, request):
             if not personal:
                 _from_agent(event, pieces, who, found)
         elif not english(event.content):
@@ -590,6 +608,8 @@ class _Own:
         if salience.phatic(text):
             self.last = None if salience.phatic(raw) and not salience.anaphoric(text) else self.last
             return
+        if re.search(r"\bI mean\b", text):
+            return
         if re.match(r"^(?:you|your|you're|you've|you'll|you'd|yours)\b", text, re.I):
             self.last = None
             return
@@ -615,6 +635,8 @@ class _Own:
             if self._attach(text) or self._quoted_answer(text):
                 return
             text = _own_clause(text)
+            if salience.anaphoric(text):
+                return
         self._make(text, boost)
 
     def _request(self, text: str) -> tuple[str, float] | None:
@@ -645,7 +667,7 @@ class _Own:
         if last is None or last.verbatim or last.text.startswith("Asked "):
             return False
         text = shortening.shortened(text)
-        concrete = bool(re.search(r"\d", text)) or len(set(references.concrete(text))) >= 3
+        concrete = bool(_NAMES_SOMETHING.search(text)) or len(set(references.concrete(text))) >= 3
         joined = len(last.text.split()) + len(text.split())
         if not concrete or joined > MAX_JOINED or salience.phatic(text) or not _HAS_SUBJECT.match(text):
             return False
@@ -671,7 +693,7 @@ class _Own:
         short = len(question.split()) <= MAX_QUESTION and len(text.split()) <= MAX_QUESTION
         if not short or not questions.asks_for(question) or salience.injection(f"{question}\n{text}"):
             return False
-        if len(set(references.concrete(text))) < 2:
+        if len(set(references.concrete(text))) < 2 and not _NAMES_SOMETHING.search(text):
             return False
         when = dates.resolve(shortening.shortened(text), self.event.occurred_at.date())
         told = f"Asked “{persons.capitalise(question)}”, {self.name} said: “{when.text.rstrip('.! ')}”"
@@ -683,6 +705,8 @@ class _Own:
 
     def _make(self, text: str, boost: float) -> None:
         text = shortening.shortened(text)
+        if self.listener != ASSISTANT and _ANYBODY.search(text):
+            return
         if _dangling(text):
             if len(references.concrete(text)) < 3:
                 return

@@ -85,6 +85,14 @@ _FUTURE = re.compile(
 )
 
 
+_MEANT = re.compile(
+    r"\b(?:will|going to|'ll|deadline|due|want|planned for|(?:decided|planned|agreed|promised|hoped|wanted|chose|"
+    r"booked|signed up|registered|invited \w+|asked \w+) (?:to|for|a|an|the|my|our)|"
+    r"got (?:an? )?(?:ticket|appointment)s?)\b"
+)
+"""What was decided, or will be, lies ahead even where the verb is past."""
+
+
 @dataclass(frozen=True)
 class Resolved:
     """A sentence with absolute dates and the time that they span."""
@@ -167,7 +175,8 @@ def _relative(today: date, which: str, unit: str, past: bool) -> tuple[str, date
         return _offset(today, step, unit)
     month = MONTHS.index(unit) + 1 if unit in MONTHS else _SEASONS[unit]
     year = today.year
-    if step < 0 and month >= today.month:
+    ends = month if unit in MONTHS else min(month + 2, 12)
+    if step < 0 and ends >= today.month:
         year -= 1
     elif step > 0 and month <= today.month:
         year += 1
@@ -199,12 +208,12 @@ def _month_number(name: str) -> int:
 def resolve(text: str, today: date) -> Resolved:
     """``text`` with its relative dates made absolute as seen from ``today``."""
     spans: list[tuple[date, date]] = []
+    vague: set[date] = set()
+    """Days before which something was, nobody knows how long."""
     if not _HINT.search(text):
         return Resolved(text)
     words = re.findall(r"[a-z']+", text.lower())
-    past = any(is_past(w) for w in words) and not re.search(
-        r"\b(?:will|going to|'ll|deadline|due|want|planned for)\b", text
-    )
+    past = any(is_past(w) for w in words) and not _MEANT.search(text)
 
     def swap(match: re.Match[str]) -> str:
         found = match.groupdict()
@@ -217,7 +226,9 @@ def resolve(text: str, today: date) -> Resolved:
             prep = "on" if not found["mo"] else "in"
             if not found["prep"] and found["mo"]:
                 return match.group(0)
-        if not found["fewago"]:  # nobody knows when exactly
+        if found["fewago"]:
+            vague.add(end)
+        else:
             spans.append((start, end))
         given = (found["prep"] or "").lower()
         if found["poss"]:
@@ -259,7 +270,7 @@ def resolve(text: str, today: date) -> Resolved:
     told = _FOR_YEARS.sub(since, told)
     for match in _FULL.finditer(told):
         day = _full(match)
-        if day and not any(start <= day <= end for start, end in spans):
+        if day and day not in vague and not any(start <= day <= end for start, end in spans):
             spans.append((day, day))
     if not spans:
         return Resolved(told)

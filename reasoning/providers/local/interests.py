@@ -76,7 +76,7 @@ def interests(told: str, own: bool, names: frozenset[str]) -> list[tuple[str, st
         if match["n"] not in names and match["n"] not in _NO_PLACE and match["n"].lower() not in STOP:
             found.append(("People and pets", f"{match['n']} ({match['k'].lower()})"))
     for match in _PLACE.finditer(told):
-        place = match["v"].removesuffix("'s")
+        place = match["v"].removesuffix("'s").rstrip("'")
         if not {*place.split()} & (names | _NO_PLACE) and place.split()[0].lower() not in STOP:
             found.append(("Places", place))
     for match in _TITLE.finditer(told):

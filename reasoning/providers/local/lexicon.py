@@ -56,7 +56,7 @@ COORDINATE_VERBS = word_set(
     lead build code design develop ship sell buy keep spend start help care believe dislike avoid wish plan miss
     train learn watch listen collect paint draw dance ride drive walk meet give grow raise adore handle send pay
     remember realize attend mentor coach support follow say see find add cycle commute ski surf
-    climb knit smoke code blog
+    climb knit smoke code blog email mail post check
     bring let put set come look don't haven't
     """
 )

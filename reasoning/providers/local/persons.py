@@ -36,6 +36,7 @@ _INFORMAL = [
         (r"\b(I)(?:'ve)? gotta\b", r"\1 have to"),
         (r"\b(I'm|I am|you're|we're|they're|he's|she's) gonna\b", r"\1 going to"),
         (r"\bI gonna\b", "I'm going to"),
+        (r"^gotta\b", "I have to"),
         (r"\bgonna\b", "going to"),
         (r"\bwanna\b", "want to"),
         (r"\bkinda\b", "kind of"),
@@ -46,7 +47,7 @@ _INFORMAL = [
         (r"\bya\b", "you"),
         (r"\b(I)'ve got to\b", r"\1 have to"),
         (r"\b(I)'ve got\b", r"\1 have"),
-        (r",? (?:you know|y'know|lol|haha|hehe|lmao|btw|tbh|imo|imho|ngl),?(?=\s|[.,!?]|$)", ""),
+        (r",? (?:by the way|you know|y'know|lol|haha|hehe|lmao|btw|tbh|imo|imho|ngl),?(?=\s|[.,!?]|$)", ""),
     )
 ]
 _FILLER = re.compile(
@@ -63,7 +64,8 @@ _FILLER = re.compile(
 _OPENING = re.compile(
     r"^(?:(?:and|but|plus)\s+(?!i\b|other)|(?:ever )?since (?:we|our) (?:last )?(?:chat|chatted|spoke|"
     r"talked|met|time)\w*(?: last| we talked)?,?\s+|"
-    r"time flies\W+|i (?:just )?(?:wanted|want|have) to (?:tell|let|say|share|update)(?: you)?(?: "
+    r"i (?:do|did|am|was|have),? but (?=i\b)|time flies\W+|"
+    r"i (?:just )?(?:wanted|want|have) to (?:tell|let|say|share|update)(?: you)?(?: "
     r"know)?(?: that| about how)?:?\s+(?=i\b|i'|my\b|we\b)|"
     r"(?:so )?(?:i (?:think|guess|mean),? )(?=i\b|i'))",
     re.I,
@@ -81,7 +83,7 @@ _DROPPED = [
         r"up|"
 
                 r"decided|met|saw|made|took|had|joined|switched|quit|left|began|passed|completed|spent|tried|"
-                r"visited|attended|found|lost|won|sold|cancelled|canceled|planned|built|wrote|read)\b", re.I), "I "),
+                r"visited|attended|found|lost|won|sold|cancelled|canceled|planned|built|wrote)\b", re.I), "I "),
     (re.compile(
         r"^(?:can't wait|cannot wait|want to|need to|love(?! and\b| is\b| can\b| has\b)|prefer|hate|hoping|"
         r"hope to|planning|thinking|working|"
@@ -100,7 +102,8 @@ _OTHERS = frozenset({"they", "them", "their", "they're", "they've", "they'll", "
 _NOUNS_TOO = word_set(
     "love support hope work care play plan help run walk drive study travel visit cook train watch "
     "paint ride dance swim wish drink look need "
-    "design build sleep hike start use practice want coach mentor lead answer follow ship"
+    "design build sleep hike start use practice want coach mentor lead answer follow ship "
+    "email mail post check"
 )
 """Verbs that are as often nouns: "acceptance and love"."""
 _VERB_FOLLOWERS = word_set(
@@ -416,7 +419,7 @@ class _Teller:
             }.get(part, "")  # fmt: skip
             return text + ending
         if head == "us":
-            text = "them" if known or self.main.mentioned else self.group
+            text = "them" if (known or self.main.mentioned) and not self.crowded else self.group
             self.main.mentioned = True
             return text
         if head == "ourselves":
@@ -484,7 +487,29 @@ def retell(sentence: str, speaker: str, listener: str | None = None, main: str |
         teller.crowded = teller.ambiguous = True
         teller.grouped = True
     told = re.sub(r"\s+", " ", teller.tell()).strip()
+    if not teller.crowded and not teller.grouped:
+        told = _named_where_it_acts(told, speaker)
     return capitalise(told, (speaker, listener or ""))
+
+
+_NO_ACTOR_YET = re.compile(
+    r"(?:[a-z]+ing|after|before|while|when|since|by|with|despite|without|thanks to|instead of)\b(?! and\b)", re.I
+)
+
+
+def _named_where_it_acts(told: str, name: str) -> str:
+    """ "Losing Nora's job was hard" sounds like somebody else: "For Nora, losing their job was hard".
+
+    Where the name follows as one who acts, it is not said before: "After losing their job, Nora moved".
+    """
+    owner = re.search(rf"(?<![\w]){re.escape(possessive(name))}(?=\s)", told)
+    if owner is None or not _NO_ACTOR_YET.match(told) or re.search(r"[,;.]", told[: owner.start()]):
+        return told
+    acts = re.search(rf"(?<!\w){re.escape(name)}(?![\w'])", told[owner.end() :])
+    lower = f"{told[: owner.start()]}their{told[owner.end() :]}"
+    if acts or not re.match(r"[a-z]+ing\b", told, re.I):
+        return lower if acts else told
+    return f"For {name}, {lower[0].lower()}{lower[1:]}"
 
 
 def _lead_and_i(text: str, speaker: str) -> tuple[str, bool]:

@@ -198,7 +198,8 @@ def _polar(asked: str, given: str, name: str, asker: str) -> str | None:
             return None
         adverb = "" if adverb in {"", "guys", "all", "ever", "really"} else adverb + " "
         if verb == "did":
-            return f"{name} did {'' if yes else 'not '}{retell(rest, asker, name, main=name)}" if not yes else None
+            told = retell(rest, asker, name, main=name)
+            return None if yes else f"{name} did not {told[0].lower()}{told[1:]}"
         if verb in {"would", "will", "can"}:
             return None
         if verb == "do":

@@ -103,7 +103,9 @@ def _many_before(lower: list[str], i: int) -> bool:
 
 def _somebody_before(tokens: list[str], lower: list[str], i: int) -> bool:
     return any(
-        lower[j].removesuffix("'s") in _PEOPLE or (j and tokens[j][0].isupper() and lower[j].split("'")[0] != "i")
+        lower[j].removesuffix("'s") in _PEOPLE
+        or lower[j].endswith("-old")
+        or (j and tokens[j][0].isupper() and lower[j].split("'")[0] != "i")
         for j in range(i)
     )
 

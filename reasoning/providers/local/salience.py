@@ -218,7 +218,7 @@ _POINTS_BACK = re.compile(
     re.I,
 )
 _ANAPHORA = re.compile(
-    r"^(?:it|this|that|they|these|those|he|she|there|it's|that's|they're|he's|she's|such|both|then|"
+    r"^(?:it|its|this|that|they|their|these|those|he|his|she|her|there|it's|that's|they're|he's|she's|such|both|then|"
     r"reminds?|makes?|made|feels?|felt|keeps|helps|means|gives|brings|takes|took|really made)\b",
     re.I,
 )

@@ -11,13 +11,20 @@ _ANNOUNCES = re.compile(
     r"speaking of which|speaking of that|besides that|besides|other than that|apart from that|in the meantime|"
     r"meanwhile|by the way|btw|thankfully|fortunately|luckily|unfortunately|sadly|honestly|surprisingly|"
     r"interestingly|crazy thing happened|funny story|fun fact|so far,? so good|as you know|as i said|like i said|"
-    r"more importantly|most importantly|first of all|overall|in general|in short|long story short|"
-    r"it turns out(?: that)?|turns out|not gonna lie|believe it or not|even better|guess what|since then|after that|"
-    r"that being said|anyway|either way|again|(?:some |a lot of )?(?:interesting |exciting |cool |crazy )?(?:stuff|"
-    r"things|lots?)(?:'s| has| have) been (?:going on|happening)|(?:it|life|things|work)(?:'s| has| have) been "
-    r"[^,;–-]{3,40}|(?:good|great|big|bad|sad) news)\s*(?:[,:;…]|\s[–—-]+|[–—-]+\s)\s*(?:but |and |so )?(?=\w))+",
+    r"more importantly|most importantly|first of all|overall|in general|in short|long story short|it turns out(?: "
+    r"that)?|turns out|not gonna lie|believe it or not|even better|guess what|since then|after that|that being said|"
+    r"anyway|either way|again|(?:some |a lot of )?(?:interesting |exciting |cool |crazy )?(?:stuff|things|"
+    r"lots?)(?:'s| has| have) been (?:going on|happening)|(?:it|life|things|work)(?:'s| has| have) been "
+    r"[^,;–-]{3,40}|i(?:'m|'ve been) (?:doing|feeling) \w+|(?:good|great|big|bad|sad) news)\s*(?:[,:;…]|\s[–—-]+|"
+    r"[–—-]+\s)\s*(?:but |and |so )?(?=\w))+",
     re.I,
 )
+_WHEN = re.compile(
+    r"^(?:just )?((?:last|this) \w+|yesterday|today)(?: (?:was|has been|is) [^,;–—-]{3,40}?(?:,| [–—-]+| and))? "
+    r"(?=(?:i|we|my)\b)",
+    re.I,
+)
+"""A time that is judged before it is told what happened then: "Last week was wild - I moved"."""
 _STRESS = re.compile(
     r"\b(?:really|actually|super|totally|absolutely|definitely|honestly|truly|literally|basically|certainly|"
     r"obviously|very|incredibly|extremely|completely|seriously)[ ](?!not\b|like\b[^.]*\?|much\b|do\b)",
@@ -30,16 +37,17 @@ _BORDER = re.compile(
     re.I,
 )
 _JUDGES = re.compile(
-    r"^(?:and |but |so |plus |because |since |as |though |although |even though )*(?:(?:it|that|which|this|they|it "
-    r"all|all of it|there|these|those|he|she|everything|everyone)(?:'s|'re|'ve| is| are| was| were| has| have| had| "
-    r"really| just| all| always| truly| feels?| felt| makes?| made| means?| meant| looks?| looked| keeps?| kept| "
-    r"helps?| helped| gives?| gave| brings?| brought| reminds?| reminded| shows?| showed| turned| sounds?| seems?| "
-    r"seemed| can| could| will|'ll|'d| would| must| might| should| takes?| took| tells?| lets?| adds?| added| never|"
-    r" only| still)|(?:i|we)(?:'m| am|'re| are| was| were) (?:so |really |very |super |just |truly |pretty |all |"
-    r"quite )*(?:excited|happy|glad|proud|thrilled|grateful|thankful|stoked|pumped|blessed|lucky|loving|enjoying|"
-    r"amazed|surprised|nervous|sure|ready|hoping|hopeful|determined|looking forward|not giving up|here for|over the "
-    r"moon|psyched)|(?:i|we) (?:can't|cannot|couldn't) (?:wait|believe|be|get enough|stop)|(?:i|we) (?:just |really "
-    r"|truly |still )?(?:love|loved|felt|feel|hope|know|think|guess|believe|wish|need) (?:it|that|this|so|like|them|"
+    r"^(?:and |but |so |plus |because |since |as |though |although |even though )*(?:(?:they|these|those|he|she|"
+    r"everyone|my \w+)(?:'s|'re| is| are| was| were| looked| seem(?:ed|s)?| sound(?:ed|s)?| felt)|(?:it|that|which|"
+    r"this|it all|all of it|there|everything)(?:'s|'re|'ve| is| are| was| were| has| have| had| really| just| all| "
+    r"always| truly| feels?| felt| makes?| made| means?| meant| looks?| looked| keeps?| kept| helps?| helped| "
+    r"gives?| gave| brings?| brought| reminds?| reminded| shows?| showed| turned| sounds?| seems?| seemed| can| "
+    r"could| will|'ll|'d| would| must| might| should| takes?| took| tells?| lets?| adds?| added| never| only| "
+    r"still)|(?:i|we)(?:'m| am|'re| are| was| were) (?:so |really |very |super |just |truly |pretty |all |quite "
+    r")*(?:excited|happy|glad|proud|thrilled|grateful|thankful|stoked|pumped|blessed|lucky|loving|enjoying|amazed|"
+    r"surprised|nervous|sure|ready|hoping|hopeful|determined|looking forward|not giving up|here for|over the moon|"
+    r"psyched)|(?:i|we) (?:can't|cannot|couldn't) (?:wait|believe|be|get enough|stop)|(?:i|we) (?:just |really |"
+    r"truly |still )?(?:love|loved|felt|feel|hope|know|think|guess|believe|wish|need) (?:it|that|this|so|like|them|"
     r"you|we|i|my|the|great|good)|(?:can't|cannot|couldn't) (?:wait|believe|be)|what an?\b|such an?\b|so (?:much "
     r")?(?:fun|cool|exciting|excited|happy|great|good|proud|thankful|grateful|cute|beautiful|sweet)|(?:a |an "
     r")?(?:great|good|nice|perfect|wonderful|amazing|awesome|fun|real|true|total|huge) (?:way|time|reminder|feeling|"
@@ -59,8 +67,8 @@ def shortened(text: str, most: int = 2) -> str:
     """
     if len(text) > MOST_CHARACTERS:
         return text
-    text = _ANNOUNCES.sub("", text).strip() or text
-    text = text[0].upper() + text[1:] if text else text
+    text = _WHEN.sub(r"\1 ", _ANNOUNCES.sub("", text).strip() or text)
+    text = text[0].upper() + text[1:]
     text = _HERE.sub("", _STRESS.sub("", text))
     return _without_tail(text, most)
 
