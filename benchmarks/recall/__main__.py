@@ -24,7 +24,7 @@ from benchmarks.recall.datasets import DATASETS, CannotRead, dataset, locomo, or
 from benchmarks.recall.judge import Judge
 from benchmarks.recall.plot import plot
 from benchmarks.recall.running import Measured, measure
-from benchmarks.recall.systems import ATTACKS, SYSTEMS, system
+from benchmarks.recall.systems import ON_REQUEST, SYSTEMS, system
 from benchmarks.recall.systems.base import Unavailable
 
 BUDGETS = (250, 500, 1000, 2000)
@@ -44,19 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Measure, store, print."""
     for name, path in options.data:
-        if name not in DATASETS:
-            raise CannotRead(f"There is no data set {name}. There are: {', '.join(DATASETS)}.")
-        corrected = name == "locomo" and options.corrections
-        data = _limited(locomo.load(path, corrected) if corrected else dataset(name, path), options.limit)
-        judge = Judge.given(options.judge, options.judge_at) if options.judge else None
-        began = time.monotonic()
-        tried = [_measured(name, data, options, judge) for name in options.systems]
-        measured = [each for each in tried if each is not None]
-        found = results.results(data, options.budgets, measured, time.monotonic() - began, judge)
+        data = _read(name, path, options)
         where = options.out / f"{data.name}.json"
-        if options.add and where.exists():
-            found = results.added(results.read(where), found)
-        results.write(found, where)
+        found = _measure_all(data, where, options)
         where.with_suffix(".svg").write_text(plot(found))
         print(f"{_tables(found, options.categories_at)}\n\n{where} and {where.with_suffix('.svg')} written.")
     return 0
@@ -85,18 +75,49 @@ def listing(options: argparse.Namespace) -> int:
     print("Systems")
     for name in SYSTEMS:
         print(f"  {name:<20}{system(name, {}).needs}")
-    print("Attacks on the metric, measured when they are named")
-    print(*(f"  {name}" for name in ATTACKS), sep="\n")
+    print("Measured when they are named; attacks are on the metric")
+    print(*(f"  {name}" for name in ON_REQUEST), sep="\n")
     print("Data sets")
     for name in DATASETS:
         print(f"  {name:<10}{origin(name)}")
     return 0
 
 
+def _read(name: str, path: Path | None, options: argparse.Namespace) -> DataSet:
+    """Return the data set that is asked for, or its beginning. Raises CannotRead."""
+    if name not in DATASETS:
+        raise CannotRead(f"There is no data set {name}. There are: {', '.join(DATASETS)}.")
+    corrected = name == "locomo" and options.corrections
+    data = locomo.load(path, corrected) if corrected else dataset(name, path)
+    if options.limit is None:
+        return data
+    first = data.conversations[: options.limit]
+    return replace(data, version=f"{data.version}, first {options.limit}", conversations=first)
+
+
+def _measure_all(data: DataSet, where: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the run, stored after each system: it takes long, and may not come to its end. Raises ValueError."""
+    stored = results.read(where) if options.add and where.exists() else None
+    judge = Judge.given(options.judge, options.judge_at) if options.judge else None
+    began = time.monotonic()
+    measured: list[Measured] = []
+    found: dict[str, Any] = {}
+    for name in options.systems:
+        if (each := _measured(name, data, options, judge)) is None:
+            continue
+        measured.append(each)
+        found = results.results(data, options.budgets, measured, time.monotonic() - began, judge)
+        found = results.added(stored, found) if stored else found
+        results.write(found, where)
+    if not found:
+        raise ValueError("None of the systems could be measured here.")
+    return found
+
+
 def _measured(name: str, data: DataSet, options: argparse.Namespace, judge: Judge | None) -> Measured | None:
     """Return what a system does; None, and a sentence, where it cannot be measured here."""
-    if name not in SYSTEMS and name not in ATTACKS:
-        raise ValueError(f"There is no system {name}. There are: {', '.join([*SYSTEMS, *ATTACKS])}.")
+    if name not in SYSTEMS and name not in ON_REQUEST:
+        raise ValueError(f"There is no system {name}. There are: {', '.join([*SYSTEMS, *ON_REQUEST])}.")
     given = {key: value for (owner, key), value in options.option if owner == name}
     try:
         with system(name, given) as started:
@@ -106,12 +127,6 @@ def _measured(name: str, data: DataSet, options: argparse.Namespace, judge: Judg
     except Exception:  # what the others have done by then took long, and stays
         print(f"Left out: {name}, which broke off.\n{traceback.format_exc()}", file=sys.stderr)
     return None
-
-
-def _limited(data: DataSet, limit: int | None) -> DataSet:
-    if limit is None:
-        return data
-    return replace(data, version=f"{data.version}, first {limit}", conversations=data.conversations[:limit])
 
 
 def _tables(found: dict[str, Any], budget: int) -> str:

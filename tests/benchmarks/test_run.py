@@ -243,6 +243,7 @@ def test_a_system_that_breaks_off_takes_no_other_with_it(tmp_path: Path, capsys:
     [
         (["run", "--data", "nowhere"], "There is no data set nowhere"),
         (["run", "--data", "tales", "--systems", "nothing"], "There is no system nothing"),
+        (["run", "--data", "tales", "--systems", "missing"], "None of the systems"),
         (["run", "--data", "locomo"], "github.com/snap-research/locomo"),
         (["table", "missing.json"], "missing.json"),
     ],
