@@ -28,6 +28,8 @@ VARIABLES: Mapping[str, str] = {
     "OPENAI_API_KEY": "the key of the model's server; without it, the built-in reasoner works offline",
     "OPENAI_BASE_URL": "an OpenAI-compatible server other than OpenAI's",
     "REASONING_MODEL": "the model that reasons",
+    "REASONING_TIMEOUT": "seconds that one model call may take",
+    "REASONING_CONTEXT": "tokens that the model takes, prompt and answer together, where they are few",
     "REASONING_FALLBACK_MODEL": "the model that is asked when the first cannot answer",
     "REASONING_FALLBACK_BASE_URL": "the server of that model, where it is another",
     "REASONING_FALLBACK_API_KEY": "the key of that server",
@@ -39,6 +41,7 @@ VARIABLES: Mapping[str, str] = {
     "EMBEDDING_MODEL": "the model that makes them, where it is the provider's",
     "SEARCH_LANGUAGES": "the languages whose word forms search knows, with commas between",
     "WORKER_CONCURRENCY": "how much the worker does at once",
+    "WORKER_CALLS_PER_CONNECTION": "model calls in flight for each of its connections",
     "WORKER_POLL_INTERVAL": "seconds between looks for work that no wake-up announced",
     "RATE_PER_MINUTE": "how many requests a minute a key may make that has no limit of its own",
     "WEBHOOK_ALLOW_PRIVATE": "let webhooks go to private addresses, and by http",
@@ -80,6 +83,10 @@ ALIASES: Mapping[str, str] = {
     "REASONING_FALLBACK_SECONDS": "REASONING_FALLBACK_AFTER",
     "REASONING_FALLBACK_AFTER_SECONDS": "REASONING_FALLBACK_AFTER",
     "REASONING_BATCH": "REASONING_BATCH_SIZE",
+    "MODEL_TIMEOUT": "REASONING_TIMEOUT",
+    "REASONING_MODEL_TIMEOUT": "REASONING_TIMEOUT",
+    "REASONING_CONTEXT_TOKENS": "REASONING_CONTEXT",
+    "REASONING_CONTEXT_LENGTH": "REASONING_CONTEXT",
     "WORKER_INTERVAL": "WORKER_POLL_INTERVAL",
     "WORKER_POLL": "WORKER_POLL_INTERVAL",
     "WORKER_POLL_SECONDS": "WORKER_POLL_INTERVAL",
@@ -129,6 +136,8 @@ class Environment:
     openai_api_key: str | None
     openai_base_url: str | None
     model: str
+    model_timeout: float | None
+    context: int | None
     fallbacks: list[dict[str, Any]]
     fallback_after: float | None
     embedder: str
@@ -137,6 +146,7 @@ class Environment:
     batch_size: int
     interval: float | None
     worker_concurrency: int
+    calls_per_connection: int
     poll_interval: float
     rate_per_minute: int | None
     webhook_allow_private: bool
@@ -164,6 +174,8 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         openai_api_key=key,
         openai_base_url=base_url,
         model=model,
+        model_timeout=_number(environ, "REASONING_TIMEOUT", float, None, 1, 300),
+        context=_number(environ, "REASONING_CONTEXT", int, None, 6_000, 10_000_000),
         fallbacks=read_fallbacks(environ, model),
         fallback_after=_number(environ, "REASONING_FALLBACK_AFTER", float, None, 0, 86_400),
         embedder=read_embedder(environ),
@@ -172,6 +184,7 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         batch_size=_number(environ, "REASONING_BATCH_SIZE", int, 100, 1, 1_000),
         interval=_number(environ, "REASONING_INTERVAL", float, None, 0, 86_400),
         worker_concurrency=_number(environ, "WORKER_CONCURRENCY", int, 4, 1, 256),
+        calls_per_connection=_number(environ, "WORKER_CALLS_PER_CONNECTION", int, 16, 1, 256),
         poll_interval=_number(environ, "WORKER_POLL_INTERVAL", float, 10.0, 0.1, 3_600),
         rate_per_minute=_number(environ, "RATE_PER_MINUTE", int, None, 1, 1_000_000),
         webhook_allow_private=_flag(environ, "WEBHOOK_ALLOW_PRIVATE"),

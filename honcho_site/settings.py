@@ -135,11 +135,18 @@ HONCHO: dict[str, Any] = {
     "MODEL": ENVIRONMENT.model,
     "FALLBACKS": ENVIRONMENT.fallbacks,
     "WORKER_CONCURRENCY": ENVIRONMENT.worker_concurrency,
+    "CALLS_PER_CONNECTION": ENVIRONMENT.calls_per_connection,
     "POLL_INTERVAL": ENVIRONMENT.poll_interval,
     "PASS_EVENTS": ENVIRONMENT.batch_size,
     "EMBEDDER": ENVIRONMENT.embedder,
     "SEARCH_LANGUAGES": ENVIRONMENT.search_languages,
 }
+if ENVIRONMENT.model_timeout is not None:
+    HONCHO["MODEL_TIMEOUT"] = ENVIRONMENT.model_timeout
+    # The cluster kills a task that takes longer: it may drain for 75 s and then wait for calls.
+    Q_CLUSTER["timeout"] = max(240, int(120 + 2 * ENVIRONMENT.model_timeout))
+if ENVIRONMENT.context is not None:
+    HONCHO["CONTEXT_TOKENS"] = ENVIRONMENT.context
 if ENVIRONMENT.embedding_model is not None:
     HONCHO["EMBEDDING_MODEL"] = ENVIRONMENT.embedding_model
 if ENVIRONMENT.fallback_after is not None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from memory.conf import Section
 
 PROVIDERS = ("openai", "local")
 KINDS = ("user", "observed", "session", "project")
+SMALLEST_CONTEXT = 6_000
+PROMPT_TOKENS = 3_000
+"""What the frame, a default prompt and the form of the answer take together, with some room for other tokenizers."""
+
 LONGEST_BATCH_SECONDS = 900.0
 """A batch that is asked after less often would lose its leases."""
 
@@ -50,6 +54,10 @@ class ReasoningSettings(Section):
 
     model_timeout: float = 60.0
     """How long one model call may take."""
+
+    context_tokens: int = 0
+    """How many tokens the model takes, prompt and answer together; 0: more than any call here needs. What a call shows
+    and may answer is cut to what fits, however large the limits below are."""
 
     worker_concurrency: int = 4
     """Database connections of one drainer; it keeps ``calls_per_connection`` times as many calls in flight."""
@@ -147,6 +155,28 @@ class ReasoningSettings(Section):
     worker_silence_seconds: float = 60.0
     """``/readyz`` misses the worker when none was seen for so long; workers report every 5 seconds."""
 
+    @classmethod
+    def load(cls) -> Self:
+        """Return the settings in force now, their limits within the model's context."""
+        settings = super().load()
+        return settings._within_context() if _is_number(settings.context_tokens, int) else settings
+
+    def _within_context(self) -> Self:
+        """Return these settings with a share of what the prompt leaves of the context for each of its parts.
+
+        The shares add up to 0.56: what is said beside each statement and event takes about as much again as its text.
+        """
+        room = self.context_tokens - PROMPT_TOKENS
+        if room <= 0:
+            return self
+        return replace(
+            self,
+            pass_tokens=min(self.pass_tokens, room // 4),
+            known_tokens=min(self.known_tokens, room // 16),
+            consolidate_tokens=min(self.consolidate_tokens, room // 4),
+            output_tokens=min(self.output_tokens, room // 4),
+        )
+
     @property
     def capacity(self) -> int:
         """How many calls one drainer keeps in flight."""
@@ -174,6 +204,9 @@ class ReasoningSettings(Section):
                     "worker_silence_seconds", "consolidate_quiet_seconds"):  # fmt: skip
             if not _is_number(getattr(self, key), int | float) or getattr(self, key) <= 0:
                 found.append((key.upper(), "Set it to a number of seconds above 0."))
+        context = self.context_tokens
+        if not _is_number(context, int) or 0 != context < SMALLEST_CONTEXT:
+            found.append(("CONTEXT_TOKENS", f"Set it to 0, or to a whole number of at least {SMALLEST_CONTEXT:,}."))
         for key in ("gate_shrink_percent", "gate_merge_percent"):
             if not _is_number(getattr(self, key), int | float) or not 0 <= getattr(self, key) <= 100:
                 found.append((key.upper(), "Set it to a number from 0 to 100."))

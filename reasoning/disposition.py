@@ -57,11 +57,12 @@ def _go_on(work: Work, line: Line) -> None:
     work.save()
 
 
-def fail(work: Work, failure: Failure, error: str, retry_after: float | None = None) -> None:
+def fail(work: Work, failure: Failure, error: str, retry_after: float | None = None, *, slow: bool = False) -> None:
     """End a lease whose pass failed: wait and try again, ask the next step of the chain, or park what will not mend.
 
     What is the input's fault is tried with half as many events, down to the one that is at fault: only failures with
-    a single event count towards giving up. The pass must have been recorded as failed.
+    a single event count towards giving up. What was too ``slow`` is tried with half as many events too, for a small
+    model may never be done with more. The pass must have been recorded as failed.
     """
     settings = ReasoningSettings.load()
     tried = _tried(work)
@@ -72,14 +73,14 @@ def fail(work: Work, failure: Failure, error: str, retry_after: float | None = N
         _resume(work)
         return
     its_own_fault = failure not in OUTAGES or _only_this_input(work, tried, settings.same_failure_limit)
-    if its_own_fault and not consolidating:
+    if (its_own_fault or slow) and not consolidating:
         work.most_events = max(_size(tried[0]) // 2 if tried else 0, 1)
     work.lease_token, work.leased_by = None, ""
     work.last_failure, work.last_error = failure, error
     work.state = Work.State.WAITING
     # How long a refusal for the rate asks to wait is the provider's pause, not the row's: the chain may go on.
     wait = backoff(work.attempts, None if failure is Failure.RATE_LIMITED else retry_after)
-    if its_own_fault and _hopeless(tried, settings):
+    if (its_own_fault or (slow and consolidating)) and _hopeless(tried, settings):
         if failure in OF_THE_MODEL and work.step < len(settings.fallbacks):
             work.step, work.attempts = work.step + 1, 0
         elif consolidating:

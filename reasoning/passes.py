@@ -284,10 +284,10 @@ def afford(
 
     Raises :class:`~reasoning.spending.CannotAfford`.
     """
+    limited = _limited(request, settings)
     if not spending.budgets_of(account).exists():
-        return request, spending.NOTHING
-    request = _limited(request, settings)
-    return request, spending.reserve(account, step.provider.projected(request))
+        return (limited if settings.context_tokens else request), spending.NOTHING
+    return limited, spending.reserve(account, step.provider.projected(limited))
 
 
 def _limited(request: Request, settings: ReasoningSettings) -> Request:
@@ -377,7 +377,7 @@ def fail(claim: Claim, error: ProviderError, prepared: Charged | None = None) ->
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
         cost=cost,
     )  # fmt: skip
-    disposition.fail(work, error.failure, str(error), error.retry_after)
+    disposition.fail(work, error.failure, str(error), error.retry_after, slow=error.slow)
     if prepared is not None:
         _settle(prepared, error.usage, cost)
     transaction.on_commit(lambda: metrics.FAILURES.labels(error.failure).inc(), robust=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from memory import clock, waiting
@@ -16,6 +16,7 @@ from reasoning.answering.calls import Bill, Model, NoModel
 from reasoning.answering.evidence import About, Item, Standing
 from reasoning.answering.levels import Level
 from reasoning.answering.reply import Reply
+from reasoning.conf import ReasoningSettings
 from reasoning.providers.local.provider import MODEL as LOCAL_MODEL
 
 NOT_KNOWN = "Not known."
@@ -81,6 +82,7 @@ def whole(question: Question) -> Answer:
 
 
 def _answer(question: Question) -> Iterator[str | Answer]:
+    question = replace(question, level=question.level.within(ReasoningSettings.load().context_tokens))
     known = evidence.standing(question.about)
     items = evidence.look_up(known, question.text, question.level)
     with Model(known.where.app_id) as model:

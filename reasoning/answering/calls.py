@@ -141,10 +141,12 @@ class Model:
 
     def _afford(self, chat: Chat, account: spending.Account, provider: OpenAIChat) -> tuple[Chat, spending.Charge]:
         """Charge a call to its budgets; return it limited to what it is charged for, and the charge."""
-        if not spending.budgets_of(account).exists():
-            return chat, spending.NOTHING
-        if not any(name in chat.parameters for name in OUTPUT_LIMITS):
+        budgeted = spending.budgets_of(account).exists()
+        limited = budgeted or self.settings.context_tokens
+        if limited and not any(name in chat.parameters for name in OUTPUT_LIMITS):
             chat = replace(chat, parameters=chat.parameters | {"max_output_tokens": self.settings.output_tokens})
+        if not budgeted:
+            return chat, spending.NOTHING
         try:
             return chat, spending.reserve(account, provider.expected(chat))
         except spending.CannotAfford as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,13 @@ class Level:
     def most_calls(self) -> int:
         """How many calls of a model an answer takes at most."""
         return 1 + self.searches + self.asks_again + self.verifies
+
+    def within(self, context: int) -> Level:
+        """Return this level with no more shown at first than a third of a model's context, in tokens (0: as it is).
+
+        Two searches add another third.
+        """
+        return replace(self, tokens=min(self.tokens, context // 3)) if context else self
 
 
 LEVELS = {

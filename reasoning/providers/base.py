@@ -185,8 +185,8 @@ class ProviderError(Exception):
     """A call that gave no usable answer.
 
     ``failure`` is its class, ``retry_after`` the provider's own wish in seconds, ``raw`` what came back (for
-    the quarantine, never for logs), ``usage`` what it took, None where that cannot be known. The message is safe to
-    store and show: no key, no content.
+    the quarantine, never for logs), ``usage`` what it took, None where that cannot be known. ``slow`` says that it ran
+    out of time, so that fewer events may do. The message is safe to store and show: no key, no content.
     """
 
     def __init__(
@@ -197,12 +197,14 @@ class ProviderError(Exception):
         retry_after: float | None = None,
         raw: str = "",
         usage: Usage | None = Usage(),
+        slow: bool = False,
     ) -> None:
         super().__init__(message)
         self.failure = failure
         self.retry_after = retry_after
         self.raw = raw
         self.usage = usage
+        self.slow = slow
 
 
 @dataclass(frozen=True)

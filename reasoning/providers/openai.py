@@ -60,13 +60,21 @@ RESERVED_PARAMETERS = frozenset(
 """What a prompt version's parameters must not set."""
 
 Structured = Literal["auto", "json_schema", "json_object"]
-Mode = Literal["json_schema", "json_object", "text"]
+Mode = Literal["json_schema", "object_schema", "json_object", "text"]
+"""How the form of an answer is asked for: OpenAI's ``json_schema``; ``json_object`` with a ``schema``, as servers made
+around llama.cpp take it; ``json_object`` and the schema in words; words alone."""
 
 _MODES: dict[str, tuple[Mode, ...]] = {
-    "auto": ("json_schema", "json_object", "text"),
+    "auto": ("json_schema", "object_schema", "json_object", "text"),
     "json_schema": ("json_schema",),
     "json_object": ("json_object",),
 }
+_WITH_SCHEMA: tuple[Mode, ...] = ("json_schema", "object_schema")
+
+_NEWER_LIMIT, _OLDER_LIMIT = "max_completion_tokens", "max_tokens"
+_KNOW_NEWER_LIMIT = ("api.openai.com", ".openai.azure.com")
+"""Whose models may refuse the older name. Others may never have heard of the newer one, and a limit that a server does
+not know is not refused: nothing limits its answers."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,10 @@ class Manner:
     """
 
     mode: Mode
-    limit_parameter: str = "max_completion_tokens"
+    limit_parameter: str = _OLDER_LIMIT
+    limit_refused: bool = False
+    """Whether the server has refused the other name of the limit."""
+
     proven: bool = False
 
 
@@ -91,7 +102,9 @@ class Reply:
 
     text: str
     model: str
-    usage: Usage
+    usage: Usage | None
+    """What it took with all before it; None where the server does not say."""
+
     finish_reason: str
 
 
@@ -172,7 +185,8 @@ class OpenAIProvider:
             if not clock.expired():
                 raise
         # It may have worked on the answer all the while, and bill it.
-        raise ProviderError(Failure.TRANSIENT, f"The model did not answer within {seconds:g} seconds.", usage=None)
+        told = f"The model did not answer within {seconds:g} seconds."
+        raise ProviderError(Failure.TRANSIENT, told, usage=None, slow=True)
 
     async def close(self) -> None:
         """Close the running event loop's connections; the provider can be used again afterwards."""
@@ -194,10 +208,10 @@ class OpenAIProvider:
                 manner = lesser
                 continue
             reply = read_reply(body, request.model, spent)
-            spent = reply.usage
             try:
-                completion = self._completion(request, reply)
-            except ProviderError:
+                completion = self._completion(request, reply, spent)
+            except ProviderError as error:
+                spent = error.usage or spent
                 lesser = unheeded(manner, self._modes, reply.text, request)
                 if lesser is None:
                     raise
@@ -206,31 +220,37 @@ class OpenAIProvider:
             self._remember(request, manner, reply.text)
             return completion
 
-    def _completion(self, request: Request, reply: Reply) -> Completion:
-        """The answer that a reply holds. Raises ``ProviderError`` with what it took."""
+    def _completion(self, request: Request, reply: Reply, spent: Usage) -> Completion:
+        """The answer that a reply holds, with what it took, or an estimate, beside what was ``spent`` before.
+
+        Raises ``ProviderError`` with the same usage.
+        """
+        usage = reply.usage
+        if usage is None:
+            usage = added(spent, Usage(self.projected(request).input_tokens, tokens.count(reply.text)))
         try:
             answer = parse_answer(reply.text, request)
         except ProviderError as error:
-            error.usage = reply.usage
+            error.usage = usage
             raise
         return Completion(
             answer=answer,
             raw=reply.text,
             provider=self.name,
             model=reply.model,
-            usage=reply.usage,
+            usage=usage,
             finish_reason=reply.finish_reason,
         )
 
     def _manner(self, model: str) -> Manner:
         """The manner that worked last with ``model``, as far as ``structured`` allows it."""
-        known = _manners.get((self.base_url, model), Manner(self._modes[0]))
+        known = _manners.get((self.base_url, model), Manner(self._modes[0], limit_parameter(self.base_url)))
         return known if known.mode in self._modes else replace(known, mode=self._modes[0], proven=False)
 
     def _remember(self, request: Request, manner: Manner, text: str) -> None:
         """Keep a manner that worked, unless a better one has been proven meanwhile."""
         known = _manners.get((self.base_url, request.model))
-        proven = manner.mode == "json_schema" and (manner.proven or fits_schema(text, schema_of(request)))
+        proven = manner.mode in _WITH_SCHEMA and (manner.proven or fits_schema(text, schema_of(request)))
         if known is None or proven or not known.proven:
             _manners[self.base_url, request.model] = replace(manner, proven=proven)
 
@@ -264,6 +284,7 @@ async def received(call: Awaitable[Any]) -> tuple[int, Mapping[str, str], str]:
 
 async def reached(call: Awaitable[Any]) -> Any:
     """The HTTP response, of any status, that a raw call of the SDK comes to. Raises ``ProviderError`` without one."""
+    import httpx2
     import openai
 
     problem: Exception
@@ -271,8 +292,9 @@ async def reached(call: Awaitable[Any]) -> Any:
         return (await call).http_response
     except openai.APIStatusError as error:
         return error.response
-    except openai.APITimeoutError:
-        problem = ProviderError(Failure.TRANSIENT, "The connection to the model timed out.", usage=None)
+    except openai.APITimeoutError as error:
+        slow = isinstance(error.__cause__, httpx2.ReadTimeout)
+        problem = ProviderError(Failure.TRANSIENT, "The connection to the model timed out.", usage=None, slow=slow)
     except openai.APIConnectionError as error:
         problem = connection_failure(error.__cause__)
     raise problem  # Outside the handlers, so that no traceback carries what the SDK's error says.
@@ -322,6 +344,12 @@ def checked_base_url(base_url: str) -> str:
     return base_url.strip().rstrip("/")
 
 
+def limit_parameter(base_url: str) -> str:
+    """The name by which a server is first told the limit of an answer's tokens."""
+    host = urlsplit(base_url).hostname or ""
+    return _NEWER_LIMIT if host.endswith(_KNOW_NEWER_LIMIT) else _OLDER_LIMIT
+
+
 # --- asking
 
 
@@ -330,15 +358,18 @@ def payload(request: Request, messages: list[dict[str, str]], manner: Manner) ->
     parameters = {name: value for name, value in request.parameters.items() if value is not None}
     if "max_output_tokens" in parameters:
         parameters[manner.limit_parameter] = parameters.pop("max_output_tokens")
-    if manner.mode != "json_schema":
-        system = f"{messages[0]['content']}\n\n{describe_schema(schema_of(request))}"
+    schema = schema_of(request)
+    if manner.mode not in _WITH_SCHEMA:
+        system = f"{messages[0]['content']}\n\n{describe_schema(schema)}"
         messages = [{"role": "system", "content": system}, *messages[1:]]
     body = {**parameters, "model": request.model, "messages": messages}
     if manner.mode == "json_schema":
         body["response_format"] = {
             "type": "json_schema",
-            "json_schema": {"name": "memory", "strict": True, "schema": schema_of(request)},
+            "json_schema": {"name": "memory", "strict": True, "schema": schema},
         }
+    elif manner.mode == "object_schema":
+        body["response_format"] = {"type": "json_object", "schema": schema}
     elif manner.mode == "json_object":
         body["response_format"] = {"type": "json_object"}
     return body
@@ -346,6 +377,8 @@ def payload(request: Request, messages: list[dict[str, str]], manner: Manner) ->
 
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured output", "grammar", "guided")
 _UNSUPPORTED_WORDS = ("unsupported", "not supported", "not support")
+_REFUSALS = frozenset({400, 404, 415, 422, 500})
+"""By which servers refuse a manner. Some answer 500 to whatever they did not expect: there it takes the right words."""
 
 
 def accommodate(
@@ -353,23 +386,27 @@ def accommodate(
 ) -> Manner | None:
     """The next manner to try after an error, if the server seems to refuse the manner and not the request."""
     text = complaint(body)
-    if status not in {400, 404, 415, 422} or is_too_long(text):
+    if status not in _REFUSALS or is_too_long(text):
         return None
-    limit_parameter = manner.limit_parameter
-    if "max_output_tokens" in parameters and limit_parameter != "max_tokens" and limit_parameter in text:
-        return replace(manner, limit_parameter="max_tokens")
-    names = {"max_tokens", "max_completion_tokens", *parameters}
-    unsupported = any(word in text for word in _UNSUPPORTED_WORDS) and not any(name in text for name in names)
+    if "max_output_tokens" in parameters and manner.limit_parameter in text and not manner.limit_refused:
+        other = _OLDER_LIMIT if manner.limit_parameter == _NEWER_LIMIT else _NEWER_LIMIT
+        return replace(manner, limit_parameter=other, limit_refused=True)
+    names = {_OLDER_LIMIT, _NEWER_LIMIT, *parameters}
+    unsupported = status != 500 and any(word in text for word in _UNSUPPORTED_WORDS)
+    unsupported = unsupported and not any(name in text for name in names)
     if unsupported or any(word in text for word in _FORMAT_WORDS):
         return lesser_mode(manner, modes)
     return None
 
 
 def unheeded(manner: Manner, modes: tuple[Mode, ...], text: str, request: Request) -> Manner | None:
-    """The next manner to try where a server, not known to heed the schema, sent what does not fit it."""
-    if manner.mode != "json_schema" or manner.proven or fits_schema(text, schema_of(request)):
+    """The next manner to try where a server, not known to heed the schema, sent what does not fit it.
+
+    It is one with words: who passes over a schema in one place passes over it in another, and each try is paid for.
+    """
+    if manner.mode not in _WITH_SCHEMA or manner.proven or fits_schema(text, schema_of(request)):
         return None
-    return lesser_mode(manner, modes)
+    return lesser_mode(manner, tuple(mode for mode in modes if mode not in _WITH_SCHEMA or mode == manner.mode))
 
 
 def lesser_mode(manner: Manner, modes: tuple[Mode, ...]) -> Manner | None:
@@ -394,7 +431,7 @@ def hidden_status(status: int, body: str) -> int:
 
 
 def read_reply(body: str, model: str, spent: Usage) -> Reply:
-    """Take a reply of status 200 apart, its usage added to what was ``spent`` before.
+    """Take a reply of status 200 apart, its usage added to what was ``spent`` before (None where it tells none).
 
     Raises ``ProviderError``: ``NONSENSE`` where there is no text or it was cut off, ``REFUSED`` where the
     model or a content filter declined.
@@ -402,7 +439,8 @@ def read_reply(body: str, model: str, spent: Usage) -> Reply:
     loaded = loaded_object(body)
     if not loaded:
         raise ProviderError(Failure.NONSENSE, "The reply is not a JSON object.", raw=body[:MAX_RAW], usage=spent)
-    usage = added(spent, read_usage(loaded.get("usage")))
+    told = loaded.get("usage")
+    usage = added(spent, read_usage(told)) if isinstance(told, dict) else None
     choices = loaded.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
@@ -422,8 +460,8 @@ def read_reply(body: str, model: str, spent: Usage) -> Reply:
     if finish_reason in {"length", "max_tokens"}:
         raise ProviderError(
             Failure.NONSENSE,
-            f"The answer was cut off after {usage.output_tokens:,} tokens: "
-            "show fewer events at a time or raise max_output_tokens.",
+            f"The answer was cut off{f' after {usage.output_tokens:,} tokens' if usage else ''}: "
+            "show fewer events at a time, raise max_output_tokens, or give the model a larger context.",
             raw=raw or "",
             usage=usage,
         )
@@ -589,6 +627,9 @@ def classify(status: int, body: str) -> tuple[Failure, str]:
         if "request too large" in text:  # One request is above the limit per minute; waiting does not help.
             return Failure.REFUSED, f"{TOO_LONG} for the account's limits: show it fewer events at a time"
         return Failure.RATE_LIMITED, "The provider asks for fewer calls"
+    if status == 413 or (status in {400, 422, 500} and is_too_long(text)):  # llama.cpp says so with any of them
+        told = f"{TOO_LONG} for the model {{model}}: show it fewer events at a time, or give it more room"
+        return Failure.REFUSED, told
     if status in {408, 409, 425} or status >= 500:
         return Failure.TRANSIENT, "The provider failed and may be back soon"
     if status == 403 and any(word in text for word in _MODERATION_WORDS):
@@ -607,8 +648,6 @@ def classify(status: int, body: str) -> tuple[Failure, str]:
         )
     if status in {404, 405, 410} or status < 400:
         return Failure.QUOTA, "The model {model} or the address is unknown: check both and OPENAI_BASE_URL"
-    if status == 413 or is_too_long(text):
-        return Failure.REFUSED, f"{TOO_LONG} for the model {{model}}: show it fewer events at a time"
     if any(word in text for word in _MODERATION_WORDS):
         return Failure.REFUSED, "The provider's content filter declined the content"
     return Failure.REFUSED, "The provider refused the request to the model {model}"

@@ -184,7 +184,7 @@ class OpenAIBatches(OpenAIProvider):
         status = hidden_status(line.status, line.body)
         if status != 200:
             raise failure(status, {}, line.body, model=request.model, secret=self._api_key)
-        return self._completion(request, read_reply(line.body, request.model, Usage()))
+        return self._completion(request, read_reply(line.body, request.model, Usage()), Usage())
 
     def forget(self, batch: RemoteBatch) -> None:
         """Delete a batch's files, which hold what was said, as far as the server lets us."""

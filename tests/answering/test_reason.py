@@ -164,7 +164,7 @@ def test_a_budget_counts_what_an_answer_took(ana: Agent, model: LoopbackModel) -
     found = asked(ana)
     spent = Spend.objects.get()
     assert spent.tokens == found["usage"]["prompt_tokens"] + found["usage"]["completion_tokens"]
-    assert model.calls[-1].body["max_completion_tokens"] == 4_000, "no more than was charged for"
+    assert model.calls[-1].body["max_tokens"] == 4_000, "no more than was charged for"
 
 
 def test_a_refusal_for_the_rate_pauses_the_provider_for_all(ana: Agent, model: LoopbackModel) -> None:

@@ -160,7 +160,7 @@ def test_what_is_asked_is_what_a_call_asks(model):
     batches.carry()
     [row] = model.batches.rows.values()
     [request] = model.batches.asked(row)
-    assert request["body"] == call.body | {"max_completion_tokens": 4_000}
+    assert request["body"] == call.body | {"max_tokens": 4_000}
     assert (row["endpoint"], request["url"], request["method"]) == (*["/v1/chat/completions"] * 2, "POST")
 
 

@@ -55,9 +55,13 @@ KINDS: dict[str, str] = {
     "pause": "send half of a stream, and the rest once `go` is set",
     "break_off": "send half of a stream and close the connection",
     "refuse_json_schema": "400 where a JSON schema is asked for, otherwise answer",
+    "refuse_schemas": "400 where a schema is given in any form, otherwise answer",
     "refuse_structured": "400 where any response_format is asked for, otherwise answer",
     "ignore_json_schema": "prose where a JSON schema is asked for, otherwise answer",
-    "refuse_max_completion_tokens": "400 where max_completion_tokens is given, otherwise answer",
+    "refuse_max_tokens": "400 where max_tokens is given, otherwise answer",
+    "llama_cpp": "as llama-cpp-python's server: 500 where a JSON schema is asked for, 400 where the prompt has more "
+    "than `context` tokens, otherwise answer",
+    "no_usage": "answer, and do not say what it took",
 }
 
 PROSE = "I would be glad to help! Here is what I noticed: they seem to have had a lovely time."
@@ -76,6 +80,7 @@ class Behaviour:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     times: int = 1
+    context: int = 8_192
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -371,20 +376,28 @@ class LoopbackModel:
         refused = None
         if kind == "refuse_json_schema" and wanted == "json_schema":
             refused = ("'response_format.type' must be 'json_object' or 'text'", "response_format.type")
+        if kind == "refuse_schemas" and {"schema", "json_schema"} & (call.body.get("response_format") or {}).keys():
+            refused = ("Extra inputs are not permitted", "response_format")
         if kind == "refuse_structured" and wanted is not None:
             refused = (f"Unsupported: {wanted} is not supported by this model", "response_format")
-        if kind == "refuse_max_completion_tokens" and "max_completion_tokens" in call.body:
+        if kind == "refuse_max_tokens" and "max_tokens" in call.body:
             refused = (
-                "Unrecognized request argument supplied: max_completion_tokens",
-                "max_completion_tokens",
+                "Unsupported parameter: 'max_tokens' is not supported with this model. "
+                "Use 'max_completion_tokens' instead.",
+                "max_tokens",
             )
         if refused:
             return json_reply(400, error_body(refused[0], "invalid_request_error", None, refused[1]))
+        if kind == "llama_cpp" and (error := llama_cpp_error(call, behaviour.context)):
+            return json_reply(*error)
         if "input" in call.body:
             return json_reply(200, embedded(call.body), behaviour.headers)
         message, finish_reason = self._message(call, behaviour)
         drip = behaviour.seconds if kind == "slow_drip" else 0.0
-        return json_reply(200, self._completion(call, message, finish_reason), behaviour.headers, drip)
+        completion = self._completion(call, message, finish_reason)
+        if kind == "no_usage":
+            del completion["usage"]
+        return json_reply(200, completion, behaviour.headers, drip)
 
     def _message(self, call: Call, behaviour: Behaviour) -> tuple[dict[str, Any], str]:
         """The assistant's message and the finish reason."""
@@ -503,6 +516,23 @@ def default_error(status: int, call: Call) -> dict[str, Any]:
     if status >= 500:
         return error_body("The server had an error while processing your request.", "server_error", None)
     return error_body("The request was refused.", "invalid_request_error", None)
+
+
+def llama_cpp_error(call: Call, context: int) -> tuple[int, dict[str, Any]] | None:
+    """What llama-cpp-python's server (0.3.36) refuses a call with, word for word; None where it takes it."""
+    if call.response_format not in {None, "text", "json_object"}:
+        message = ""
+        return 500, error_body(message, "internal_server_error", None)
+    asked = sum(len(str(message["content"])) // 4 + 4 for message in call.body["messages"])
+    if asked < context:
+        return None
+    limit = call.body.get("max_tokens")
+    message = (
+        f"This model's maximum context length is {context} tokens. However, you requested {asked + (limit or 0)} "
+        f"tokens ({asked} in the messages, {limit} in the completion). Please reduce the length of the messages or "
+        "completion."
+    )
+    return 400, error_body(message, "invalid_request_error", "context_length_exceeded", "messages")
 
 
 def json_reply(status: int, body: Any, headers: dict[str, str] | None = None, drip: float = 0.0) -> Reply:

@@ -59,6 +59,7 @@ WRONG = {
     "IDEMPOTENCY_HOURS": (0, -1, "24", True, float("nan"), float("inf")),
     "PROVIDER": ("openia", None),
     "MODEL_TIMEOUT": (0, -1, "60"),
+    "CONTEXT_TOKENS": (-1, 5_999, "8192", True),
     "WORKER_CONCURRENCY": (0, 2.5, True),
     "CALLS_PER_CONNECTION": (0,),
     "POLL_INTERVAL": (0,),

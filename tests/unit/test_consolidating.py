@@ -289,7 +289,7 @@ class TestByAModel:
         assert (sent["strict"], sent["schema"]) == (True, CONSOLIDATION_SCHEMA)
 
     def test_a_server_without_schemas_is_told_in_words(self, model: LoopbackModel) -> None:
-        model.then("refuse_json_schema")
+        model.always("refuse_schemas")
         assert self.ask(model) == Answer(card=REQUEST.card, now=REQUEST.now)
         assert describe_schema(CONSOLIDATION_SCHEMA) in model.calls[-1].body["messages"][0]["content"]
 

@@ -24,6 +24,7 @@ from reasoning.providers.openai import (
     connection_failure,
     duration,
     forget_manners,
+    limit_parameter,
     read_usage,
     retry_after,
     without_thoughts,
@@ -125,7 +126,7 @@ class TestAnswer:
             "model": "gpt-4o-mini",
             "temperature": 0.2,
             "top_k": 4,
-            "max_completion_tokens": 900,
+            "max_tokens": 900,
             "response_format": {
                 "type": "json_schema",
                 "json_schema": {"name": "memory", "strict": True, "schema": ANSWER_SCHEMA},
@@ -155,6 +156,19 @@ class TestAnswer:
         model.then("empty")
         assert ask(model).answer.add == ()
 
+    def test_what_it_took_is_estimated_where_the_server_does_not_say(self, model: LoopbackModel) -> None:
+        told = ask(model)
+        model.then("no_usage")
+        estimated = ask(model)
+        assert estimated.usage.input_tokens == pytest.approx(told.usage.input_tokens, rel=0.5)
+        assert estimated.usage.output_tokens == pytest.approx(told.usage.output_tokens, rel=0.5)
+
+    def test_what_an_answer_took_that_was_cut_off_is_not_known_where_the_server_does_not_say(
+        self, model: LoopbackModel
+    ) -> None:
+        model.then("http", body={"choices": [{"message": {"content": "{"}, "finish_reason": "length"}]})
+        assert failure_of(model).usage is None
+
     def test_text_in_parts_is_joined(self, model: LoopbackModel) -> None:
         whole = ask(model).raw
         parts = [{"type": "text", "text": whole[:50]}, {"type": "text", "text": whole[50:]}]
@@ -164,7 +178,6 @@ class TestAnswer:
         assert completion.raw == whole
         assert completion.model == "gpt-4o-mini"
         assert completion.finish_reason == ""
-        assert completion.usage == Usage()
 
 
 class TestManyAtOnce:
@@ -196,21 +209,47 @@ class TestManyAtOnce:
 
 
 class TestFallbacks:
-    def test_a_server_without_json_schema_is_asked_for_an_object_ever_after(self, model: LoopbackModel) -> None:
-        model.always("refuse_json_schema")
+    @pytest.mark.parametrize("kind", ["refuse_json_schema", "llama_cpp"])
+    def test_a_server_without_json_schema_is_given_the_schema_of_an_object_ever_after(
+        self, model: LoopbackModel, kind: str
+    ) -> None:
+        model.always(kind)
         ask(model)
         ask(model)
         assert formats(model) == ["json_schema", "json_object", "json_object"]
-        first, second, _ = model.calls
-        assert "JSON schema" not in first.body["messages"][0]["content"]
-        assert second.body["messages"][0]["content"].endswith(describe_schema())
+        for call in list(model.calls)[1:]:
+            assert call.body["response_format"] == {"type": "json_object", "schema": ANSWER_SCHEMA}
+            assert "JSON schema" not in call.body["messages"][0]["content"]
+
+    def test_a_server_without_any_schema_is_told_the_form_in_words(self, model: LoopbackModel) -> None:
+        model.always("refuse_schemas")
+        ask(model)
+        ask(model)
+        assert formats(model) == ["json_schema", *["json_object"] * 3]
+        for call in list(model.calls)[2:]:
+            assert call.body["response_format"] == {"type": "json_object"}
+            assert call.body["messages"][0]["content"].endswith(describe_schema())
 
     def test_a_server_without_any_response_format_is_asked_in_words(self, model: LoopbackModel) -> None:
         model.always("refuse_structured")
         ask(model)
         ask(model)
-        assert formats(model) == ["json_schema", "json_object", None, None]
+        assert formats(model) == ["json_schema", "json_object", "json_object", None, None]
         assert model.calls[-1].body["messages"][0]["content"].endswith(describe_schema())
+
+    def test_a_server_that_passes_over_the_schema_of_an_object_is_told_it_in_words(self, model: LoopbackModel) -> None:
+        model.then("refuse_json_schema")
+        model.then("wrong_schema")
+        ask(model)
+        ask(model)
+        assert ["schema" in call.body["response_format"] for call in model.calls] == [False, True, False, False]
+        assert formats(model) == ["json_schema", *["json_object"] * 3]
+
+    def test_a_server_that_fails_for_other_reasons_is_not_asked_in_another_manner(self, model: LoopbackModel) -> None:
+        body = {"error": {"message": "CUDA out of memory: unsupported allocation", "type": "internal_server_error"}}
+        model.then("status", status=500, body=body)
+        assert failure_of(model).failure is Failure.TRANSIENT
+        assert model.count == 1
 
     def test_a_server_that_ignores_the_schema_is_asked_for_an_object(self, model: LoopbackModel) -> None:
         model.always("ignore_json_schema")
@@ -245,14 +284,32 @@ class TestFallbacks:
         ask(model, structured="json_object")
         assert formats(model) == ["json_schema", "json_object"]
 
-    def test_the_older_name_of_the_token_limit_is_used_where_the_newer_is_refused(self, model: LoopbackModel) -> None:
-        model.always("refuse_max_completion_tokens")
+    def test_the_newer_name_of_the_token_limit_is_used_where_the_older_is_refused(self, model: LoopbackModel) -> None:
+        model.always("refuse_max_tokens")
         asked = request(parameters={"max_output_tokens": 700})
         ask(model, asked)
         ask(model, asked)
         limits = [(call.body.get("max_completion_tokens"), call.body.get("max_tokens")) for call in model.calls]
-        assert limits == [(700, None), (None, 700), (None, 700)]
+        assert limits == [(None, 700), (700, None), (700, None)]
         assert formats(model) == ["json_schema"] * 3
+
+    def test_a_limit_refused_by_both_names_is_the_requests_own_mistake(self, model: LoopbackModel) -> None:
+        error = {"message": "max_tokens (or max_completion_tokens) must be at most 512", "param": "max_tokens"}
+        model.always("status", status=400, body={"error": error})
+        assert failure_of(model, request(parameters={"max_output_tokens": 700})).failure is Failure.REFUSED
+        assert model.count == 2
+
+    @pytest.mark.parametrize(
+        ("address", "name"),
+        [
+            ("https://api.openai.com/v1", "max_completion_tokens"),
+            ("https://mine.openai.azure.com/openai/v1", "max_completion_tokens"),
+            ("http://localhost:11434/v1", "max_tokens"),
+            ("https://models.example.org/v1", "max_tokens"),
+        ],
+    )
+    def test_the_limit_has_the_name_that_no_such_server_passes_over(self, address: str, name: str) -> None:
+        assert limit_parameter(address) == name
 
     @pytest.mark.parametrize("status", [400, 404, 422])
     def test_any_status_that_complains_of_the_format_counts(self, model: LoopbackModel, status: int) -> None:
@@ -352,7 +409,7 @@ class TestFailures:
             (
                 "too_long",
                 Failure.REFUSED,
-                "Context too long for the model gpt-4o-mini: show it fewer events at a time "
+                "Context too long for the model gpt-4o-mini: show it fewer events at a time, or give it more room "
                 "(HTTP 400, context_length_exceeded, messages)",
             ),
             ("refusal", Failure.REFUSED, "The model declined to answer."),
@@ -395,10 +452,26 @@ class TestFailures:
         error = failure_of(model)
         assert (error.failure, str(error)) == (
             Failure.NONSENSE,
-            "The answer was cut off after 1,234 tokens: show fewer events at a time or raise max_output_tokens.",
+            "The answer was cut off after 1,234 tokens: show fewer events at a time, raise max_output_tokens, or give "
+            "the model a larger context.",
         )
         assert error.raw == whole
         assert error.usage == Usage(output_tokens=1234)
+
+    @pytest.mark.parametrize("status", [400, 500])
+    def test_a_context_that_ran_out_is_no_outage(self, model: LoopbackModel, status: int) -> None:
+        body = {"error": {"code": status, "message": "Context size has been exceeded.", "type": "server_error"}}
+        model.then("status", status=status, body=body)
+        error = failure_of(model)
+        assert error.failure is Failure.REFUSED
+        assert str(error).startswith("Context too long for the model gpt-4o-mini")
+        assert model.count == 1
+
+    def test_a_prompt_above_a_small_context_is_refused_as_too_long(self, model: LoopbackModel) -> None:
+        model.always("llama_cpp", context=1_000)
+        error = failure_of(model, structured="json_object")
+        assert error.failure is Failure.REFUSED
+        assert str(error).startswith("Context too long for the model gpt-4o-mini")
 
     def test_half_an_answer_is_cut_off(self, model: LoopbackModel) -> None:
         model.then("cut_off")
