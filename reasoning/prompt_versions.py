@@ -14,7 +14,7 @@ from django.db.models import Max, Q, QuerySet
 from memory import ids
 from memory.errors import Invalid, NotFound
 from memory.models import App, Subject
-from reasoning import labels
+from reasoning import __version__, labels
 from reasoning.models import PromptVersion
 from reasoning.prompts.library import check_template, default_instructions
 from reasoning.providers.base import Kind
@@ -114,9 +114,19 @@ def of_recipe(recipe: str, app_id: UUID) -> PromptVersion:
 
 
 def ensure_defaults() -> None:
-    """Make the shipped prompts the first versions where there are none."""
+    """Make versions of the shipped prompts where the site has none with their text."""
     for kind in Subject.Kind.values:
-        if not PromptVersion.objects.filter(app=None, kind=kind).exists():
-            message = "The prompt that ships with Honcho."
-            shipped = create(kind, default_instructions(Kind(kind)), message=message)
-            labels.move(labels.Name.LIVE, shipped, reason=message)
+        ship(kind, default_instructions(Kind(kind)))
+
+
+def ship(kind: str, instructions: str) -> None:
+    """Make a version of a shipped prompt where the site has none with its text.
+
+    Only the first of a kind is made live: what a site reasons by changes when somebody there moves the label.
+    """
+    versions = PromptVersion.objects.filter(app=None, kind=kind)
+    if not versions.exists():
+        message = "The prompt that ships with Honcho."
+        labels.move(labels.Name.LIVE, create(kind, instructions, message=message), reason=message)
+    elif not versions.filter(instructions=instructions).exists():
+        create(kind, instructions, message=f"The prompt that ships with Honcho {__version__}.")

@@ -48,7 +48,12 @@ class OpenAIChat(OpenAIProvider):
             response = await self._reach(chat, manner, stream=stream, usage=asked_for_usage)
             try:
                 if response.status_code == 200 and "text/event-stream" in response.headers.get("content-type", ""):
-                    async for piece in _pieces(_lines(response), chat.model, self._api_key):
+                    lines = _lines(response)
+                    first = await _first(lines)
+                    if first is None and stream:  # some servers can say what is wrong in a whole reply alone
+                        stream = asked_for_usage = False
+                        continue
+                    async for piece in _pieces(first or "", lines, chat.model, self._api_key):
                         yield piece
                     return
                 status, body = response.status_code, "".join([text async for text in _texts(response)])
@@ -110,11 +115,25 @@ async def _lines(response: Any) -> AsyncIterator[str]:
     yield left
 
 
-async def _pieces(lines: AsyncIterator[str], model: str, secret: str) -> AsyncGenerator[str | Said, None]:
-    """What the events of a stream say."""
+async def _all(first: str, lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    yield first
+    async for line in lines:
+        yield line
+
+
+async def _first(lines: AsyncIterator[str]) -> str | None:
+    """The first line that says something; ``None`` where none does."""
+    async for line in lines:
+        if line.startswith("data:"):
+            return line
+    return None
+
+
+async def _pieces(first: str, lines: AsyncIterator[str], model: str, secret: str) -> AsyncGenerator[str | Said, None]:
+    """What the events of a stream say, from its first line on."""
     usage: Usage | None = None
     ended = False
-    async for line in lines:
+    async for line in _all(first, lines):
         data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
         if data == "[DONE]":
             break

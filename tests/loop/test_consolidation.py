@@ -459,6 +459,16 @@ class TestWhenItFails:
         assert state() == ("waiting", "consolidate", 3, False)
         assert tasks(go_on(merging)) == ["read", "consolidate"]
 
+    def test_one_that_a_model_is_too_slow_for_is_given_up(self):
+        read("one", "two", "three")
+
+        def slow(request):
+            raise ProviderError(Failure.TRANSIENT, "Not within 60 seconds.", usage=None, slow=True)
+
+        assert len(drain(FakeProvider(slow)).requests) == 3
+        assert state() == IDLE
+        assert work_of().last_failure == "transient"
+
     def test_one_that_kills_its_workers_is_given_up(self):
         read("one", "two", "three")
         consolidation.schedule()

@@ -161,6 +161,18 @@ def test_two_moves_at_once_leave_a_history_that_holds_together(round_):
     assert labels.pointed("previous", app, "user").number == moves[-1][0]
 
 
+def test_a_newer_shipped_prompt_becomes_a_version_once_and_is_not_in_use():
+    before = labels.live(harbour().pk, "user")
+    prompt_versions.ensure_defaults()
+    assert PromptVersion.objects.filter(app=None).count() == 4, "nothing is new"
+    for _ in range(2):
+        prompt_versions.ship("user", "Know {subject} better.")
+    newest = PromptVersion.objects.filter(app=None, kind="user").latest("number")
+    assert (newest.number, newest.instructions) == (2, "Know {subject} better.")
+    assert newest.message.startswith("The prompt that ships with Honcho 0.")
+    assert labels.live(App.objects.get().pk, "user") == before
+
+
 @in_transactions
 def test_two_versions_made_at_once_get_two_numbers():
     app = harbour()

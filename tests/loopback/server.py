@@ -59,8 +59,8 @@ KINDS: dict[str, str] = {
     "refuse_structured": "400 where any response_format is asked for, otherwise answer",
     "ignore_json_schema": "prose where a JSON schema is asked for, otherwise answer",
     "refuse_max_tokens": "400 where max_tokens is given, otherwise answer",
-    "llama_cpp": "as llama-cpp-python's server: 500 where a JSON schema is asked for, 400 where the prompt has more "
-    "than `context` tokens, otherwise answer",
+    "llama_cpp": "as llama-cpp-python's server: 500 where a JSON schema is asked for, 400 (or an empty stream) where "
+    "the prompt has more than `context` tokens, otherwise answer",
     "no_usage": "answer, and do not say what it took",
 }
 
@@ -318,7 +318,7 @@ class LoopbackModel:
             if reply is None:
                 return False
             call.status = reply.status
-            if call.body.get("stream") and reply.status == 200 and behaviour.kind != "http":
+            if call.body.get("stream") and reply.status == 200 and reply.body and behaviour.kind != "http":
                 return await self._stream(reader, writer, reply, behaviour)
             await send(writer, reply)
             return True
@@ -389,6 +389,8 @@ class LoopbackModel:
         if refused:
             return json_reply(400, error_body(refused[0], "invalid_request_error", None, refused[1]))
         if kind == "llama_cpp" and (error := llama_cpp_error(call, behaviour.context)):
+            if call.body.get("stream"):
+                return Reply(200, b"", {"Content-Type": "text/event-stream"})
             return json_reply(*error)
         if "input" in call.body:
             return json_reply(200, embedded(call.body), behaviour.headers)
@@ -521,7 +523,13 @@ def default_error(status: int, call: Call) -> dict[str, Any]:
 def llama_cpp_error(call: Call, context: int) -> tuple[int, dict[str, Any]] | None:
     """What llama-cpp-python's server (0.3.36) refuses a call with, word for word; None where it takes it."""
     if call.response_format not in {None, "text", "json_object"}:
-        message = ""
+        message = (
+            "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), "
+            "'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema', "
+            "'ctx': {'expected': \"'text' or 'json_object'\"}}\n\n"
+            '  File "site-packages/llama_cpp/server/app.py", line 376, in create_chat_completion\n'
+            "    POST /v1/chat/completions"
+        )
         return 500, error_body(message, "internal_server_error", None)
     asked = sum(len(str(message["content"])) // 4 + 4 for message in call.body["messages"])
     if asked < context:

@@ -25,38 +25,38 @@ from reasoning.providers.base import (
     Statement,
 )
 
-MOMENT = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
+MOMENT = datetime(2024, 3, 11, 13, 56, tzinfo=UTC)
 
 
-def shown(number: int, origin: str = "user", content: str = "I moved to Boston.") -> ShownEvent:
-    return ShownEvent(number, "message", origin, "Caroline", MOMENT, "session-1", content)
+def shown(number: int, origin: str = "user", content: str = "I moved to Porto.") -> ShownEvent:
+    return ShownEvent(number, "message", origin, "Ines", MOMENT, "session-1", content)
 
 
 REQUEST = Request(
     kind=Kind.USER,
-    subject="Caroline",
-    participants=("Caroline", "Melanie"),
+    subject="Ines",
+    participants=("Ines", "Tomas"),
     events=(shown(1), shown(2), shown(3, origin="recalled")),
     known=(
-        KnownStatement(1, "Caroline lives in Austin.", "explicit", "Caroline", None, None, 4, MOMENT),
-        KnownStatement(2, "Caroline has a dog.", "explicit", "Caroline", None, None, 3, MOMENT),
+        KnownStatement(1, "Ines lives in Austin.", "explicit", "Ines", None, None, 4, MOMENT),
+        KnownStatement(2, "Ines has a dog.", "explicit", "Ines", None, None, 3, MOMENT),
     ),
 )
 
 STATEMENT: dict[str, Any] = {
-    "content": "Caroline lives in Boston.",
+    "content": "Ines lives in Porto.",
     "events": [1],
     "level": "explicit",
-    "about": "Caroline",
-    "held_from": "2023-05-01",
+    "about": "Ines",
+    "held_from": "2024-03-01",
     "held_until": None,
     "importance": 4,
 }
 ANSWER: dict[str, Any] = {
     "add": [STATEMENT],
     "retire": [{"known": 1, "reason": "she moved", "replaced_by": 1}],
-    "card": ["Lives in Boston"],
-    "now": "Caroline has just moved.",
+    "card": ["Lives in Porto"],
+    "now": "Ines has just moved.",
     "short_summary": "",
     "long_summary": "",
 }
@@ -138,23 +138,23 @@ class TestReading:
         assert read(ANSWER) == Answer(
             add=(
                 Statement(
-                    content="Caroline lives in Boston.",
+                    content="Ines lives in Porto.",
                     events=(1,),
                     level=Level.EXPLICIT,
-                    about="Caroline",
-                    held_from=date(2023, 5, 1),
+                    about="Ines",
+                    held_from=date(2024, 3, 1),
                     held_until=None,
                     importance=4,
                 ),
             ),
             retire=(Retirement(known=1, reason="she moved", replaced_by=0),),
-            card=("Lives in Boston",),
-            now="Caroline has just moved.",
+            card=("Lives in Porto",),
+            now="Ines has just moved.",
         )
 
     def test_nothing_to_add_is_an_answer(self) -> None:
         answer = read({**ANSWER, "add": [], "retire": []})
-        assert answer == Answer(card=("Lives in Boston",), now="Caroline has just moved.")
+        assert answer == Answer(card=("Lives in Porto",), now="Ines has just moved.")
 
     @pytest.mark.parametrize(
         "wrapped",
@@ -183,7 +183,7 @@ class TestReading:
         [
             ("2023", "2023", (date(2023, 1, 1), date(2023, 12, 31))),
             ("2024-02", "2024-02", (date(2024, 2, 1), date(2024, 2, 29))),
-            ("2023-05-07T10:00:00Z", None, (date(2023, 5, 7), None)),
+            ("2024-03-10T10:00:00Z", None, (date(2024, 3, 10), None)),
             ("", "", (None, None)),
         ],
     )
@@ -194,15 +194,15 @@ class TestReading:
         assert (statement.held_from, statement.held_until) == kept
 
     def test_content_and_card_stand_on_one_line_without_repetitions(self) -> None:
-        answer = read({**with_statement(content=" Caroline\n lives  here. "), "card": ["A\nb", "", "A b"]})
-        assert answer.add[0].content == "Caroline lives here."
+        answer = read({**with_statement(content=" Ines\n lives  here. "), "card": ["A\nb", "", "A b"]})
+        assert answer.add[0].content == "Ines lives here."
         assert answer.card == ("A b",)
 
     def test_event_numbers_are_sorted_and_counted_once(self) -> None:
         assert read(with_statement(events=[2, 1, 2])).add[0].events == (1, 2)
 
     def test_a_name_is_spelt_as_the_request_spells_it(self) -> None:
-        assert read(with_statement(about="melanie")).add[0].about == "Melanie"
+        assert read(with_statement(about="tomas")).add[0].about == "Tomas"
         assert read(with_statement(about="Bob")).add[0].about == "Bob"
         assert read(with_statement(about="")).add[0].about is None
 

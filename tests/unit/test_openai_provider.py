@@ -32,19 +32,19 @@ from reasoning.providers.openai import (
 from tests.loopback.server import Behaviour, Call, LoopbackModel
 
 KEY = "sk-test-abcdefghijklmnop0123456789"
-CONTENT = "I moved to Boston with my terrier Biscuit."
-MOMENT = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
-STATEMENT = f'Caroline said on 2023-05-08: "{CONTENT}"'
+CONTENT = "I moved to Porto with my terrier Biscuit."
+MOMENT = datetime(2024, 3, 11, 13, 56, tzinfo=UTC)
+STATEMENT = f'Ines said on 2024-03-11: "{CONTENT}"'
 
 
 def request(**changes: Any) -> Request:
     base = Request(
         kind=Kind.USER,
-        subject="Caroline",
-        participants=("Caroline", "Melanie"),
+        subject="Ines",
+        participants=("Ines", "Tomas"),
         events=(
-            ShownEvent(1, "message", "user", "Caroline", MOMENT, "session-1", CONTENT),
-            ShownEvent(2, "message", "user", "Melanie", MOMENT, "session-1", "That is lovely!"),
+            ShownEvent(1, "message", "user", "Ines", MOMENT, "session-1", CONTENT),
+            ShownEvent(2, "message", "user", "Tomas", MOMENT, "session-1", "That is lovely!"),
         ),
         model="gpt-4o-mini",
         timeout=10,
@@ -93,10 +93,10 @@ class TestAnswer:
     def test_it_is_parsed_with_usage_model_and_finish_reason(self, model: LoopbackModel) -> None:
         completion = ask(model)
         assert [(each.content, each.events, each.about) for each in completion.answer.add] == [
-            (STATEMENT, (1,), "Caroline"),
-            ('Melanie said on 2023-05-08: "That is lovely!"', (2,), "Melanie"),
+            (STATEMENT, (1,), "Ines"),
+            ('Tomas said on 2024-03-11: "That is lovely!"', (2,), "Tomas"),
         ]
-        assert completion.answer.card == ("User: Caroline",)
+        assert completion.answer.card == ("User: Ines",)
         assert completion.provider == "openai"
         assert completion.model == "gpt-4o-mini-2026-01-01"
         assert completion.finish_reason == "stop"
@@ -111,7 +111,7 @@ class TestAnswer:
 
     def test_a_session_gets_its_summaries(self, model: LoopbackModel) -> None:
         answer = ask(model, request(kind=Kind.SESSION, subject="session-1")).answer
-        assert answer.short_summary == 'session-1: Melanie said on 2023-05-08: "That is lovely!"'
+        assert answer.short_summary == 'session-1: Tomas said on 2024-03-11: "That is lovely!"'
         assert STATEMENT in answer.long_summary
 
     def test_what_is_sent_is_the_model_the_messages_the_schema_and_the_parameters(self, model: LoopbackModel) -> None:
