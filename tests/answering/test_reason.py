@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from memory import waiting
+from memory import tokens, waiting
 from memory.models import Event
 from reasoning.answering.levels import LEVELS
 from reasoning.models import Budget, Price, ProviderState, Spend
@@ -165,6 +165,27 @@ def test_a_budget_counts_what_an_answer_took(ana: Agent, model: LoopbackModel) -
     spent = Spend.objects.get()
     assert spent.tokens == found["usage"]["prompt_tokens"] + found["usage"]["completion_tokens"]
     assert model.calls[-1].body["max_tokens"] == 4_000, "no more than was charged for"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_context_that_is_too_small_is_told_and_is_no_outage(ana: Agent, model: LoopbackModel, stream: bool) -> None:
+    model.always("llama_cpp", context=100)
+    response = ana.send("POST", f"{ANA}/query", {"query": QUESTION, "mode": "reason", "stream": stream})
+    told = b"".join(response.streaming_content) if stream else response.content
+    assert b"Context too long for the model loopback" in told
+    assert not ProviderState.objects.exists()
+
+
+def test_a_small_context_bounds_what_the_model_is_shown_and_may_answer(
+    ana: Agent, model: LoopbackModel, settings: Any
+) -> None:
+    settings.HONCHO |= {"CONTEXT_TOKENS": 6_000}
+    for number in range(60):
+        said(f"On trip {number} I sailed out on Sunday and saw " + "one more seal, " * 12)
+    asked(ana, level="max")
+    first = model.calls[0].body
+    assert first["max_tokens"] == 750
+    assert sum(tokens.count(message["content"]) for message in first["messages"]) < 6_000
 
 
 def test_a_refusal_for_the_rate_pauses_the_provider_for_all(ana: Agent, model: LoopbackModel) -> None:
