@@ -59,6 +59,7 @@ def test_nothing_is_lost_and_nothing_unusable_is_read(settings, capsys):
     assert not Conclusion.objects.filter(evidence=None).exists()
     question = answers.Question(evidence.About("app", "ana"), "Where does Ana live?", LEVELS["minimal"], stream=True)
     *pieces, last = answers.answer(question)
+    assert isinstance(last, answers.Answer)
     told = [f"{manners}"]
     for item in passes:
         took = (item.ended_at - item.started_at).total_seconds()
