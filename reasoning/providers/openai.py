@@ -207,6 +207,7 @@ class OpenAIProvider:
                     raise failure(status, headers, body, model=request.model, secret=self._api_key, usage=spent)
                 manner = lesser
                 continue
+            _manners.setdefault((self.base_url, request.model), manner)  # what was refused is, whatever the model says
             reply = read_reply(body, request.model, spent)
             try:
                 completion = self._completion(request, reply, spent)

@@ -278,6 +278,13 @@ class TestFallbacks:
         ask(model)
         assert formats(model) == ["json_schema", "json_object", "json_schema"]
 
+    def test_what_a_server_refuses_is_remembered_whatever_its_model_answers(self, model: LoopbackModel) -> None:
+        model.then("refuse_json_schema")
+        model.then("cut_off")
+        assert failure_of(model).failure is Failure.NONSENSE
+        ask(model)
+        assert formats(model) == ["json_schema", "json_object", "json_object"]
+
     def test_a_fixed_mode_is_kept(self, model: LoopbackModel) -> None:
         model.always("refuse_json_schema")
         assert failure_of(model, structured="json_schema").failure is Failure.REFUSED

@@ -34,7 +34,17 @@ WAIT_SECONDS = 30
 
 _WAITS = ("waiting", "leased", "not_taken_in", "not_indexed", "not_embedded")
 _STUCK = ("held", "parked")
-_MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "REASONING_MODEL")
+_MODEL = (
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "REASONING_MODEL",
+    "REASONING_CONTEXT",
+    "REASONING_TIMEOUT",
+    "REASONING_FALLBACK_LOCAL",
+    "WORKER_CONCURRENCY",
+    "WORKER_CALLS_PER_CONNECTION",
+)
+"""What a site is told of its model, where the environment says it."""
 
 
 class Ours(System):
@@ -85,7 +95,7 @@ class OursModel(Ours):
 
     name = "ours-model"
     needs = (
-        "OPENAI_API_KEY, and where need be OPENAI_BASE_URL and REASONING_MODEL, in the environment; "
+        "OPENAI_API_KEY, and where need be OPENAI_BASE_URL, REASONING_MODEL and what docs/small-models.md names; "
         "--option ours-model.embedder=cpu for embeddings too"
     )
 
