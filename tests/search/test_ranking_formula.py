@@ -72,6 +72,11 @@ def test_words_of_its_own_count_most_and_those_beside_it_add_up():
     assert best(found) == [0, 1, 2, 3]
 
 
+def test_what_stands_alone_is_no_better_than_what_stands_beside_turns_of_common_length():
+    alone, beside = formula.score(candidates([[1], [1]], words=[[0, 20, 0], [20, 20, 20]]), asked())
+    assert alone == pytest.approx(beside)
+
+
 def test_a_very_long_neighbour_is_no_worse_than_a_long_one():
     found = candidates([[1], [1]], words=[[100, 20, 100], [5_000, 20, 5_000]])
     long, endless = formula.score(found, asked())

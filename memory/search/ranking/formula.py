@@ -57,6 +57,8 @@ def lexical(candidates: Candidates) -> Floats:
     root of what all words together can reach, so that many words do not outweigh the other parts of the formula.
     """
     before, own, after = candidates.words.T
+    # What stands alone (a statement does) is no better for it.
+    before, after = (np.where(beside > 0, beside, TYPICAL_WORDS) for beside in (before, after))
     weights = PREVIOUS * _at_most(before), FOLLOWING * _at_most(after)
     often = candidates.own + weights[0][:, None] * candidates.previous + weights[1][:, None] * candidates.following
     length = (own + weights[0] * before + weights[1] * after) / (TYPICAL_WORDS * (1 + PREVIOUS + FOLLOWING))
