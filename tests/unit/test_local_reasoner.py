@@ -272,6 +272,10 @@ class TestStandingAlone:
                 "I built a boat in Kiel. It took 3 winters.",
                 "Nora built a boat in Kiel; it took 3 winters.",
             ),
+            (
+                "I'm a sound engineer at RAI. I started there in 2023.",
+                "Nora is a sound engineer at RAI; Nora started there in 2023.",
+            ),
         ],
     )
     def test_what_points_at_the_sentence_before_is_joined_to_it(self, spoken: str, told: str) -> None:
@@ -283,6 +287,24 @@ class TestStandingAlone:
         assert only.content == "Asked “What do your turtles eat?”, Nora said: “They eat vegetables, fruits and insects”"
         assert only.events == (1, 2)
         assert only.importance == 2
+
+    @pytest.mark.parametrize(
+        ("question", "answer", "told"),
+        [
+            (
+                "Do you still have the old Vespa?",
+                "No, I sold it in March and bought an e-bike.",
+                "Nora sold the old Vespa in March 2024 and bought an e-bike.",
+            ),
+            (
+                "Did you bake those cookies?",
+                "Yes, I made them with almond flour and honey.",
+                "Nora made the cookies with almond flour and honey.",
+            ),
+        ],
+    )
+    def test_what_was_asked_of_is_named_in_the_answer(self, question: str, answer: str, told: str) -> None:
+        assert texts(ask("Nora", talk(("Omar", question), ("Nora", answer)))) == [told]
 
     def test_a_denied_question_is_told_in_small_letters(self) -> None:
         events = talk(("Omar", "Did you use oak planks?"), ("Nora", "No, cherry."))
@@ -363,6 +385,16 @@ class TestWhoIsMeant:
     def test_what_the_agent_says_is_no_claim_about_the_user(self) -> None:
         events = talk(("user-123", "Hi."), (AGENT, "You live in Paris and you prefer Rust. I moved to Rome."))
         assert texts(ask("user-123", events)) == []
+
+    @pytest.mark.parametrize(
+        "said_to_bob", ["You have to see the temple in Kyoto.", "You're going to be such great parents!"]
+    )
+    def test_advice_and_good_wishes_are_no_facts_about_another(self, said_to_bob: str) -> None:
+        events = talk(("Alice", said_to_bob), ("Bob", "Aw."))
+        assert texts(ask("Bob", events)) == []
+
+    def test_you_two_are_not_conjugated(self) -> None:
+        assert said("My brother plays drums, maybe you two should jam.") == ["Nora's brother plays drums."]
 
     def test_praise_of_another_is_not_filed(self) -> None:
         events = talk(("Alice", "You have such a caring heart! You're an inspiration."), ("Bob", "Aw."))

@@ -43,9 +43,9 @@ _LASTING = re.compile(
 )
 _YOU_FACT = re.compile(
     r"^(?:i (?:remember|know|heard|think|recall) (?:that )?)?(?:since |as )?(?:you (?:told|said|"
-    r"mentioned|moved|live|lived|work|worked|have|had|own|use|prefer|love|hate|like|went|bought|got|"
+    r"mentioned|moved|live|lived|work|worked|have(?! to\b)|had|own|use|prefer|love|hate|like|went|bought|got|"
     r"started|finished|study|studied|speak|teach|taught|play|grew|were born|quit|left|joined|switched|"
-    r"are (?:a|an|from|in|at|allergic|married)|adopted|promised|wanted|want|need|agreed|decided)"
+    r"are (?:a|an|from|in|at|allergic|married)|adopted|promised|wanted|want|need(?! to\b)|agreed|decided)"
     r"|you're (?:a|an|from|in|at|allergic|married|vegan|vegetarian|moving|going|working|planning|"
     r"starting|living)\b|you've (?:been|lived|worked|moved|got|had|known)|"
     r"your (?:wife|husband|son|daughter|kids?|mom|dad|mother|father|brother|sister|dog|cat|job|company|"
@@ -53,7 +53,7 @@ _YOU_FACT = re.compile(
     re.I,
 )
 _YOU_PRAISE = re.compile(
-    r"\b(?:so|such|really|very) (?:\w+)$|\b(?:friend|person|inspiration|mom|dad|parent|heart|soul|way|"
+    r"\b(?:so|such|really|very) (?:\w+)$|\b(?:friend|person|inspiration|moms?|dads?|parents?|heart|soul|way|"
     r"point|attitude|spirit|role model|guts|job|"
     r"courage|dedication|difference|talent|eye|gift|knack)\b",
     re.I,
@@ -83,7 +83,7 @@ MAX_QUESTION = 14
 _ANYBODY = re.compile(
     r"\b(?:where|when|if|how|that|whenever|once|what|like|makes?|lets?|helps?) you\b(?! (?:told|said|gave|sent|bought|"
     r"made|mentioned|recommended|were|did|went|came|asked|showed|suggested))|\byou (?:can|could|never|have to|need to|"
-    r"just|gotta|get to|don't)\b",
+    r"just|gotta|get to|don't|two|both|guys|all)\b",
     re.I,
 )
 """A "you" that is nobody: "a game where you trade"."""
@@ -632,6 +632,10 @@ class _Own:
             if self.listener and re.search(r"\b(?:you|your)\b", text, re.I):
                 return
         elif salience.anaphoric(text) or _dangling(text):
+            text = self._with_thing_asked_of(text)
+            if not _dangling(text) and not salience.anaphoric(text):
+                self._make(text, boost)
+                return
             if self._attach(text) or self._quoted_answer(text):
                 return
             text = _own_clause(text)
@@ -684,6 +688,13 @@ class _Own:
         last.start, last.end = last.start or when.start, last.end or when.end
         last.worth += 0.3
         return True
+
+    def _with_thing_asked_of(self, text: str) -> str:
+        """The first sentence after a question, with what was asked of in place of "it"."""
+        if self.waiting is None or not self.answering:
+            return text
+        whole = questions.with_thing_asked_of(self.waiting.text, text)
+        return text if salience.injection(whole) else whole
 
     def _quoted_answer(self, text: str) -> bool:
         """Keep a sentence that only the question before it explains, together with that question."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reasoning.providers.local.lexicon import PRAISE, VAGUE, is_past, third_singular
+from reasoning.providers.local.lexicon import PRAISE, STOP, VAGUE, is_past, third_singular
 from reasoning.providers.local.persons import retell, tidy
 from reasoning.providers.local.salience import content_words
 
@@ -63,6 +63,9 @@ _SMALL_TALK = re.compile(
     r"you|you\?|right\?|what (?:now|happened)|got any)",
     re.I,
 )
+_THING_ASKED_OF = re.compile(
+    r"\b(?:do|did|have|are|were|had) you\b.*\b(?:the|your|that|those|these) (?P<thing>(?:[\w-]+ ){0,2}[\w-]+)\?+$", re.I
+)
 _ASKS_FOR = re.compile(r"^(?:what|which|who|where|when|why|how)\b", re.I)
 _INTERJECTIONS = frozenset(
     {"yay", "ha", "haha", "phew", "ugh", "wow", "aww", "yum", "ooh", "ouch", "hmm", "nothing", "definitely", "maybe"}
@@ -98,6 +101,15 @@ def asks_for(question: str) -> bool:
     """Whether a question asks for something that can be told, not how somebody is."""
     asked = _clean(question)
     return bool(_ASKS_FOR.match(asked)) and not _SMALL_TALK.match(asked) and bool(content_words(asked))
+
+
+def with_thing_asked_of(question: str, answer: str) -> str:
+    """ "Do you still have the old Vespa?" – "I sold it in March" → "I sold the old Vespa in March"."""
+    asked = _THING_ASKED_OF.search(question)
+    if asked is None or any(word in STOP for word in asked["thing"].lower().split()):
+        return answer
+    pronoun = "them" if asked["thing"].endswith("s") and not asked["thing"].endswith("ss") else "it"
+    return re.sub(rf"\b{pronoun}\b", f"the {asked['thing']}", answer, count=1)
 
 
 def completed(question: str, answer: str) -> str | None:

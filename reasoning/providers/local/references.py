@@ -66,6 +66,9 @@ def dangling(text: str) -> bool:
         elif word in _SOMEBODY:
             if not _somebody_before(tokens, lower, i):
                 return True
+        elif word == "there":
+            if _is_pronoun_there(lower, i) and not _thing_before(tokens, lower, i):
+                return True
         elif (word in _POINTING and _stands_alone(lower, i)) or (word in {"one", "ones"} and _is_pronoun_one(lower, i)):
             return True
     return False
@@ -120,6 +123,17 @@ def _stands_alone(lower: list[str], i: int) -> bool:
     return lower[i - 1] in PREPOSITIONS | {"do", "did", "love", "like"} and after in STOP - _DETERMINERS - {"i", "we"}
 
 
+def _is_pronoun_there(lower: list[str], i: int) -> bool:
+    """Whether "there" is a place, not the "there" of "there is"."""
+    after = lower[i + 1] if i + 1 < len(lower) else "."
+    before = lower[i - 1] if i else ""
+    return (
+        bool(before)
+        and before not in {"out", "over", "up", "hang"}
+        and not re.match(r"(?:is|are|was|were|'s|will)", after)
+    )
+
+
 def _is_pronoun_one(lower: list[str], i: int) -> bool:
     after = lower[i + 1] if i + 1 < len(lower) else "."
     before = lower[i - 1] if i else ""
@@ -152,7 +166,7 @@ _ATTITUDE = word_set(
     chances try tries tried trying wanted start started starting began continue continues continued become becomes
     became turn turned turns ended end ends mind call called set put found find finding using used use work working
     worked works talk talking talks watching watch noticed notice hear heard ask asked chasing chase spark sparked
-    capture captured express expressing expressed expression embrace embracing
+    capture captured express expressing expressed expression embrace embracing maybe perhaps probably
     """
 )
 """Words of how one goes about things, which say little of what one does."""

@@ -51,9 +51,9 @@ _JUDGES = re.compile(
     r"you|we|i|my|the|great|good)|(?:can't|cannot|couldn't) (?:wait|believe|be)|what an?\b|such an?\b|so (?:much "
     r")?(?:fun|cool|exciting|excited|happy|great|good|proud|thankful|grateful|cute|beautiful|sweet)|(?:a |an "
     r")?(?:great|good|nice|perfect|wonderful|amazing|awesome|fun|real|true|total|huge) (?:way|time|reminder|feeling|"
-    r"experience|memory|sign|day|fun|blast|moment|thing)|no doubt|not to mention|making me|making it|making us|"
-    r"giving me|giving us|(?:here's|here is|here are|check|take a look|see|look at|hope you|let me know|you know|if "
-    r"you)\b|which(?:'s| is| was| has| makes| made| helps| means| gives| feels| keeps| really))",
+    r"experience|memory|sign|day|fun|blast|moment|thing)|no doubt|maybe (?:you|we|i|it)\b|not to mention|making me|"
+    r"making it|making us|giving me|giving us|(?:here's|here is|here are|check|take a look|see|look at|hope you|let "
+    r"me know|you know|if you)\b|which(?:'s| is| was| has| makes| made| helps| means| gives| feels| keeps| really))",
     re.I,
 )
 _MAIN_CLAUSE = 4
