@@ -37,7 +37,7 @@ def written(conversation: Conversation) -> str:
 
 
 def _conversation(file: Path) -> Conversation:
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     turns = tuple(_turn(row) for row in rows if "question" not in row)
     questions = tuple(_question(row) for row in rows if "question" in row)
     return Conversation(file.stem, turns, questions)

@@ -18,8 +18,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for conversation in generate(options.seed):
         path = options.out / f"{conversation.id}.jsonl"
-        path.write_text(own.written(conversation))
+        path.write_text(own.written(conversation), encoding="utf-8")
         print(f"{path}: {len(conversation.turns)} turns, {len(conversation.questions)} questions")
 
 
-main()
+if __name__ == "__main__":
+    main()

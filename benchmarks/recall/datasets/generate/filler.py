@@ -35,7 +35,8 @@ class Filler:
     def __init__(self, material: Path) -> None:
         self._exchanges = {path.stem: read_exchanges(path) for path in sorted((material / "exchanges").glob("*.txt"))}
         self._phrases = {
-            path.stem: path.read_text().splitlines() for path in sorted((material / "phrases").glob("*.txt"))
+            path.stem: path.read_text(encoding="utf-8").splitlines()
+            for path in sorted((material / "phrases").glob("*.txt"))
         }
         self._uses: dict[str, int] = {}
 

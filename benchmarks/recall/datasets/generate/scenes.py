@@ -1,8 +1,7 @@
 """Reads the hand-written material: scenes with questions, and exchanges that nothing is asked about.
 
 A file of scenes begins with a head (``people``, ``start``, ``sessions``, ``tokens``, ``filler``, ``ramblers``,
-``projects``) and
-goes on with scenes, as in this one of two parts::
+``projects``) and goes on with scenes, as in this one::
 
     == update
     $street = Kestrel Lane | Tolland Road
@@ -107,7 +106,7 @@ class Script:
 
 def read_script(path: Path) -> Script:
     """Return what a file of scenes says. Raises BadMaterial."""
-    head, *bodies = re.split(r"^== ", path.read_text(), flags=re.MULTILINE)
+    head, *bodies = re.split(r"^== ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     fields = dict(line.split(" ", 1) for line in head.splitlines() if line and not line.startswith("#"))
     return Script(
         id=path.stem,
@@ -126,7 +125,7 @@ def read_exchanges(path: Path) -> list[Part]:
     """Return the exchanges of a file of filler; they are parted by empty lines. Raises BadMaterial."""
     return [
         Part([_said(path.stem, line) for line in block.splitlines()])
-        for block in re.split(r"\n\s*\n", path.read_text().strip())
+        for block in re.split(r"\n\s*\n", path.read_text(encoding="utf-8").strip())
         if not block.startswith("#")
     ]
 
