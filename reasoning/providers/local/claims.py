@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 
 from reasoning.prompts.acts import carried_out
 from reasoning.providers.base import Kind, Request, ShownEvent
 from reasoning.providers.local import dates, persons, questions, references, salience, shortening
-from reasoning.providers.local.lexicon import PRAISE, STOP, VAGUE, is_past
+from reasoning.providers.local.lexicon import PRAISE, STOP, VAGUE
 from reasoning.providers.local.salience import Sort
 from reasoning.providers.local.sentences import Part, Sentence, english, read
 
@@ -895,13 +895,3 @@ def _told_you(text: str, name: str, author: str, event: ShownEvent, who: Listene
         max(1, min(3, salience.importance(sort, worth, mapped) - 1)),
         source=mapped,
     )
-
-
-def copy_with(claim: Claim, **changes: object) -> Claim:
-    """A claim with some of its fields changed."""
-    return replace(claim, **changes)  # type: ignore[arg-type]
-
-
-def past_tense(text: str) -> bool:
-    """Whether the main verb of a third-person sentence is past (for what still matters now)."""
-    return any(is_past(w) for w in re.findall(r"[a-z']+", text.lower())[:6])

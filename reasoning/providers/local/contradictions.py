@@ -6,7 +6,6 @@ Works on third-person sentences alone, so that statements of any origin can be r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -435,15 +434,6 @@ def corrected(new: str, old: str, subject: str) -> str | None:
     ):
         return "Superseded: corrected"
     return None
-
-
-def settled_by(texts: Iterable[str], subject: str) -> dict[str, str]:
-    """The last value of each question that the texts answer, in their order."""
-    found: dict[str, str] = {}
-    for text in texts:
-        for item in settles(text, subject):
-            found[item.slot] = item.value
-    return found
 
 
 def telling(text: str, subject: str) -> bool:

@@ -250,11 +250,6 @@ def anaphoric(text: str) -> bool:
     return bool(_ANAPHORA.match(text))
 
 
-def points_back(text: str) -> bool:
-    """Whether a sentence speaks of "it" or "them" early on, which only the one before explains."""
-    return bool(_POINTS_BACK.search(" ".join(text.split()[:7])))
-
-
 def first_person(text: str) -> bool:
     """Whether the speaker is in the sentence."""
     return bool(_FIRST.search(text))
