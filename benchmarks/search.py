@@ -3,10 +3,11 @@
     python -m benchmarks.search [--sizes 1000 10000 100000] [--queries 40]
 
 Fills apps of the site's database with one user's messages each, of words as frequent as in a language (Zipf), indexes
-them, and gives them random vectors of 384 dimensions. Then it searches by words, by vectors (one by one, and through an
-index), and by both. The floors are a statement that does nothing, and PostgreSQL's own ranking (``ts_rank``), for which
-all words are equally rare. Last, it prints what a write costs with and without the trigger that adds passages. Its apps
-stay in the database: give it one of its own (``HONCHO_DATA_DIR``).
+them, and gives them random vectors of 384 dimensions. Then it recalls, and searches by words, by vectors (one by one,
+and through an index), and by both. The floors are a statement that does nothing, with 60 events by their keys after it,
+and PostgreSQL's own ranking (``ts_rank``), for which all words are equally rare. Last, it prints what a write costs
+with and without the trigger that adds passages. Its apps stay in the database: give it one of its own
+(``HONCHO_DATA_DIR``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +39,10 @@ INSERT INTO memory_embedding (passage_id, model_id, vector)
 SELECT id, %(model)s, ARRAY(SELECT random() - 0.5 + id * 0 FROM generate_series(1, %(dimensions)s))::vector
   FROM memory_passage WHERE app_id = %(app)s
     ON CONFLICT (passage_id, model_id) DO UPDATE SET vector = excluded.vector
+"""
+_BY_KEY = """
+SELECT event.id, event.content, event.occurred_at
+  FROM memory_passage passage JOIN memory_event event ON event.id = passage.event_id WHERE passage.id = ANY(%s)
 """
 _TS_RANK = """
 SELECT id, ts_rank(text, %(words)s::tsquery) AS score FROM memory_passage
@@ -66,27 +73,92 @@ def main() -> None:
     from django.conf import settings
 
     settings.HONCHO = {**settings.HONCHO, "EMBEDDER": Random.address}
-    print("Milliseconds by the clock, p50 and p95 of each search; size: messages of the one user of an app.\n")
+    print("Size: messages of the one user of an app. First CPU, in milliseconds of this process and of the server.\n")
+    print(f"{'size':>8} {'what':<34}{'client':>9}{'server':>9}{'of floor':>9}")
+    apps = {size: filled(size) for size in options.sizes}
+    for size, app in apps.items():
+        recalls(size, app, options.queries)
+    print("\nMilliseconds by the clock, p50 and p95 of each search.\n")
     print(f"{'size':>8} {'what':<34}{'p50':>9}{'p95':>9}")
-    for size in options.sizes:
-        measure(size, options.queries)
+    for size, app in apps.items():
+        measure(size, app, options.queries)
     writes()
 
 
-def measure(size: int, queries: int) -> None:
-    """Fill an app, and print how long each kind of search takes in it."""
+def filled(size: int) -> str:
+    """Fill an app; return its name."""
+    from django.db import connection
+
+    from memory.search import embeddings
+
+    app = f"search-{size}-{time.time_ns()}"
+    app_id = fill(app, size)
+    [model, _] = embeddings.wanted()  # type: ignore[misc]
+    with connection.cursor() as cursor:
+        cursor.execute(_VECTORS, {"model": model.pk, "app": app_id, "dimensions": DIMENSIONS})
+        for table in ("passage", "embedding", "event", "wordindex", "posting", "unmergedpassage"):
+            cursor.execute(f"VACUUM ANALYZE memory_{table}")
+    return app
+
+
+def recalls(size: int, app: str, queries: int) -> None:
+    """Print the CPU that recalling takes, without an embedding: it should not grow with the size."""
+    from django.db import connection
+
+    from memory import search
+    from memory.models import Passage
+
+    where, dice = search.scope(app, "ana"), random.Random(size)
+    asked = [" ".join(sentence(dice, 6)) for _ in range(queries)]
+    known = list(Passage.objects.filter(app=where.app_id).order_by("?").values_list("pk", flat=True)[:60])
+    floor = 0.0
+
+    def read(query: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.execute(_BY_KEY, [known])
+            cursor.fetchall()
+
+    def row(what: str, once: Callable[[str], object]) -> float:
+        for query in asked[:10]:
+            once(query)
+        spent = []
+        for query in asked:
+            began = cpu()
+            once(query)
+            spent.append([now - before for now, before in zip(cpu(), began, strict=True)])
+        client, server = (statistics.median(part) for part in zip(*spent, strict=True))
+        of_floor = (client + server) / floor if floor else 1.0
+        print(f"{size:>8,} {what:<34}{client:>9.2f}{server:>9.2f}{of_floor:>9.1f}", flush=True)
+        return client + server
+
+    floor = row("floor: SELECT 1, 60 events by key", read)
+    for tokens in (250, 1_000, 2_000):
+        row(f"recall in {tokens:,} tokens", partial(search.recall, where, tokens=tokens))
+
+
+def cpu() -> tuple[float, float]:
+    """Return the milliseconds of CPU that this process and its connection's server process have had so far."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    pid = connection.connection.info.backend_pid
+    try:
+        server = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+    except OSError:  # another machine, or another system
+        server = 0.0
+    return 1_000 * time.process_time(), server
+
+
+def measure(size: int, app: str, queries: int) -> None:
+    """Print how long each kind of search takes in an app."""
     from django.db import connection
 
     from memory import search
     from memory.search import embeddings, lexical, scopes, semantic
 
-    app = f"search-{size}-{time.time_ns()}"
-    app_id, dice = fill(app, size), random.Random(size)
     [model, _] = embeddings.wanted()  # type: ignore[misc]
-    with connection.cursor() as cursor:
-        cursor.execute(_VECTORS, {"model": model.pk, "app": app_id, "dimensions": DIMENSIONS})
-        cursor.execute("VACUUM ANALYZE memory_passage")
-        cursor.execute("VACUUM ANALYZE memory_embedding")
+    dice = random.Random(size)
     where, filters = search.scope(app, "ana"), search.Filters()
     asked = [" ".join(sentence(dice, 6)) for _ in range(queries)]
     vectors = [search.Vector(model.pk, values) for values in Random().embed(asked)]
@@ -154,11 +226,36 @@ def fill(app: str, size: int) -> UUID:
             values = {"app": row.pk, "user": user.pk, "ids": [ids.uuid7() for _ in contents], "contents": contents}
             cursor.execute(_EVENTS, values)
     filled = time.perf_counter()
+    before, log, disk = cpu(), written(), taken()
     while index.work():
         pass
     indexed = time.perf_counter()
+    client, server = (now - then for now, then in zip(cpu(), before, strict=True))
     print(f"{size:>8,} (written in {filled - began:.1f} s, indexed in {indexed - filled:.1f} s)")
+    print(
+        f"{'':>8} (to index one: {client / size:.2f} ms here, {server / size:.2f} ms of the server,"
+        f" {(written() - log) / size:,.0f} bytes of WAL; {(taken() - disk) / size:,.0f} bytes in its inverted index)"
+    )
     return row.pk
+
+
+def written() -> int:
+    """Return how far the server's log of writes (WAL) is."""
+    return int(scalar("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
+
+
+def taken() -> int:
+    """Return the bytes that inverted indexes take, with the indexes of their tables."""
+    return int(scalar("SELECT pg_total_relation_size('memory_posting')"))
+
+
+def scalar(statement: str) -> Any:
+    """Return the one value of a statement."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
 
 
 def sentence(dice: random.Random, words: int) -> list[str]:

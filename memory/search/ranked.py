@@ -66,8 +66,8 @@ class Ranked:
     names: Sequence[str] = ()
 
 
-def best(where: Scope, query: str, vector: Vector | None, today: date) -> Ranked | None:
-    """Return what may answer a question; None where the inverted indexes cannot tell.
+def best(where: Scope, query: str, vector: Vector | None, today: date, most: int) -> Ranked | None:
+    """Return the ``most`` that may best answer a question; None where the inverted indexes cannot tell.
 
     That is in a whole app, in indexes that do not have all yet, and of a question of stop words alone. Neighbours of
     what belongs to the scope are among it that may not: who was not there yet has no part in them.
@@ -85,7 +85,7 @@ def best(where: Scope, query: str, vector: Vector | None, today: date) -> Ranked
     if vector:
         found = _compared(found, asked, vector, near)
     scores = formula.score(found.candidates, asked)
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")[:most]
     items = [Scored(*pair) for pair in zip(found.passages[order].tolist(), scores[order].tolist(), strict=True)]
     return Ranked(items, matches.fresh, asked.terms, matches.names)
 

@@ -98,7 +98,8 @@ def recall(
     """
     filters = filters or Filters()
     most = min(MOST, tokens // SHORT + 10)
-    found = ranked.best(where, query, vector, (asked_at or timezone.now()).date()) if filters == Filters() else None
+    today = (asked_at or timezone.now()).date()
+    found = ranked.best(where, query, vector, today, most) if filters == Filters() else None
     if found is None:
         items = [Scored(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
         found = Ranked(items, [item.passage for item in items], texts(query))
