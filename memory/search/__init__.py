@@ -6,7 +6,8 @@
     recalled = search.recall(where, "What does she drink?", tokens=500, vector=vector)
 
 An event or a statement that is deleted takes its passage and the vectors of it along: the foreign keys of the database
-say so (``ON DELETE CASCADE``), whoever deletes it. Nothing else here keeps words of it.
+say so (``ON DELETE CASCADE``), whoever deletes it; and a trigger empties the inverted indexes that have it. Nothing
+else here keeps words of it.
 """
 
 from memory.search.embedders import Vector, embed_query

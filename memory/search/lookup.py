@@ -22,7 +22,7 @@ from memory.search.records import RECORD, Records, unpack
 from memory.search.scopes import Scope
 from memory.search.statements import array, rows
 
-MOST_READ = 3_000
+MOST_READ = 2_000
 """So many records of events are read about, and as many of statements."""
 
 Term = Sequence[int]
