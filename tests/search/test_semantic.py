@@ -71,6 +71,25 @@ def test_hybrid_ranks_by_both(configured):
     assert first.score == pytest.approx(2 / (fusion.FLATTENING + 1))
 
 
+def test_a_recall_weighs_what_is_near_in_meaning_beside_what_has_the_words(configured):
+    say("The boat sails.", "Tea is green.", "Nothing of the kind.")
+    embed_everything()
+    say("Another boat.")  # has no vector yet
+    where = search.scope("harbour", "ana")
+    found = search.recall(where, "boat", vector=search.embed_query("Tea is green."))
+    assert found.mode == "hybrid"
+    assert texts(found)[0] == "Tea is green."
+    assert {"The boat sails.", "Another boat."} < set(texts(found))
+
+
+def test_the_vector_of_a_question_is_made_without_the_names_of_who_is_asked_about(configured):
+    say("The boat sails.")
+    embed_everything()
+    Words.asked.clear()
+    search.embed_question(search.scope("harbour", "ana"), "What is Ana's boat called?")
+    assert Words.asked == [["What is boat called?"]]
+
+
 def test_what_has_no_vector_yet_is_found_by_its_words(configured):
     say("The boat sails.")
     embed_everything()
