@@ -21,7 +21,7 @@ from memory.search.lexemes import lexemes
 from memory.search.records import OWN
 from memory.search.words import words
 from tests.search.helpers import index_everything
-from tests.store.helpers import concluded, person, said, say
+from tests.store.helpers import concluded, person, said, say, together
 
 pytestmark = pytest.mark.django_db
 
@@ -257,3 +257,17 @@ def test_after_a_change_of_languages_all_is_indexed_anew(small):
         call_command("index", "--anew", verbosity=0)
         assert recalled("Haus") == ["Er kaufte zwei Häuser."]
         assert WordIndex.objects.exclude(scanned=None).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_index_at_once_add_nothing_twice(small):
+    say(*[f"The boat {number}." for number in range(30)])
+
+    def work() -> None:
+        while Passage.objects.filter(text=None).exists():
+            index.work(4)
+
+    together(work, work)
+    index_everything()
+    assert_agrees("ana")
+    assert WordIndex.objects.get(subject__kind="user").documents == 30
