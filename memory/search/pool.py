@@ -48,6 +48,7 @@ def pool(matches: Matches, more: Records) -> Pool:
             dense=np.full(len(found), np.nan, np.float32),
             author=found["authors"][:, OWN].astype(np.int32) - 1,
             at=found["minute"] * 60.0,
+            statement=found["statement"],
         ),
     )
 

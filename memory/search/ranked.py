@@ -32,7 +32,7 @@ COMPARED = 200
 
 _DESCRIBE = """
 SELECT passage.id, extract(epoch FROM passage.at)::float8, passage.words,
-       coalesce(event.author_id, conclusion.about_id, subject.user_id)
+       coalesce(event.author_id, conclusion.about_id, subject.user_id), passage.conclusion_id IS NOT NULL
   FROM memory_passage passage
   LEFT JOIN memory_event event ON event.id = passage.event_id
   LEFT JOIN memory_conclusion conclusion ON conclusion.id = passage.conclusion_id
@@ -104,8 +104,9 @@ def _described(passages: Sequence[int], authors: Sequence[UUID]) -> Records:
         cursor.execute(_DESCRIBE, {"passages": list(passages)})
         rows = cursor.fetchall()
     found = found[: len(rows)]
-    for place, (passage, at, words_there, author) in enumerate(rows):
+    for place, (passage, at, words_there, author, statement) in enumerate(rows):
         found["passage"][place], found["minute"][place] = passage, at // 60
+        found["statement"][place] = statement
         found["words"][place, OWN] = min(words_there, MOST_WORDS)
         found["authors"][place, OWN] = authors.index(author) + 1 if author in authors else 0
     return found

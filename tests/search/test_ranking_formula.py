@@ -27,6 +27,7 @@ def candidates(
     dense: Sequence[float] | None = None,
     author: Sequence[int] | None = None,
     at: Sequence[float] | None = None,
+    statement: Sequence[bool] | None = None,
 ) -> Candidates:
     size, terms = np.shape(own)
     nothing = np.zeros((size, terms), np.float32)
@@ -39,6 +40,7 @@ def candidates(
         dense=np.full(size, np.nan, np.float32) if dense is None else np.array(dense, np.float32),
         author=np.array([-1] * size if author is None else author, np.int32),
         at=np.array([MAY] * size if at is None else at, np.float64),
+        statement=np.array([False] * size if statement is None else statement),
     )
 
 
@@ -105,6 +107,10 @@ def test_what_happened_on_a_day_that_is_asked_about_or_is_told_on_the_next_is_be
     day = 86_400
     found = candidates([[1]] * 4, at=[MAY - day, MAY, MAY + day, MAY + 2 * day])
     assert set(best(found, asked(spans=[Span(date(2026, 5, 8), date(2026, 5, 9))]))[:2]) == {1, 2}
+
+
+def test_an_event_comes_before_a_statement_that_fits_alike_and_after_one_that_fits_better():
+    assert best(candidates([[1, 0], [1, 0], [1, 1]], statement=[True, False, True])) == [2, 1, 0]
 
 
 def test_a_score_does_not_depend_on_what_else_was_found():

@@ -42,5 +42,8 @@ class Candidates:
     at: NDArray[np.float64]
     """When it happened, seconds since 1970, (n,)."""
 
+    statement: NDArray[np.bool_]
+    """Whether it is a statement, and no event, (n,)."""
+
     def __len__(self) -> int:
         return len(self.dense)

@@ -21,7 +21,7 @@ ALIKE = 0.8
 """From which share of common words on two texts say the same."""
 
 CONTAINED = 0.5
-"""From which share of its words on a statement is told by an event that it rests on, or that event by the statement."""
+"""With more than this share of its words one is told by the other: a statement by an event it rests on, or that event."""
 
 SHORTEST = 5
 """No line has fewer tokens: with less left, no more are tried."""
@@ -198,7 +198,7 @@ def _repeats(said: _Said, other: _Said) -> bool:
     common = len(said.words & other.words)
     if common >= ALIKE * max(len(said.words), len(other.words)):
         return True
-    return common >= CONTAINED * len(said.words) and not said.sources.isdisjoint(other.sources)
+    return common > CONTAINED * len(said.words) and not said.sources.isdisjoint(other.sources)
 
 
 def _forms(term: str) -> str:
