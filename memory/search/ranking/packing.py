@@ -21,7 +21,7 @@ ALIKE = 0.8
 """From which share of common words on two texts say the same."""
 
 CONTAINED = 0.5
-"""With more than this share of its words one is told by the other: a statement by an event it rests on, or that event."""
+"""With more than this share of its words one is told by the other: a statement by an event it rests on, or that."""
 
 SHORTEST = 5
 """No line has fewer tokens: with less left, no more are tried."""
