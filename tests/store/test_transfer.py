@@ -64,6 +64,9 @@ NOT_CARRIED = {
     "WebhookDelivery": "tells of what happened here",
     "Erasure": "a receipt, of this server",
     "Passage": "made anew of what is found by it",
+    "WordIndex": "made anew of what is found by it",
+    "Posting": "made anew of what is found by it",
+    "UnmergedPassage": "made anew of what is found by it",
     "EmbeddingModel": "the server's own",
     "Embedding": "made anew by the server's own model",
 }
