@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from memory.search.ranking.dating import annotated, meant
+from memory.search.ranking.dating import meant
 
 FRIDAY = date(2026, 5, 8)
 
@@ -57,12 +57,3 @@ def test_a_month_without_a_year_is_that_of_any_year():
 )
 def test_what_is_no_day_of_the_past_means_none(question):
     assert spans(question, date(500, 1, 1) if "999" in question else FRIDAY) == []
-
-
-def test_distances_in_a_text_are_told_as_the_days_they_mean():
-    assert annotated("I swam yesterday, and next month we sail. Tomorrow I rest.", FRIDAY) == (
-        "I swam yesterday (7 May 2026), and next month (June 2026) we sail. Tomorrow (9 May 2026) I rest."
-    )
-    assert annotated("We met this Friday and next Friday.", FRIDAY) == (
-        "We met this Friday (8 May 2026) and next Friday (15 May 2026)."
-    )

@@ -1,6 +1,6 @@
-"""Dates in English text: what a question or a message means by "3 June", "last week" or "two days ago".
+"""Dates in English questions: what is meant by "3 June", "last week" or "two days ago".
 
-Only what is plainly a date is one; texts in other languages have none that are found but ``2023-05-07``.
+Only what is plainly a date is one; questions in other languages have none that are found but ``2023-05-07``.
 """
 
 from __future__ import annotations
@@ -65,37 +65,14 @@ class Span:
         return f"{_say(self.since)} to {_say(last)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """What a text calls a time, and where: from ``start`` to before ``end``."""
-
-    start: int
-    end: int
-    span: Span
-
-
 def meant(question: str, today: date) -> list[Span]:
     """Return the days that a question asks about, as seen from ``today``; what is still to come is none of them."""
     spans = []
     for pattern in _ABSOLUTE if _HINT.search(question) else ():
         spans += [span for found in pattern.finditer(question) for span in _named(found, today)]
         question = pattern.sub(" ", question)
-    return spans + [mention.span for mention in relative(question, today) if mention.span.since < today]
-
-
-def relative(text: str, today: date) -> list[Mention]:
-    """Return where a text written on ``today`` tells a time by its distance: yesterday, last week, two years ago."""
-    found = ((found, _distant(found, today)) for found in _RELATIVE.finditer(text))
-    return [Mention(found.start(), found.end(), span) for found, span in found if span is not None]
-
-
-def annotated(text: str, today: date) -> str:
-    """Return a text written on ``today`` with the dates that it means behind its yesterdays and last weeks."""
-    parts, place = [], 0
-    for mention in relative(text, today):
-        parts.append(f"{text[place : mention.end]} ({mention.span})")
-        place = mention.end
-    return "".join(parts) + text[place:]
+    distant = (_distant(found, today) for found in _RELATIVE.finditer(question))
+    return spans + [span for span in distant if span is not None and span.since < today]
 
 
 def _named(found: re.Match[str], today: date) -> Iterator[Span]:
