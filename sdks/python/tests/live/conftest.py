@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import tests.conftest  # noqa: F401 - what it does to the emptying of tables is done here too
 from memory import keys
 from processes import ServerProcess
 from proxy import DroppingProxy

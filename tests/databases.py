@@ -1,60 +1,13 @@
-"""What every test stands on: the databases of runs that were killed are cleared away."""
+"""The test databases: left ones are dropped, and what migrating made is brought back after each test."""
 
 import json
 import os
 from typing import Any
 
-import pytest
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import testcases
-from xdist.scheduler import LoadScopeScheduling
 
 RUN_PREFIX = "test_honcho_"
-
-ONE_WORKER = {
-    "integrations/tests/test_integrations.py",
-    "tests/admin/test_admin_browser.py",
-    "tests/admin/test_quarantine_browser.py",
-    "tests/clients/test_apps_era.py",
-    "tests/clients/test_generated.py",
-    "tests/clients/test_typescript.py",
-    "tests/crash/test_kill.py",
-    "tests/crash/test_watchdog.py",
-    "tests/faults/test_faults.py",
-    "tests/site/test_launcher.py",
-}
-"""Files whose tests stand on something that takes long to make: one process of a run makes it, and runs them all."""
-
-
-class Together(LoadScopeScheduling):  # type: ignore[misc]
-    """Any process takes any test, but those of some files stay together.
-
-    (The groups of pytest-xdist 3.8 say so too, but nothing heeds them with pytest 9.2.)
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file in ONE_WORKER else nodeid
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: Any) -> int:
-    """Return how many processes there are: one more than cores, for many tests wait for processes of their own."""
-    return min(4, (os.cpu_count() or 1) + 1)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: Any, log: Any) -> LoadScopeScheduling:
-    """Say which process runs which tests."""
-    return Together(config, log)
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
-    """The test database, after the ones that killed runs left behind are dropped."""
-    with django_db_blocker.unblock():
-        drop_left_databases()
-        note_what_migrating_made()
 
 
 def drop_left_databases() -> None:
@@ -133,5 +86,7 @@ def flush(name: str, *arguments: Any, **options: Any) -> Any:
     return call_command(name, *arguments, **options | ({"inhibit_post_migrate": True} if name == "flush" else {}))
 
 
-DatabaseOperations.sql_flush = empty  # type: ignore[method-assign]
-testcases.call_command = flush  # type: ignore[attr-defined]
+def keep_what_migrating_made() -> None:
+    """Let tests that commit end with tables as migrating left them."""
+    DatabaseOperations.sql_flush = empty  # type: ignore[method-assign]
+    testcases.call_command = flush  # type: ignore[attr-defined]
