@@ -58,7 +58,9 @@ class QueueSchema(QueueCounts):
     """What waits to be reasoned over."""
 
     not_taken_in = serializers.IntegerField(help_text="Events that no worker has looked at yet.")
-    not_indexed = serializers.IntegerField(help_text="Events and statements that are not in the search index yet.")
+    not_indexed = serializers.IntegerField(
+        help_text="Events, statements and indexes of places that search does not have whole yet."
+    )
     not_embedded = serializers.IntegerField(
         help_text="Those that wait for a vector: they are found by their words. 0 where no embeddings are configured."
     )

@@ -13,9 +13,14 @@ from memory.conf import MemorySettings
 MOST_COUNTED = 10_000
 """Each number is counted up to so many: where more waits, its exact number matters to nobody."""
 
+# Passages without their words; and places whose inverted index is made anew, as after an erasure, one for each.
 _NOT_INDEXED = """
 SELECT count(*) FROM (
-    SELECT FROM memory_passage WHERE app_id = %(app)s AND text IS NULL LIMIT %(most)s) counted
+    (SELECT FROM memory_passage WHERE app_id = %(app)s AND text IS NULL LIMIT %(most)s)
+    UNION ALL
+    (SELECT FROM memory_wordindex index JOIN memory_subject subject ON subject.id = index.subject_id
+      WHERE index.scanned IS NOT NULL AND subject.app_id = %(app)s LIMIT %(most)s)
+    LIMIT %(most)s) counted
 """
 
 # Vectors that were asked for and are not there; and passages of which a model that is new has not been asked yet.
@@ -39,7 +44,7 @@ SELECT count(*) FROM (
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Events and statements of an app without their words in the index, and those of them without their vector."""
+    """What of an app is not indexed (events, statements, and places whose index is made anew) and has no vector."""
 
     not_indexed: int
     not_embedded: int

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from memory import cloning, log, publishing, search
 from memory.erasure import act
 from memory.models import Event, Passage, Posting, Session, UnmergedPassage, User, WordIndex
-from memory.search import index, lookup, postings
+from memory.search import backlog, index, lookup, postings
 from memory.search.lexemes import lexemes
 from memory.search.records import OWN
 from memory.search.words import words
@@ -195,9 +195,13 @@ def test_what_is_erased_is_in_no_block_from_that_moment_on(small):
 def test_a_passage_that_anybody_deletes_empties_the_indexes_that_have_it(small):
     say(*[f"The boat {number}." for number in range(12)])
     index_everything()
+    where = search.scope("harbour").app_id
+    assert backlog.of_app(where).not_indexed == 0
     Passage.objects.order_by("pk")[:1].get().delete()
     assert packed() == 0
+    assert backlog.of_app(where).not_indexed > 0, "an operator sees that it is made anew"
     index_everything()
+    assert backlog.of_app(where).not_indexed == 0
     assert len(recalled("boat")) == 11
     assert_agrees("ana")
 
