@@ -38,6 +38,6 @@ if DATABASES["default"]["ENGINE"] == "honcho_site.embedded_postgres":
     }
 
 # All pages are shown under it. (The live server reads this once: a test cannot set it.)
-MIDDLEWARE.insert(0, "tests.admin.middleware.strict_policy")
+MIDDLEWARE.insert(0, "tests.middleware.strict_policy")
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
