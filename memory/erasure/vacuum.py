@@ -6,15 +6,18 @@ before. So this is done afterwards, and tried again until no such transaction is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from datetime import timedelta
 
 import structlog
 from django.apps import apps
 from django.db import connection
+from django.db.models import Max
 
 from memory import clock
 from memory.erasure.marks import word
+from memory.errors import Conflict
 from memory.models import Erasure
 
 log = structlog.get_logger("honcho.memory")
@@ -24,10 +27,12 @@ PATIENCE = timedelta(hours=1)
 
 _LONGEST_WAIT = "5min"
 
+# A table that is written anew keeps what its own snapshot sees as running, and that looks at all databases.
 _OLDER = """
 SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL
-   AND age(backend_xmin) >= age((%s %% 4294967296)::text::xid)
+ WHERE pid <> pg_backend_pid() AND (datname = current_database() OR %(anywhere)s)
+   AND greatest(age(backend_xid), CASE WHEN datname = current_database() THEN age(backend_xmin) END)
+       >= age((%(transaction)s %% 4294967296)::text::xid)
 """
 _EMPTIED = {
     "representation", "keptanswer", "pass", "work", "feedback", "serving", "ruling", "comparison", "span",
@@ -69,6 +74,27 @@ def vacuum_erased() -> bool:
     return True
 
 
+def rewrite_all(patience: float = 60) -> list[str]:
+    """Write every table anew, so that no page holds an old byte; return the tables that we may not.
+
+    First it waits up to ``patience`` seconds for the transactions, of any database of the server, that began before
+    the last erasure: while one is open its rows would be copied along.
+
+    Raises:
+        Conflict: one was open for longer; nothing was written.
+    """
+    last = Erasure.objects.aggregate(last=Max("transaction"))["last"]
+    give_up = time.monotonic() + patience
+    while last is not None and (older := _older(last, anywhere=True)):
+        if time.monotonic() > give_up:
+            raise Conflict(
+                f"{older} transactions that began before the last erasure are still open, so that what it took would"
+                " be copied into the new tables. Nothing was written: end them (see pg_stat_activity), and try again."
+            )
+        time.sleep(0.2)
+    return vacuum(rewrite=True)
+
+
 def vacuum(erased: Collection[str] | None = None, *, index_anew: bool = False, rewrite: bool = False) -> list[str]:
     """Vacuum the tables of what was ``erased`` (by its words in receipts; None: all), return those that we may not.
 
@@ -107,7 +133,7 @@ def _index_anew(tables: Collection[str]) -> None:
         cursor.execute("RESET lock_timeout")
 
 
-def _older(transaction_id: int) -> int:
+def _older(transaction: int, *, anywhere: bool = False) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_OLDER, [transaction_id])
+        cursor.execute(_OLDER, {"transaction": transaction, "anywhere": anywhere})
         return int(cursor.fetchone()[0])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
 from memory.erasure import act, vacuum
+from memory.errors import Conflict
 from memory.models import Erasure, User
 from memory.search import index
 from tests.erasure.helpers import MARK, scalar
@@ -94,6 +96,17 @@ def test_what_the_role_may_not_vacuum_is_said(erased, monkeypatch):
             cursor.execute("DROP ROLE honcho_guest")
     erased.refresh_from_db()
     assert "Not the owner of" in erased.vacuum_note
+
+
+def test_nothing_is_written_anew_while_a_transaction_of_any_database_may_still_see_it():
+    parameters = connection.get_connection_params() | {"dbname": "postgres"}
+    parameters.pop("cursor_factory", None)
+    with psycopg.connect(**parameters) as other:
+        other.execute("SELECT pg_current_xact_id()")
+        act.erase(User.objects.get(name="ben"))
+        with pytest.raises(Conflict, match="Nothing was written"):
+            vacuum.rewrite_all(patience=0)
+    assert vacuum.rewrite_all() == []
 
 
 def test_once_every_table_is_written_anew_no_file_holds_it(erased):

@@ -49,7 +49,7 @@ class Command(BaseCommand):
             elif options["receipts"]:
                 self._list(options["app"])
             elif options["rewrite"]:
-                refused = vacuum.vacuum(rewrite=True)
+                refused = vacuum.rewrite_all()
                 self.stdout.write(f"Not the owner of: {', '.join(refused)}." if refused else "Every table is new.")
             else:
                 self._erase(_thing(options), options)
