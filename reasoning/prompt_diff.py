@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from memory.errors import Invalid
+from memory.worddiff import Piece, words
 from reasoning import prompt_versions
 from reasoning.models import PromptVersion
-
-Act = Literal["same", "added", "removed"]
-
-_WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
-"""Words and single signs, with the white space after them: together they are the text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of the text: in both versions (same), in the later alone (added) or in the earlier alone (removed)."""
-
-    act: Act
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +45,7 @@ def compare(start: PromptVersion, end: PromptVersion) -> PromptDiff:
     old, new = (prompt_versions.name_of(version) for version in (start, end))
     unified = difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm="")
     lines = list(_pieces(before.splitlines(keepends=True), after.splitlines(keepends=True)))
-    return PromptDiff(start, end, "\n".join(unified), lines, list(_by_word(lines)), _settings(start, end))
-
-
-def _by_word(lines: Sequence[Piece]) -> Iterator[Piece]:
-    """Yield the pieces word by word: only lines that changed are looked into."""
-    for place, piece in enumerate(lines):
-        follows = lines[place + 1] if place + 1 < len(lines) else None
-        if piece.act == "removed" and follows is not None and follows.act == "added":
-            yield from _pieces(_WORD.findall(piece.text), _WORD.findall(follows.text))
-        elif not (piece.act == "added" and place and lines[place - 1].act == "removed"):
-            yield piece
+    return PromptDiff(start, end, "\n".join(unified), lines, words(before, after), _settings(start, end))
 
 
 def _pieces(before: Sequence[str], after: Sequence[str]) -> Iterator[Piece]:

@@ -78,3 +78,10 @@ def moment(value: datetime | None) -> SafeString | str:
 def pretty(value: Any) -> str:
     """Show JSON as indented text, to be escaped like any other."""
     return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True, default=str)
+
+
+@register.filter
+def lines(text: str) -> str:
+    """Say how many lines a text has."""
+    count = len(text.splitlines())
+    return f"{count} line" if count == 1 else f"{count} lines"

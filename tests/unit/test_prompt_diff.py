@@ -35,8 +35,8 @@ def test_words_that_changed_are_told_apart_from_those_that_did_not():
         ("same", "The end."),
     ]  # fmt: skip
     assert pieces(found.words) == [
-        ("same", "Know {subject} well.\n"), ("same", "Be "), ("added", "very "), ("same", "brief"),
-        ("removed", ", please"), ("same", ".\n"), ("same", "The end."),
+        ("same", "Know {subject} well.\nBe "), ("added", "very "), ("same", "brief"), ("removed", ", please"),
+        ("same", ".\nThe end."),
     ]  # fmt: skip
     assert list(found.settings) == []
 
