@@ -94,7 +94,7 @@ def main() -> None:
         ("plan a rollback", lambda: rollbacks.plan(version, app=app)),
         ("roll back", lambda: made.append(rollbacks.roll_back(version, app=app, reason="measured"))),
         ("undo it", lambda: rollbacks.undo(made[0], reason="measured")),
-        ("promote a reprocess", lambda: lifecycle.promote(run, without_regressions=False, reason="measured")),
+        ("promote a reprocess", lambda: lifecycle.promote(run, reason="measured")),
     ]
     print(f"{options.subjects:,} subjects, each with {EVENTS} events, 3 versions and {STATEMENTS * 2} statements")
     columns = ("read p50", "p99", "worst", "append p50", "p99", "worst", "lock p50", "worst")

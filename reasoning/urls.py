@@ -49,6 +49,7 @@ urlpatterns = [
     path(f"{_REPROCESS}/cancel", reprocesses.Cancel.as_view()),
     path(f"{_REPROCESS}/promote", reprocesses.Promote.as_view()),
     path(f"{_REPROCESS}/discard", reprocesses.Discard.as_view()),
+    path(f"{_REPROCESS}/undo", reprocesses.Undo.as_view()),
 ]
 
 _USER = "users/<str:user>"

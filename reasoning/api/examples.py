@@ -127,6 +127,7 @@ BY_SCHEMA: dict[str, dict[str, Any]] = {
         "reason": "It mixes up people", "plan": None,
     },
     "SampledReprocessSchema": _ITEM,
+    "UndoneReprocessSchema": {**_REPROCESS, "state": "discarded", "ended_at": LATER, "undone": 118},
     "UnitSchema": {"title": "Cost", "unit": "currency", "over": "passes"},
     "WhichArmSchemaRequest": {"arm": "user-2", "reason": "Complaints about short answers"},
     "WholeExperimentSchema": _EXPERIMENT,

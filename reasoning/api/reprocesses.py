@@ -18,7 +18,8 @@ from memory.models import Subject
 from reasoning import prompt_versions
 from reasoning.api.endpoint import OperatorEndpoint
 from reasoning.models import Reprocess, ReprocessItem
-from reasoning.reprocessing import lifecycle, outcome, progress, scope
+from reasoning.reprocessing import lifecycle, outcome, progress, scope, undoing
+from reasoning.reprocessing.parts import Part
 
 _REASON_LENGTH = 2_000
 _LIMITS = ("passes_per_minute", "token_budget", "money_budget")
@@ -72,6 +73,27 @@ class PromoteReprocessSchema(ReprocessReasonSchema):
     """What shall be promoted, and why."""
 
     only = serializers.ChoiceField(["all", "without_regressions"])
+    percent = serializers.IntegerField(
+        required=False,
+        default=100,
+        min_value=1,
+        max_value=100,
+        help_text="A share drawn by chance; a larger one holds the smaller.",
+    )
+    subjects = serializers.ListField(
+        child=serializers.JSONField(), required=False, help_text="Only these, named as in a new run."
+    )
+    end = serializers.BooleanField(
+        required=False,
+        default=True,
+        help_text="Whether the run has ended then. Otherwise the others can be promoted later.",
+    )
+
+
+class UndoReprocessSchema(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(max_length=_REASON_LENGTH)
 
 
 class ReprocessEstimateSchema(serializers.Serializer[Any]):
@@ -168,6 +190,12 @@ class PromotedReprocessSchema(WholeReprocessSchema):
 
     promoted = serializers.IntegerField(help_text="How many subjects readers get the run's version of.")
     left = serializers.IntegerField(help_text="How many were left as they are.")
+
+
+class UndoneReprocessSchema(WholeReprocessSchema):
+    """A run whose promotion was undone."""
+
+    undone = serializers.IntegerField(help_text="Of how many subjects readers get what they were given before.")
 
 
 ReprocessCursorPage = schemas.cursor_page_of(ReprocessSchema)
@@ -329,14 +357,37 @@ class Promote(OperatorEndpoint):
         sends={"only": "without_regressions", "reason": "It finds the goals"},
     )
     def post(self, request: Request, app: str, reprocess: str) -> HttpResponse:
-        """Promote all subjects of which the run has made something, or those that it made nothing worse of."""
+        """Promote all subjects of which the run has made something, or a part of them.
+
+        That is: those that it made nothing worse of, a share, or the ones that are named.
+        """
         run, fields = _found(app, reprocess), self.fields()
-        parameters.only(fields, ("only", "reason"))
-        only = parameters.required(fields, "only")
-        if only not in ("all", "without_regressions"):
-            raise Invalid("Use all or without_regressions.", ("only",), "enum")
-        found = lifecycle.promote(run, without_regressions=only != "all", reason=_reason(fields), by=self.by)
+        parameters.only(fields, ("only", "percent", "subjects", "end", "reason"))
+        end = fields.get("end", True)
+        if not isinstance(end, bool):
+            raise Invalid("Give true or false.", ("end",), "bool_type")
+        found = lifecycle.promote(run, _part(run, fields), end=end, reason=_reason(fields), by=self.by)
         return shapes.json_response(_whole(run) | {"promoted": found.promoted, "left": found.left})
+
+
+class Undo(OperatorEndpoint):
+    """The end of an end."""
+
+    @schemas.describe(
+        "undo",
+        "Take readers back from what a run was promoted to",
+        UndoneReprocessSchema,
+        body=UndoReprocessSchema,
+        writes=True,
+        sends={"reason": "Two teams miss their deadlines"},
+    )
+    def post(self, request: Request, app: str, reprocess: str) -> HttpResponse:
+        """Give readers again what they were given before; what was read since is read again."""
+        run, fields = _found(app, reprocess), self.fields()
+        parameters.only(fields, ("reason",))
+        reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
+        undone = undoing.undo(run, reason=reason, by=self.by)
+        return shapes.json_response(_whole(run) | {"undone": undone})
 
 
 def _take(view: OperatorEndpoint, step: Callable[..., Reprocess], app: str, reprocess: str) -> HttpResponse:
@@ -344,6 +395,18 @@ def _take(view: OperatorEndpoint, step: Callable[..., Reprocess], app: str, repr
     run, fields = _found(app, reprocess), view.fields()
     parameters.only(fields, ("reason",))
     return shapes.json_response(_whole(step(run, reason=_reason(fields), by=view.by)))
+
+
+def _part(run: Reprocess, fields: dict[str, Any]) -> Part:
+    """Return the part of a run that is to be promoted."""
+    only = parameters.required(fields, "only")
+    if only not in ("all", "without_regressions"):
+        raise Invalid("Use all or without_regressions.", ("only",), "enum")
+    percent = parameters.whole_number(fields.get("percent", 100), ("percent",), least=1, most=100)
+    named = fields.get("subjects")
+    if named is not None and not isinstance(named, list):
+        raise Invalid("Give a list.", ("subjects",), "list_type")
+    return Part(only != "all", percent, subjects=None if named is None else scope.named_subjects(run, named))
 
 
 def _found(app: str, reprocess: str) -> Reprocess:

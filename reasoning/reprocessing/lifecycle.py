@@ -7,14 +7,15 @@ pass, run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models.expressions import RawSQL
 
 from memory import clock, restoring
 from memory.branching import STARTS
@@ -23,8 +24,9 @@ from memory.models import App, Subject
 from memory.restoring import Onward
 from reasoning import signals
 from reasoning.models import PromptVersion, Reprocess, ReprocessItem
-from reasoning.reprocessing import advance, batches, outcome
+from reasoning.reprocessing import advance, batches, outcome, parts
 from reasoning.reprocessing.estimate import estimate
+from reasoning.reprocessing.parts import EVERYTHING, Part
 from reasoning.reprocessing.scope import find_subjects, scope_of
 
 State = Reprocess.State
@@ -56,7 +58,7 @@ class Promotion:
     left: int
 
 
-def create(
+def plan(
     version: PromptVersion,
     *,
     app: App | None,
@@ -67,11 +69,7 @@ def create(
     carrier: str = Reprocess.Carrier.CALLS,
     **limits: Any,
 ) -> Reprocess:
-    """Draft a run of a prompt version over an app's subjects of its kind (None: all apps'), with its estimate.
-
-    ``since`` is where its window begins, ``subjects`` name some of the app's (see ``scope.find_subjects``), ``limits``
-    are those of :func:`change`. Nothing is read yet. Raises :class:`Invalid`.
-    """
+    """Return a run as :func:`create` would draft it, with its estimate, and keep nothing. Raises :class:`Invalid`."""
     if not reason.strip():
         raise Invalid("Say why.", ("reason",))
     if version.app_id is not None and (app is None or version.app_id != app.pk):
@@ -88,6 +86,17 @@ def create(
     if app is not None:
         run.subjects = find_subjects(app, version.kind, subjects)
     run.estimate = estimate(version, scope_of(run), run.passes_per_minute, run.carrier)
+    return run
+
+
+def create(version: PromptVersion, *, app: App | None, reason: str, **options: Any) -> Reprocess:
+    """Draft a run of a prompt version over an app's subjects of its kind (None: all apps'), with its estimate.
+
+    ``options`` are those of :func:`plan`: ``since`` is where its window begins, ``subjects`` name some of the app's
+    (see ``scope.find_subjects``), ``by`` who asked; limits are those of :func:`change`. Nothing is read yet. Raises
+    :class:`Invalid`.
+    """
+    run = plan(version, app=app, reason=reason, **options)
     run.save(force_insert=True)
     return run
 
@@ -98,7 +107,7 @@ def start(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
 
     Raises :class:`Conflict` for a run that was begun, that has nothing to read, or that nobody can carry.
     """
-    run = _locked(run, "started", (State.DRAFT,))
+    run = locked(run, "started", (State.DRAFT,))
     if run.carrier == Reprocess.Carrier.BATCH:
         batches.check_provider()
     run.estimate = estimate(run.prompt_version, scope_of(run), run.passes_per_minute, run.carrier)
@@ -114,13 +123,13 @@ def start(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
 @transaction.atomic
 def pause(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     """Begin no more passes of a run; those under way end. Raises :class:`Conflict` where it does not run."""
-    return _moved(_locked(run, "paused", (State.RUNNING, State.DONE)), State.PAUSED, reason, by)
+    return _moved(locked(run, "paused", (State.RUNNING, State.DONE)), State.PAUSED, reason, by)
 
 
 @transaction.atomic
 def resume(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     """Let a paused run go on. Raises :class:`Conflict` for one that is not paused."""
-    return _moved(_locked(run, "resumed", (State.PAUSED,)), State.RUNNING, reason, by)
+    return _moved(locked(run, "resumed", (State.PAUSED,)), State.RUNNING, reason, by)
 
 
 @transaction.atomic
@@ -130,7 +139,7 @@ def change(run: Reprocess, **limits: Any) -> Reprocess:
     One that was paused because a budget was used up waits to be resumed. Raises :class:`Conflict` for a run that has
     ended, and :class:`Invalid`.
     """
-    run = _locked(run, "changed", (State.DRAFT, State.RUNNING, State.PAUSED, State.DONE))
+    run = locked(run, "changed", (State.DRAFT, State.RUNNING, State.PAUSED, State.DONE))
     checked = _checked(limits)
     for name, value in checked.items():
         setattr(run, name, value)
@@ -145,31 +154,30 @@ def cancel(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
 
     Raises :class:`Conflict` for a run that is done or has ended.
     """
-    return _ended(_locked(run, "cancelled", (State.DRAFT, State.RUNNING, State.PAUSED)), State.CANCELLED, reason, by)
+    return ended(locked(run, "cancelled", (State.DRAFT, State.RUNNING, State.PAUSED)), State.CANCELLED, reason, by)
 
 
 @transaction.atomic
 def discard(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     """Decide that nobody will read what a run has made; it stays in the history. Raises :class:`Conflict`."""
-    return _ended(_locked(run, "discarded", (State.DONE,)), State.DISCARDED, reason, by)
+    return ended(locked(run, "discarded", (State.DONE,)), State.DISCARDED, reason, by)
 
 
-def promote(run: Reprocess, *, without_regressions: bool, reason: str = "", by: str = "") -> Promotion:
-    """Let readers have what a run has made, of all its subjects or of those ``without_regressions``.
+def promote(run: Reprocess, part: Part = EVERYTHING, *, end: bool = True, reason: str = "", by: str = "") -> Promotion:
+    """Let readers have what a run has made, of all its subjects or of a part of them.
 
-    One transaction. Subjects of which it has made nothing are left as they are in any case. New events that a promoted
+    One transaction. Subjects of which it has made nothing are left as they are in any case. The run has ended then,
+    unless ``end`` is False: then it goes on as it was, and the others can be promoted later. New events that a promoted
     line has not read wait on it, like on any line. Raises :class:`Conflict` for a run that is neither done nor paused.
     """
     ready = (State.DONE, State.PAUSED)
     _check(Reprocess.objects.get(pk=run.pk), "promoted", ready)
-    chosen = outcome.without_regressions(run) if without_regressions else None
+    chosen = outcome.chosen(run, part)
     with transaction.atomic():
-        items = ReprocessItem.objects.filter(run=run, line__head__line=F("line"))
-        if chosen is not None:
-            items = items.filter(subject__in=chosen)
-        _lock_subjects(items.values_list("subject", flat=True))
-        run = _locked(run, "promoted", ready)
-        targets = dict(items.values_list("subject", "line__head"))
+        lock_subjects(chosen)
+        run = locked(run, "promoted", ready)
+        still_open = parts.made(run).filter(subject__in=among(chosen)).exclude(state__in=parts.SETTLED)
+        targets = dict(still_open.values_list("subject", "line__head"))
         made_by = {"reprocess": run.public_id, "prompt_version": run.prompt_version.public_id}
         restored = restoring.restore(
             targets,
@@ -183,22 +191,30 @@ def promote(run: Reprocess, *, without_regressions: bool, reason: str = "", by: 
             subjects, made = [item.subject_id for item in restored], [item.made_id for item in restored]
             cursor.execute(_PROMOTED, {"run": run.pk, "subjects": subjects, "made": made})
         others = ReprocessItem.objects.filter(run=run).exclude(state=ReprocessItem.State.PROMOTED)
-        left = others.update(state=ReprocessItem.State.LEFT)
-        _ended(run, State.PROMOTED, reason, by)
+        if end:
+            left = others.update(state=ReprocessItem.State.LEFT)
+            ended(run, State.PROMOTED, reason, by)
+        else:
+            left = others.count()
     return Promotion(len(restored), left)
 
 
-def _lock_subjects(subjects: Collection[Any]) -> None:
+def among(keys: Iterable[UUID]) -> RawSQL:
+    """Return ids, however many, to be looked for with ``__in``: as one array."""
+    return RawSQL("SELECT unnest(%s::uuid[])", [list(keys)])
+
+
+def lock_subjects(subjects: Iterable[UUID]) -> None:
     """Lock subjects until the transaction ends, in the order in which everybody does."""
-    wanted = Subject.objects.select_for_update(no_key=True).filter(pk__in=subjects).order_by("pk")
+    wanted = Subject.objects.select_for_update(no_key=True).filter(pk__in=among(subjects)).order_by("pk")
     list(wanted.values_list("pk"))
 
 
-def _locked(run: Reprocess, done: str, states: Collection[str]) -> Reprocess:
-    """Return a run, locked until the transaction ends, if the step fits its state."""
-    locked = Reprocess.objects.select_for_update(of=("self",)).select_related("prompt_version", "app").get(pk=run.pk)
-    _check(locked, done, states)
-    return locked
+def locked(run: Reprocess, done: str, states: Collection[str]) -> Reprocess:
+    """Return a run, locked until the transaction ends; raises :class:`Conflict` where a step does not fit its state."""
+    found = Reprocess.objects.select_for_update(of=("self",)).select_related("prompt_version", "app").get(pk=run.pk)
+    _check(found, done, states)
+    return found
 
 
 def _check(run: Reprocess, done: str, states: Collection[str]) -> None:
@@ -215,7 +231,7 @@ def _moved(run: Reprocess, state: str, reason: str, by: str) -> Reprocess:
     return run
 
 
-def _ended(run: Reprocess, state: str, reason: str, by: str) -> Reprocess:
+def ended(run: Reprocess, state: str, reason: str, by: str) -> Reprocess:
     """End a run, and begin to let its lines go; what a crash leaves of that, the next chore does."""
     run.ended_at = clock.now()
     run = _moved(run, state, reason, by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from memory import ids, tenants, validation
 from memory.branching import Scope
@@ -47,6 +48,14 @@ def find_subjects(app: App, kind: str, refs: Sequence[Any]) -> list[str]:
         except NotFound:
             raise Invalid(f"There is no such {kind} in this app.", ("subjects", place), "subject") from None
     return list(dict.fromkeys(found))
+
+
+def named_subjects(run: Reprocess, refs: Sequence[Any]) -> frozenset[UUID]:
+    """Return the ids of subjects of a run's app that are named as in :func:`find_subjects`, which see."""
+    if run.app is None:
+        raise Invalid("This run is over all apps: no subject can be named in it.", ("subjects",), "subject")
+    found = find_subjects(run.app, run.prompt_version.kind, refs)
+    return frozenset(key for key in map(ids.decode, found) if key)
 
 
 def _subject(app: App, kind: str, ref: Any, where: tuple[str | int, ...]) -> Subject:

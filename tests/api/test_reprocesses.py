@@ -83,6 +83,10 @@ def test_a_run_over_http_from_its_draft_to_its_promotion(operator, read):
     check(f"{one}/promote", "post", promoted)
     assert (promoted["promoted"], promoted["left"], promoted["state"]) == (2, 0, "promoted")
     assert "Now read as: one" in operator.get("/v1/apps/harbour/users/user-0/context")["context"]
+    undone = operator.post(f"{path}/undo", {"reason": "Worse"})
+    check(f"{one}/undo", "post", undone)
+    assert (undone["undone"], undone["state"]) == (2, "discarded")
+    assert "Now read as" not in operator.get("/v1/apps/harbour/users/user-0/context")["context"]
     runs = operator.get(RUNS)
     check(PATTERN, "get", runs)
     assert [each["id"] for each in runs["items"]] == [run["id"]]
@@ -95,6 +99,17 @@ def test_a_run_by_batch_is_drafted_and_refused_where_nobody_can_carry_it(operato
     said = refused(operator.send("POST", f"{RUNS}/{run['id']}/start", {}), 409, "conflict")
     assert said.startswith("The site's provider is the built-in local reasoner, which takes no batches")
     assert operator.get(f"{RUNS}/{run['id']}")["state"] == "draft"
+
+
+def test_a_part_of_a_run_is_promoted_and_the_rest_later(operator, read):
+    run = operator.post(RUNS, new())["id"]
+    operator.post(f"{RUNS}/{run}/start")
+    drain(TwoPrompts())
+    sent = {"only": "all", "subjects": ["user-1"], "end": False}
+    told = operator.post(f"{RUNS}/{run}/promote", sent)
+    assert (told["promoted"], told["left"], told["state"]) == (1, 1, "done")
+    told = operator.post(f"{RUNS}/{run}/promote", {"only": "all", "percent": 100})
+    assert (told["promoted"], told["left"], told["state"]) == (1, 0, "promoted")
 
 
 def test_a_run_can_be_cancelled_and_discarded(operator, read):
@@ -158,6 +173,11 @@ def test_queries_that_cannot_be_are_refused(operator, read):
         refused(operator.send("GET", f"{RUNS}/{run}/{query}"), 422, "invalid")
     refused(operator.send("POST", f"{RUNS}/{run}/promote", {"only": "some"}), 422, "invalid")
     refused(operator.send("POST", f"{RUNS}/{run}/promote", {}), 422, "invalid")
+    for field, value in (("percent", 0), ("percent", "10"), ("subjects", "user-0"), ("subjects", ["x"]), ("end", 1)):
+        sent = {"only": "all", field: value}
+        [problem] = refused(operator.send("POST", f"{RUNS}/{run}/promote", sent), 422, "invalid")
+        assert problem["loc"][:2] == ["body", field]
+    refused(operator.send("POST", f"{RUNS}/{run}/undo", {}), 422, "invalid")
     refused(operator.send("POST", f"{RUNS}/{run}/start", {"why": "x"}), 422, "invalid")
     refused(operator.send("PUT", f"{RUNS}/{run}", {"state": "done"}), 422, "invalid")
 
@@ -188,6 +208,8 @@ def test_a_run_by_command_over_the_whole_site_with_a_bar(read):
     assert "Now read as: one" in manage("sample", run, "--limit", "1")
     assert manage("promote", run, "--only", "all", "--reason", "Better") == "3 promoted, 0 left as they are.\n"
     assert Reprocess.objects.get().state == "promoted"
+    told = manage("undo", run, "--reason", "Worse")
+    assert told == "Readers of 3 subjects get what they were given before.\n"
 
 
 def test_a_run_is_steered_by_command(read):

@@ -150,7 +150,7 @@ def later_life(run: Reprocess) -> None:
     drain(TwoPrompts(telling))
     run.refresh_from_db()
     assert run.state == "done"
-    lifecycle.promote(run, without_regressions=False)
+    lifecycle.promote(run)
     say("I also swim.", user="ben")
     consolidation.ask_for_all(App.objects.get(name="harbour"))
     drain(FakeProvider(telling))

@@ -169,7 +169,7 @@ def test_drainers_carry_runs_by_batch_to_their_end_and_nothing_stays_at_the_prov
     run = started(carrier="batch")
     asyncio.run(Drainer().run(until_idle=True))
     assert finished(run).state == "done"
-    assert lifecycle.promote(run, without_regressions=False).promoted == 2
+    assert lifecycle.promote(run).promoted == 2
     assert model.batches.files == {}
 
 
@@ -555,7 +555,7 @@ def test_what_is_promoted_while_its_next_batch_is_out_does_not_wait_for_it(model
     drain()
     batches.carry()
     assert leases(run)
-    lifecycle.promote(run, without_regressions=False)
+    lifecycle.promote(run)
     batches.carry()
     ana.refresh_from_db()
     work = Work.objects.get(line=ana.line)

@@ -18,6 +18,7 @@ from reasoning import backlog, disposition, following, labels, passes, prompt_ve
 from reasoning.models import Budget, Pass, Price, PromptVersion, Reprocess, ReprocessItem, Work
 from reasoning.providers.base import Answer, Failure, ProviderError, Request, Statement
 from reasoning.reprocessing import advance, lifecycle, outcome, progress
+from reasoning.reprocessing.parts import Part
 from tests.loop.helpers import AT_ONCE, STEP, FakeProvider, completion, drain, make_due, people, truthful
 from tests.store.helpers import assert_covered_once, contents, events_in_log, person, say, until
 
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BRISK = AT_ONCE | {"MAX_ATTEMPTS": 1}
 """What fails is parked at once."""
+
+FINE = Part(without_regressions=True)
 
 CALL = 120
 """What a call of FakeProvider takes."""
@@ -117,7 +120,7 @@ def test_a_run_reads_everything_again_and_what_is_served_stays_until_it_is_promo
     assert_covered_once(ana, events_in_log(ana), line)
     assert contents(line.head) == ["Now read as: one", "Now read as: three", "Now read as: two"]
     assert reconcile.account().faults == 0
-    told = lifecycle.promote(run, without_regressions=False, reason="It is better", by="me")
+    told = lifecycle.promote(run, reason="It is better", by="me")
     assert (told.promoted, told.left) == (1, 0)
     ana.refresh_from_db()
     assert (ana.line, contents(ana.current)) == (line, contents(line.head))
@@ -137,7 +140,7 @@ def test_what_an_agent_gets_is_the_same_to_the_byte_until_the_promotion():
     before = context()
     run = finished(started())
     assert context() == before
-    lifecycle.promote(run, without_regressions=False)
+    lifecycle.promote(run)
     assert context() != before
 
 
@@ -298,7 +301,7 @@ def test_corrections_hold_in_a_window_that_begins_before_them_and_through_a_prom
     run = finished(run)
     corrections.retract(ana, statement(ana, "It was said: three").pk, by="me")
     corrections.pin(ana, statement(ana, "It was said: four").pk, by="me")
-    lifecycle.promote(run, without_regressions=False)
+    lifecycle.promote(run)
     ana.refresh_from_db()
     assert {"It was said: 2", "She sails.", "It was said: four"} <= set(contents(ana.current))
     for gone in ("It was said: one", "It was said: two", "It was said: three"):
@@ -343,7 +346,7 @@ def test_new_events_are_read_by_what_serves_and_by_the_run_before_and_after_it_i
     assert "It was said: three" in contents(ana.current)
     assert "Now read as: three" in contents(line.head)
     assert reconcile.account().faults == 0
-    lifecycle.promote(run, without_regressions=False)
+    lifecycle.promote(run)
     say("four")
     labels.move("live", run.prompt_version, reason="It is better")
     finished(run)
@@ -358,7 +361,7 @@ def test_after_a_promotion_the_live_prompt_goes_on_with_what_was_promoted():
     say("one")
     drain()
     run = finished(started())
-    lifecycle.promote(run, without_regressions=False)
+    lifecycle.promote(run)
     say("two")
     finished(run)
     ana.refresh_from_db()
@@ -514,7 +517,7 @@ STEPS: dict[str, Any] = {
     "resume": lifecycle.resume,
     "cancel": lifecycle.cancel,
     "discard": lifecycle.discard,
-    "promote": lambda run: lifecycle.promote(run, without_regressions=False),
+    "promote": lambda run: lifecycle.promote(run),
     "change": lambda run: lifecycle.change(run, token_budget=1),
 }
 FITS = {
@@ -714,7 +717,7 @@ def test_a_subject_that_fails_is_noted_with_its_error_and_the_others_are_finishe
     [failed] = progress.items(run, state="failed")
     assert (failed.error, failed.subject.user.name) == ("It will not", "user-1")
     assert outcome.regressions([failed])[failed.subject_id] == ["It failed: It will not", "Nothing was made of it yet."]
-    promotion = lifecycle.promote(run, without_regressions=True)
+    promotion = lifecycle.promote(run, FINE)
     assert (promotion.promoted, promotion.left) == (2, 1)
     assert sorted(states(run)) == ["left", "promoted", "promoted"]
     assert "It was said" in served(failed.subject)
@@ -766,7 +769,7 @@ def test_what_is_worse_is_told_in_sentences_and_left_as_it_is(settings, said, an
     [found] = outcome.sample(run, 10)
     assert [told in sentence for sentence in found.regressions] == ([True] if told else [])
     assert found.diff.start.version.number < found.diff.end.version.number
-    promotion = lifecycle.promote(run, without_regressions=True)
+    promotion = lifecycle.promote(run, FINE)
     assert (promotion.promoted, promotion.left) == ((0, 1) if told else (1, 0))
     assert (served(ana) == before) is bool(told)
 
@@ -805,7 +808,7 @@ def test_promoting_a_run_that_was_paused_before_its_end_takes_what_is_there():
         say("one", user=subject.user.name)
     drain()
     run = spent_up(started(token_budget=CALL))
-    promotion = lifecycle.promote(run, without_regressions=True)
+    promotion = lifecycle.promote(run, FINE)
     assert (promotion.promoted, promotion.left) == (1, 2)
     say("two", user="user-0")
     drain()
@@ -821,14 +824,14 @@ def test_events_that_a_promoted_line_has_not_read_wait_on_it():
     say("two")
     drain()
     before = served(ana)
-    assert lifecycle.promote(run, without_regressions=True).promoted == 0
+    assert lifecycle.promote(run, FINE).promoted == 0
     assert served(ana) == before
     run = finished(lifecycle.start(draft()))
     lifecycle.pause(run)
     say("three")
     drain()
     labels.move("live", run.prompt_version, reason="It is better")
-    assert lifecycle.promote(run, without_regressions=False).promoted == 1
+    assert lifecycle.promote(run).promoted == 1
     work = Work.objects.get(line__subject=ana, line__branch=run.public_id)
     assert (work.state, work.waiting_events, work.bulk) == ("waiting", 1, False)
     finished(run)
@@ -893,5 +896,5 @@ def test_kill_9_in_the_middle_leaves_nothing_undone_and_nothing_done_twice(setti
     for subject in subjects:
         assert_covered_once(subject, events_in_log(subject), line_of(run, subject))
         assert subject.user.name == "user-0" or served(subject) == before[subject.pk]
-    assert lifecycle.promote(run, without_regressions=True).promoted == 6
+    assert lifecycle.promote(run, FINE).promoted == 6
     assert reconcile.account().faults == 0

@@ -16,7 +16,8 @@ from memory.errors import Invalid, Refusal
 from memory.models import Subject
 from reasoning import prompt_versions, spending
 from reasoning.models import Reprocess, ReprocessItem
-from reasoning.reprocessing import lifecycle, outcome
+from reasoning.reprocessing import lifecycle, outcome, undoing
+from reasoning.reprocessing.parts import Part
 from reasoning.reprocessing.progress import Progress, items, progress
 from reasoning.reprocessing.scope import find_run
 
@@ -70,7 +71,15 @@ class Command(BaseCommand):
         promote = acts.add_parser("promote", help="Let readers have what a run has made.")
         promote.add_argument("run")
         promote.add_argument("--only", required=True, choices=("all", "without-regressions"))
+        promote.add_argument("--percent", type=int, default=100, help="Only so many of a hundred, drawn by chance.")
+        promote.add_argument("--app", help="Only the subjects of this app.")
+        promote.add_argument(
+            "--keep-open", action="store_true", help="Do not end the run: the others can be promoted later."
+        )
         promote.add_argument("--reason", default="", help="Why.")
+        undo = acts.add_parser("undo", help="Give readers again what they were given before a run was promoted.")
+        undo.add_argument("run")
+        undo.add_argument("--reason", required=True, help="Why.")
 
     def handle(self, *args: Any, act: str, **options: Any) -> None:
         """Do what is asked; what the domain refuses ends the command with its words."""
@@ -151,9 +160,15 @@ class Command(BaseCommand):
             for problem in found.regressions:
                 self.stdout.write(f"  worse: {problem}")
 
-    def _promote(self, *, run: str, only: str, reason: str, **options: Any) -> None:
-        found = lifecycle.promote(find_run(run), without_regressions=only != "all", reason=reason, by="manage.py")
+    def _promote(self, *, run: str, only: str, keep_open: bool, reason: str, **options: Any) -> None:
+        app = tenants.find_app(options["app"]) if options["app"] else None
+        part = Part(only != "all", options["percent"], None if app is None else app.pk)
+        found = lifecycle.promote(find_run(run), part, end=not keep_open, reason=reason, by="manage.py")
         self.stdout.write(f"{found.promoted:,} promoted, {found.left:,} left as they are.")
+
+    def _undo(self, *, run: str, reason: str, **options: Any) -> None:
+        count = undoing.undo(find_run(run), reason=reason, by="manage.py")
+        self.stdout.write(f"Readers of {count:,} subjects get what they were given before.")
 
     def _follow(self, run: Reprocess) -> None:
         """Show how far a run has come, on one line of a terminal, until it runs no more."""
