@@ -12,9 +12,13 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import IntegerField, Model, QuerySet, Subquery, UUIDField
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 
 from memory import ids
+from memory.admin import acts, pages
+from memory.admin.acts import Act
 from memory.admin.links import when
+from memory.admin.pages import Page
 from memory.admin.sections import sections
 
 M = TypeVar("M", bound=Model)
@@ -82,6 +86,9 @@ class BoundedChangeList(ChangeList):
 class HonchoAdmin(_ModelAdmin[M]):
     """The base of every page: nothing is deleted here, lists are bounded, pages may have sections.
 
+    ``pages`` and ``object_pages`` are more pages of the model and of its rows (``memory.admin.pages``), ``acts`` what
+    can be done to a row (``memory.admin.acts``).
+
     ``window`` is how many of the newest rows a search or filter without an index looks at (0: all). ``indexed`` maps
     the list's parameters that need no window to the lookup that narrows it, "" for none.
     """
@@ -98,8 +105,12 @@ class HonchoAdmin(_ModelAdmin[M]):
     page_related: tuple[str, ...] = ()
     """What a row's page needs joined."""
 
+    pages: tuple[type[Page], ...] = ()
+    object_pages: tuple[type[Page], ...] = ()
+    acts: tuple[type[Act], ...] = ()
+
     class Media:
-        css = {"all": ["memory/admin.css"]}
+        css = {"all": ["memory/admin.css", "memory/charts.css"]}
 
     @admin.display(description="made", ordering="created_at")
     def made_at(self, row: Any) -> str:
@@ -109,6 +120,14 @@ class HonchoAdmin(_ModelAdmin[M]):
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         """Nobody deletes: what is erased is erased by an operation that leaves a receipt."""
         return False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the addresses of the pages and acts."""
+        return [*pages.urls(self), *acts.urls(self), *super().get_urls()]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the acts that can be done to several rows of the list."""
+        return {**super().get_actions(request), **acts.actions(self, request)}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the bounded list."""
@@ -151,7 +170,12 @@ class HonchoAdmin(_ModelAdmin[M]):
         """Show the page, with what :meth:`detail` and other apps bring to it."""
         context["immutable"] = self.immutable
         if obj is not None:
-            context |= {"sections": sections(request, obj), **self.detail(request, obj)}
+            context |= {
+                "sections": sections(request, obj),
+                "acts": acts.buttons(self, request, obj),
+                "object_pages": pages.links(self, request, self.object_pages, obj),
+                **self.detail(request, obj),
+            }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def detail(self, request: HttpRequest, row: M) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import Any
 from django import template
 from django.apps import apps
 from django.db.models import Model
+from django.db.models.options import Options
 from django.template import Context
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
+from django.utils.text import Truncator, capfirst
 
 from memory.admin import links
 from memory.models import Representation
@@ -41,6 +42,13 @@ def to(context: Context, row: Model | None, text: object = None, words: int = 0)
 def to_version(context: Context, version: Representation | None) -> SafeString | str:
     """Link to a version by its number."""
     return to(context, version, None if version is None else f"version {version.number}")
+
+
+@register.simple_tag(takes_context=True)
+def crumb(context: Context, opts: Options[Model]) -> SafeString | str:
+    """Link to a model's list by the model's name; plain text for a user who may not see it."""
+    name = str(capfirst(opts.verbose_name_plural))
+    return listing(context, opts.label, name) or name
 
 
 @register.simple_tag(takes_context=True)
