@@ -31,6 +31,7 @@ from django.utils.safestring import SafeString
 from memory.admin.pages import find
 from memory.admin.permissions import Permission, allowed, demand
 from memory.errors import Invalid, Refusal
+from memory.worddiff import Diff
 
 if TYPE_CHECKING:
     from memory.admin.base import HonchoAdmin
@@ -48,16 +49,6 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"class": "vLargeTextField", "rows": 3}),
         help_text="It is kept with what is done, for whoever asks later.",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """Two texts to be compared: what is there now, and what would be there."""
-
-    title: str
-    old: str
-    new: str
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,13 @@ from django.contrib import admin
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import path
 
-from memory.admin.acts import Act, Diff, Done, Preview, ReasonForm
+from memory.admin.acts import Act, Done, Preview, ReasonForm
 from memory.admin.base import HonchoAdmin
 from memory.admin.erasure import ErasureAdmin
 from memory.admin.pages import Page
 from memory.errors import Conflict, Invalid
 from memory.models import App, Erasure
+from memory.worddiff import Diff
 
 
 class Totals(Page):
@@ -73,12 +74,11 @@ class Rename(Act):
             raise Invalid("This name is taken.", ("to",))
         if data["to"] == "never":
             raise Conflict("Nobody is called so.")
+        if obj.name == "held":
+            raise Conflict("It is held.")
         warning = "It is short." if len(data["to"]) < 3 else ""
-        return Preview(lines=[("Now", obj.name), ("Then", data["to"])], diffs=self.diffs(obj, data), warning=warning)
-
-    def diffs(self, obj: App, data: dict[str, Any]) -> list[Diff]:
-        """The names as texts."""
-        return [Diff("Name", obj.name, data["to"])]
+        diffs = [Diff("Name", obj.name, data["to"])]
+        return Preview(lines=[("Now", obj.name), ("Then", data["to"])], diffs=diffs, warning=warning)
 
     def perform(self, obj: App, data: dict[str, Any], by: str, preview: Preview) -> Done:
         """Set it."""

@@ -10,7 +10,7 @@ from django.template import engines
 from django.urls import reverse
 
 from memory.models import App
-from tests.admin import console, data
+from tests.admin import data
 
 REFUSED, FOUND, MOVED, NOT_ALLOWED, MISSING = 403, 200, 302, 405, 404
 
@@ -121,14 +121,14 @@ def test_an_act_that_does_not_apply_has_no_button_and_does_nothing(operator):
     assert App.objects.get().name == "fixed"
 
 
-def test_an_act_asks_then_shows_then_is_done_and_leads_to_its_undoing(operator, app, monkeypatch):
-    monkeypatch.setattr(console.Rename, "diffs", lambda *args: [])
+def test_an_act_asks_then_shows_then_is_done_and_leads_to_its_undoing(operator, app):
     asked = text_of(operator.get(f"{url_of(app)}?to=two"))
     assert "An app can have another name." in asked
     assert 'value="two"' in asked
 
     shown = ask(operator, url_of(app), to="two")
     assert re.search(r"Then</th><td>two", text_of(shown))
+    assert "removed: </span>one" in text_of(shown)
     assert App.objects.get().name == "one"
 
     done = operator.post(url_of(app), {"step": "x", "reason": "Because", "to": "two", "token": token_of(shown)})
@@ -147,8 +147,7 @@ def test_an_act_needs_a_reason(operator, app):
     assert 'name="token"' not in text_of(shown)
 
 
-def test_what_was_not_shown_is_not_done(operator, app, monkeypatch):
-    monkeypatch.setattr(console.Rename, "diffs", lambda *args: [])
+def test_what_was_not_shown_is_not_done(operator, app):
     token = token_of(ask(operator, url_of(app), to="two"))
     App.objects.update(name="meanwhile")
     shown = ask(operator, url_of(app), to="two", token=token)
@@ -172,13 +171,7 @@ def test_one_can_go_back_to_the_form_with_what_was_typed(operator, app):
     assert 'value="two"' in shown
 
 
-def test_an_act_on_several_rows_is_shown_and_done_for_each_that_it_can_be_done_to(operator, app, monkeypatch):
-    def hold(self, obj, data):
-        if obj.name == "held":
-            raise console.Conflict("It is held.")
-        return []
-
-    monkeypatch.setattr(console.Rename, "diffs", hold)
+def test_an_act_on_several_rows_is_shown_and_done_for_each_that_it_can_be_done_to(operator, app):
     rows = [app, App.objects.create(name="two"), App.objects.create(name="held")]
     chosen = {"action": "rename", "_selected_action": [row.pk for row in rows], "to": "new"}
     listing = reverse("admin:memory_app_changelist")
