@@ -32,6 +32,8 @@ class Page(metaclass=MediaDefiningClass):
     title: ClassVar[str]
     permission: ClassVar[Permission]
     template: ClassVar[str]
+    listed: ClassVar[bool] = True
+    """Whether the object's tools lead to it; what is of a part of the object alone is reached from there."""
 
     media: Media
 
@@ -109,5 +111,7 @@ def links(
 ) -> Sequence[dict[str, str]]:
     """Return the title and address of each of these pages that whoever asks may see."""
     return [
-        {"title": page.title, "url": page(model_admin).url(obj)} for page in pages if allowed(request, page.permission)
+        {"title": page.title, "url": page(model_admin).url(obj)}
+        for page in pages
+        if page.listed and allowed(request, page.permission)
     ]
