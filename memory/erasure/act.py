@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
-from memory import keys, validation
+from memory import audit, keys, validation
 from memory.erasure import beside, scope
 from memory.erasure.marks import TOUCHED, Marks
 from memory.erasure.scope import Scope
@@ -113,6 +113,8 @@ def _erase(wanted: Scope, reason: str, by: str) -> Erasure:
     if had_keys:
         transaction.on_commit(keys.forget)
     receipt.refresh_from_db()
+    app = App.objects.filter(pk=wanted.app_id).first()
+    audit.note("erase", receipt, by=by, app=app, reason=reason, after={"what": receipt.what})
     subjects = {"unreadable": receipt.unreadable, "rebuilding": receipt.rebuilding}
     told = {"erasure_id": receipt.public_id, "what": receipt.what, "subjects": subjects}
     outbox.add(wanted.app_id, outbox.Event.ERASED, told)

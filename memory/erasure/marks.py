@@ -13,9 +13,10 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
+from memory import audit
 from memory.erasure import graph
 from memory.erasure.scope import Scope
-from memory.models import Conclusion, Correction, Event, Participant, Subject
+from memory.models import Audit, Conclusion, Correction, Event, Participant, Representation, Subject
 
 TOUCHED = "erasing_touched"
 """Subjects that stay and lose something: the first erased place of the feed, and the first version that may know."""
@@ -83,6 +84,17 @@ SELECT correction.event_id FROM erasing_memory_correction gone
   JOIN memory_correction correction ON correction.id = gone.id
 """
 
+# No foreign key leads from an act to the row that it was done to.
+_AUDITED = """
+SELECT audit.id FROM memory_audit audit JOIN {table} gone ON audit.object_id = gone.id::text WHERE audit.kind = %s
+"""
+_AUDITED_VERSIONS = f"""
+SELECT audit.id
+  FROM memory_audit audit JOIN memory_representation version ON audit.object_id = version.id::text
+  JOIN {TOUCHED} touched ON version.subject_id = touched.subject_id AND version.number >= touched.version
+ WHERE audit.kind = %s
+"""
+
 
 class Marks:
     """Rows that are to go, by table, until the transaction ends or ``clear`` is called."""
@@ -100,6 +112,7 @@ class Marks:
         self.add(scope.model, "SELECT %s::uuid", [scope.target])
         while self._spread() | self._rests():
             pass
+        self._note_acts()
 
     def add(self, model: type[Model], select: str, values: Iterable[Any] = ()) -> int:
         """Mark the rows of a table whose keys a query returns; return how many are new."""
@@ -195,6 +208,12 @@ class Marks:
         self._sql(_TOUCH)
         self._sql(f"ANALYZE {TOUCHED}")
         return bool(self.add(Conclusion, _STATEMENTS) + self.add(Event, _SAID))
+
+    def _note_acts(self) -> None:
+        """Mark what was noted of what is marked, and of versions that will be unreadable."""
+        for model in self.models():
+            self.add(Audit, _AUDITED.format(table=self.table(model)), [audit.kind_of(model)])
+        self.add(Audit, _AUDITED_VERSIONS, [audit.kind_of(Representation)])
 
     def _count(self, rows: str) -> int:
         self._sql(f"SELECT count(*) FROM ({rows}) rows")

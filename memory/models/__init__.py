@@ -1,5 +1,6 @@
 """The store's models, one family a module."""
 
+from memory.models.audit import Audit
 from memory.models.collections import Collection, Document
 from memory.models.erasure import Erasure
 from memory.models.idempotency import KeptAnswer
@@ -26,6 +27,7 @@ from memory.models.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "ApiKey",
     "App",
+    "Audit",
     "Collection",
     "Conclusion",
     "Correction",

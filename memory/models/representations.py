@@ -102,6 +102,7 @@ class Representation(PublicModel):
             models.Index(fields=["parent"], name="representation_of_parent", condition=Q(parent__isnull=False)),
             models.Index(fields=["restores"], name="representation_restoring", condition=Q(restores__isnull=False)),
         ]
+        permissions = [("roll_back_versions", "Can roll back subjects and deployments")]
 
     def __str__(self) -> str:
         return f"{self.subject} version {self.number}"
@@ -207,6 +208,7 @@ class Conclusion(PublicModel):
             models.CheckConstraint(condition=Q(importance__range=(1, 5)), name="conclusion_importance_range"),
             models.CheckConstraint(condition=~Q(pinned=True, retracted=True), name="conclusion_pinned_or_retracted"),
         ]
+        permissions = [("correct_statements", "Can correct, pin and retract statements")]
 
     def __str__(self) -> str:
         return self.content

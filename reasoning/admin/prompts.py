@@ -78,13 +78,17 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     immutable = True
     change_form_template = "admin/reasoning/promptversion/change_form.html"
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may write the next version."""
+        return request.user.has_perm("reasoning.edit_prompts")
+
     def has_change_permission(self, request: HttpRequest, obj: PromptVersion | None = None) -> bool:
-        """A version never changes. To make one live needs the permission to change them."""
+        """A version never changes."""
         return False
 
     def has_make_live_permission(self, request: HttpRequest) -> bool:
         """Whether this user may choose what new passes are made by."""
-        return request.user.has_perm("reasoning.change_promptversion")
+        return request.user.has_perm("reasoning.promote_prompts")
 
     def get_fieldsets(self, request: HttpRequest, obj: PromptVersion | None = None) -> Any:
         """Show a form for the next version only."""

@@ -78,6 +78,7 @@ class Experiment(PublicModel):
                 name="experiment_ended",
             ),
         ]
+        permissions = [("run_experiments", "Can set up, start, ramp, pause and stop experiments, and review pairs")]
 
     def __str__(self) -> str:
         return self.name

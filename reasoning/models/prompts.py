@@ -37,6 +37,10 @@ class PromptVersion(PublicModel):
                 fields=["kind", "number"], condition=Q(app__isnull=True), name="prompt_number_unique_for_site"
             ),
         ]
+        permissions = [
+            ("edit_prompts", "Can write prompt versions, try them, and move labels that serve nobody"),
+            ("promote_prompts", "Can choose what serves: move the live label, promote experiments and reprocesses"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} prompt {self.number}"

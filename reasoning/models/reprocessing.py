@@ -68,6 +68,7 @@ class Reprocess(PublicModel):
                 condition=Q(passes_per_minute=None) | Q(passes_per_minute__gte=1), name="reprocess_throttle_range"
             ),
         ]
+        permissions = [("run_reprocesses", "Can start, pause, throttle, cancel and discard reprocesses")]
 
     def __str__(self) -> str:
         return f"{self.prompt_version} over again, {self.created_at:%Y-%m-%d %H:%M}"

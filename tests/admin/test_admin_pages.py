@@ -427,7 +427,7 @@ def test_a_prompt_version_with_a_problem_is_refused_in_the_form(operator, change
 def test_a_prompt_version_never_changes_and_goes_live_by_permission_only(client):
     made = prompt_versions.create("user", "Know {subject}.", message="New")
     go = reverse("admin:reasoning_promptversion_make_live", args=[made.pk])
-    client.force_login(data.staff("view_promptversion", "add_promptversion"))
+    client.force_login(data.staff("view_promptversion", "edit_prompts"))
     assert go not in text_of(client.get(page_of(made)))
     assert client.get(go).status_code == REFUSED
     assert client.post(go).status_code == REFUSED

@@ -63,6 +63,7 @@ NOT_CARRIED = {
     "WebhookEndpoint": "tells of what happens here, with a secret",
     "WebhookDelivery": "tells of what happened here",
     "Erasure": "a receipt, of this server",
+    "Audit": "who did what on this server",
     "Passage": "made anew of what is found by it",
     "WordIndex": "made anew of what is found by it",
     "Posting": "made anew of what is found by it",
