@@ -1,4 +1,4 @@
-"""What waits to be reasoned over in one app, for whoever asks from outside."""
+"""What waits to be reasoned over, in one app or in all, for whoever asks from outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _LOOK_AT = 10_000
 # What a run reads again is no backlog: it has a progress of its own.
 _BY_KIND = """
 SELECT kind, state, count(*), sum(waiting_events), min(oldest)
-  FROM reasoning_work WHERE app_id = %(app)s AND state <> 'idle' AND run_id IS NULL GROUP BY 1, 2
+  FROM reasoning_work
+ WHERE (%(app)s::uuid IS NULL OR app_id = %(app)s) AND state <> 'idle' AND run_id IS NULL GROUP BY 1, 2
 """
 
 # What no drainer has taken in yet. Bounded: where so much waits, its exact number matters to nobody.
@@ -21,7 +22,7 @@ _NOT_TAKEN_IN = """
 SELECT count(DISTINCT event.id), min(event.recorded_at)
   FROM (SELECT event_id FROM memory_feedentry WHERE position IS NULL ORDER BY event_id LIMIT %(most)s) entry
   JOIN memory_event event ON event.id = entry.event_id
- WHERE event.app_id = %(app)s
+ WHERE %(app)s::uuid IS NULL OR event.app_id = %(app)s
 """
 
 
@@ -38,7 +39,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The lines of an app that have work, and the events that no drainer has taken in yet."""
+    """The lines that have work, of an app or of all, and the events that no drainer has taken in yet."""
 
     groups: tuple[Group, ...]
     new_events: int
@@ -53,6 +54,15 @@ class Backlog:
 
 def of_app(app_id: UUID) -> Backlog:
     """Return what waits in an app. Two statements."""
+    return _waiting(app_id)
+
+
+def of_site() -> Backlog:
+    """Return what waits in all apps together. Two statements."""
+    return _waiting(None)
+
+
+def _waiting(app_id: UUID | None) -> Backlog:
     with connection.cursor() as cursor:
         cursor.execute(_BY_KIND, {"app": app_id})
         groups = tuple(Group(*row) for row in cursor.fetchall())

@@ -93,6 +93,7 @@ class HonchoAdmin(_ModelAdmin[M]):
     the list's parameters that need no window to the lookup that narrows it, "" for none.
     """
 
+    change_list_template = "admin/memory/list.html"
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = EstimatingPaginator
@@ -110,7 +111,7 @@ class HonchoAdmin(_ModelAdmin[M]):
     acts: tuple[type[Act], ...] = ()
 
     class Media:
-        css = {"all": ["memory/admin.css", "memory/charts.css"]}
+        css = {"all": ["memory/admin.css", "memory/charts.css", "memory/console.css"]}
 
     @admin.display(description="made", ordering="created_at")
     def made_at(self, row: Any) -> str:

@@ -27,7 +27,7 @@ Value = float | None
 class Series:
     """A row of numbers, one for each label, None where there is none. ``low`` and ``high`` bound a band about it.
 
-    ``tone`` names a meaning that has a colour of its own: "good", "warn" or "bad".
+    ``tone`` names a meaning that has a colour of its own: "good", "warn", "bad" or "quiet".
     """
 
     name: str
@@ -181,12 +181,13 @@ def _figure(
 
 
 def _ticks(labels: Sequence[str]) -> list[str]:
-    """Return some of the labels, the first and the last among them, evenly apart."""
-    if len(labels) <= MOST_TICKS:
-        return list(labels)
+    """Return some of the labels, the first and the last among them, evenly apart (of many labels, nearly so)."""
     last = len(labels) - 1
-    ticks = next((count for count in range(MOST_TICKS, 2, -1) if last % (count - 1) == 0), 2)
-    return [labels[place * last // (ticks - 1)] for place in range(ticks)]
+    if last < MOST_TICKS:
+        return list(labels)
+    even = next((count for count in range(MOST_TICKS, 2, -1) if last % (count - 1) == 0), 2)
+    ticks = even if even > 2 or last < 4 * MOST_TICKS else MOST_TICKS
+    return [labels[round(place * last / (ticks - 1))] for place in range(ticks)]
 
 
 def _grid() -> SafeString:

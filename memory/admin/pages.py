@@ -38,7 +38,7 @@ class Page(metaclass=MediaDefiningClass):
     media: Media
 
     class Media:
-        css = {"all": ["memory/admin.css", "memory/charts.css"]}
+        css = {"all": ["memory/admin.css", "memory/charts.css", "memory/console.css"]}
 
     def __init__(self, model_admin: HonchoAdmin[Any]) -> None:
         self.model_admin = model_admin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator, capfirst
 
-from memory.admin import links
+from memory.admin import links, menu
 from memory.models import Representation
 
 register = template.Library()
@@ -42,6 +42,15 @@ def to(context: Context, row: Model | None, text: object = None, words: int = 0)
 def to_version(context: Context, version: Representation | None) -> SafeString | str:
     """Link to a version by its number."""
     return to(context, version, None if version is None else f"version {version.number}")
+
+
+@register.inclusion_tag("admin/memory/includes/menu.html", takes_context=True)
+def console_menu(context: Context) -> dict[str, Any]:
+    """Show the console's menu, as far as this user may see what it leads to; nothing in a window that pops up."""
+    if context.get("is_popup"):
+        return {}
+    main, more = menu.entries(context.get("available_apps") or (), context["request"].path)
+    return {"main": main, "more": more, "more_current": any(entry["current"] for entry in more)}
 
 
 @register.simple_tag(takes_context=True)
@@ -93,3 +102,38 @@ def lines(text: str) -> str:
     """Say how many lines a text has."""
     count = len(text.splitlines())
     return f"{count} line" if count == 1 else f"{count} lines"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Show a number of seconds in the unit that people would say: 0.4 s, 12 s, 3 min, 5 h, 2 days."""
+    if seconds is None:
+        return "–"
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+@register.filter
+def ago(value: datetime | None, now: datetime | None = None) -> SafeString | str:
+    """Show how long ago a moment was, with the exact moment in its title."""
+    if value is None:
+        return "–"
+    shown = duration(max(((now or timezone.now()) - value).total_seconds(), 0.0))
+    exact = date_format(value.astimezone(UTC), "Y-m-d H:i:s")
+    return format_html('<time datetime="{}" title="{} UTC">{} ago</time>', value.isoformat(), exact, shown)
+
+
+@register.filter
+def kind_of(row: Model) -> str:
+    """Say what kind of thing a row is, in one or two words."""
+    return str(row._meta.verbose_name)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """Show a share of 0 to 1 in per cent, with a digit more where it is small."""
+    if share is None:
+        return "–"
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"

@@ -1,5 +1,20 @@
 """The loop in the Django admin: prompts, work, passes, workers, spending, and what it adds to the store's pages."""
 
-from reasoning.admin import prompts, providers, quarantine, queue, spending, store_sections, work
+from memory.admin import menu
+from reasoning.admin import overview, prompts, providers, quarantine, queue, spending, store_sections, work
 
-__all__ = ["prompts", "providers", "quarantine", "queue", "spending", "store_sections", "work"]
+menu.add("reasoning.overview", "Overview", 0)
+menu.add("reasoning.promptversion", "Prompts", 30)
+menu.add("reasoning.experiment", "Experiments", 40)
+menu.add("reasoning.reprocess", "Reprocesses", 50)
+menu.add("reasoning.rollback", "Rollbacks", 60)
+menu.add("reasoning.quarantined", "Quarantine", 70)
+menu.add("reasoning.work", "Work", 80)
+menu.add("reasoning.budget", "Budgets", 90)
+menu.add("reasoning.pass", "Passes", 200)
+menu.add("reasoning.spend", "Spending", 210)
+menu.add("reasoning.price", "Prices", 220)
+menu.add("reasoning.providerstate", "Providers", 230)
+menu.add("reasoning.worker", "Workers", 240)
+
+__all__ = ["overview", "prompts", "providers", "quarantine", "queue", "spending", "store_sections", "work"]

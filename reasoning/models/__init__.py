@@ -1,6 +1,7 @@
 """The loop's models, one family a module."""
 
 from reasoning.models.experiments import Arm, Comparison, Experiment, ExperimentAct
+from reasoning.models.overview import Overview
 from reasoning.models.prompts import Label, LabelMove, PromptVersion
 from reasoning.models.providers import ProviderState
 from reasoning.models.quarantine import Quarantined
@@ -18,6 +19,7 @@ __all__ = [
     "ExperimentAct",
     "Label",
     "LabelMove",
+    "Overview",
     "Pass",
     "Price",
     "PromptVersion",
