@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -132,9 +132,32 @@ def between(subject: Subject, first: Representation | None, last: Representation
     return _compared(subject, start, Side(last, last.created_at, last.number), with_kept=False)
 
 
+def in_common(pairs: Sequence[tuple[Representation, Representation]]) -> list[tuple[int, int]]:
+    """Return how alike each two versions of one subject are: how many statements both have, and how many are in both.
+
+    A statement that is in both, or reworded in the other, counts for each. One statement of SQL for all of them.
+    """
+    lines = {version.line_id for pair in pairs for version in pair}
+    spans: dict[UUID, list[Span]] = defaultdict(list)
+    for span in Span.objects.filter(line__in=lines).select_related("conclusion", "replaced_by"):
+        spans[span.line_id].append(span)
+    found = []
+    for first, last in pairs:
+        both = [span for line_id in {first.line_id, last.line_id} for span in spans[line_id]]
+        before, after = _held(both, first), _held(both, last)
+        start, end = (Side(version, version.created_at, version.number) for version in (first, last))
+        lost = [span.conclusion for pk, span in before.items() if pk not in after]
+        new = [span.conclusion for pk, span in after.items() if pk not in before]
+        ended = sorted((span for span in both if _ends(span, start, end)), key=lambda span: span.until or 0)
+        same = len(before) - len(lost) + len(_pairs(_gone(start, end, lost, ended), new))
+        found.append((len(before) + len(after), 2 * same))
+    return found
+
+
 def _compared(subject: Subject, first: Side, last: Side, *, with_kept: bool) -> Diff:
     before, after = _standing(first, last)
-    gone = _gone(first, last, [span.conclusion for pk, span in before.items() if pk not in after])
+    lost = [span.conclusion for pk, span in before.items() if pk not in after]
+    gone = _gone(first, last, lost, _ended(first, last))
     new = {pk: span for pk, span in after.items() if pk not in before}
     shown = list((after if with_kept else new).values())
     told = {item.conclusion.pk: item for item in with_sources(last.version, shown)} if last.version else {}
@@ -202,22 +225,34 @@ def _standing(start: Side, end: Side) -> tuple[dict[UUID, Span], dict[UUID, Span
         .select_related("conclusion__about")
         .order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
     )
-    before, after = (
-        {span.conclusion_id: span for span in spans if version is not None and holds(span, version)}
-        for version in versions
-    )
+    before, after = (_held(spans, version) for version in versions)
     return before, after
 
 
-def _gone(start: Side, end: Side, conclusions: Sequence[Conclusion]) -> list[Gone]:
-    """Return statements of ``start`` that do not stand in ``end``, with why, as the line of ``end`` says first."""
+def _held(spans: Iterable[Span], version: Representation | None) -> dict[UUID, Span]:
+    """Return by conclusion those of the spans that hold in a version."""
+    return {span.conclusion_id: span for span in spans if version is not None and holds(span, version)}
+
+
+def _ended(start: Side, end: Side) -> Sequence[Span]:
+    """Return the spans of both lines that ended on the way, oldest first. One statement."""
+    lines = [side.version.line_id for side in (start, end) if side.version]
+    found = Span.objects.filter(line__in=lines, until__gt=start.number, until__lte=end.number)
+    return list(found.select_related("replaced_by__about").order_by("until"))
+
+
+def _ends(span: Span, start: Side, end: Side) -> bool:
+    return span.until is not None and start.number < span.until <= end.number
+
+
+def _gone(start: Side, end: Side, conclusions: Sequence[Conclusion], spans: Sequence[Span]) -> list[Gone]:
+    """Return statements of ``start`` that do not stand in ``end``, with why, as the line of ``end`` says first.
+
+    ``spans`` are those that ended on the way, oldest first.
+    """
     lines = [side.version.line_id for side in (start, end) if side.version]
     ended: dict[UUID, Span] = {}
-    for span in (
-        Span.objects.filter(line__in=lines, until__gt=start.number, until__lte=end.number)
-        .select_related("replaced_by__about")
-        .order_by("until")
-    ):
+    for span in spans:
         known = ended.get(span.conclusion_id)
         if known is None or span.line_id == lines[-1] or known.line_id != lines[-1]:
             ended[span.conclusion_id] = span

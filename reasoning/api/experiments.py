@@ -404,7 +404,7 @@ class Pairs(OperatorEndpoint):
             arm = lifecycle.find_arm(found, ref)
         except NotFound as error:
             raise InvalidParameter("query", "arm", error.message, "arm") from None
-        pair = pairwise.next_pair(arm, self.by)
+        pair = pairwise.next_pair([arm], self.by)
         return shapes.json_response({"pair": None if pair is None else _pair(arm, pair)})
 
     @schemas.describe(
@@ -429,7 +429,7 @@ class Pairs(OperatorEndpoint):
         subject_id = ids.decode(subject)
         if subject_id is None:
             raise Invalid("Give the subject_id of a pair.", ("subject_id",))
-        made = pairwise.choose(arm, subject_id, covers_to, choice, by=self.by, reason=fields.get("reason") or "")
+        made = pairwise.choose([arm], subject_id, covers_to, choice, by=self.by, reason=fields.get("reason") or "")
         return shapes.json_response({"id": made.public_id})
 
 

@@ -48,19 +48,24 @@ def of(kept: list[dict[str, Any]]) -> list[Guardrail]:
 
 def breach(figures: Figures, arm: ArmFigures, rail: Guardrail) -> str:
     """Say what an arm breaches, in a sentence; nothing where it does not, or where too little is known of it."""
+    return standing(figures, arm, rail)[1]
+
+
+def standing(figures: Figures, arm: ArmFigures, rail: Guardrail) -> tuple[bool, str]:
+    """Return whether enough is known to hold an arm to a limit, and, in a sentence, what it breaches ("": nothing)."""
     measure, control = MEASURES[rail.measure], figures.control
     estimate = arm.estimate(rail.measure, Z999)
     compared = difference(estimate, Estimate(rail.limit, rail.limit, rail.limit, estimate.n))
     if rail.relative:
         compared = difference(estimate, control.estimate(rail.measure, Z999).times(rail.limit))
         if control.passes < rail.least_passes:
-            return ""
+            return False, ""
     if arm.passes < rail.least_passes or (measure.over == "subjects" and compared.n < LEAST_SUBJECTS):
-        return ""
+        return False, ""
     if compared.low is None or compared.high is None:
-        return ""
+        return False, ""
     beyond = compared.high < 0 if measure.lower_is_worse else compared.low > 0
-    return _sentence(rail, estimate, arm, control) if beyond else ""
+    return True, _sentence(rail, estimate, arm, control) if beyond else ""
 
 
 def _checked(item: Any, place: int) -> Guardrail:

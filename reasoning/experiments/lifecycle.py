@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from memory import clock, ids, validation
+from memory import audit, clock, ids, validation
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, Subject
 from reasoning import following, labels, prompt_versions
-from reasoning.experiments import guardrails, split
+from reasoning.experiments import falling, guardrails, split
 from reasoning.experiments.split import BUCKETS, Holding
 from reasoning.models import Arm, Experiment, ExperimentAct, PromptVersion, Work
 
@@ -27,9 +26,6 @@ Mode, State = Experiment.Mode, Experiment.State
 MOST_CANDIDATES = 10
 NAME_LENGTH = 200
 REASON_LENGTH = 2_000
-
-_EVEN_FOR = 10_000
-"""Of so many subjects a salt is chosen by how evenly it splits them."""
 
 _OPEN = (State.RUNNING, State.PAUSED)
 _DONE = {
@@ -74,8 +70,7 @@ def find_arm(experiment: Experiment, ref: str) -> Arm:
     raise NotFound("Arm not found: give its id, or its prompt version's id or name")
 
 
-@transaction.atomic
-def create(
+def drafted(
     kind: str,
     name: str,
     candidates: Sequence[Candidate],
@@ -84,17 +79,13 @@ def create(
     mode: str = Mode.SERVE,
     sample: float = 0.0,
     guarded: Any = (),
-    by: str = "",
-    reason: str = "",
-) -> Experiment:
-    """Make an experiment that has not begun: ``candidates`` against the version that is live now.
+    salt: str = "",
+) -> tuple[Experiment, list[Arm]]:
+    """Return an experiment and its arms as :func:`create` would make them; nothing is kept.
 
-    ``sample`` is for which share of the arms' subjects *serve* mode makes the control's versions beside, ``guarded``
-    what ``reasoning.experiments.guardrails`` shall see to. Raises :class:`Invalid` for what cannot be, and
-    :class:`Conflict` for a name that is taken.
+    With the ``salt`` of an earlier draft, subjects fall as they did in that. Raises as :func:`create` does.
     """
     validation.name(name, ("name",), most=NAME_LENGTH)
-    validation.text(reason, ("reason",), most=REASON_LENGTH)
     if kind not in Subject.Kind.values:
         raise Invalid(f"Use {', '.join(Subject.Kind.values)}.", ("kind",), "enum")
     if mode not in Mode.values:
@@ -109,18 +100,49 @@ def create(
         name=name,
         mode=mode,
         control=control,
-        salt=split.even_salt(_some_subjects(kind, app)),
+        salt=salt or split.even_salt(falling.newest(kind, app)),
         sample=_buckets(sample, ("sample",)),
         guardrails=guardrails.checked(guarded),
     )
+    arms: list[Arm] = []
+    for place, candidate in enumerate(candidates):
+        where = ("candidates", place, "share")
+        held = _held(Holding([], []), arms, _buckets(candidate.share, where), where)
+        arms.append(Arm(experiment=experiment, version=candidate.version, buckets=held.buckets))
+    if Experiment.objects.filter(app=app, name=name).exists():
+        raise _taken(name)
+    return experiment, arms
+
+
+@transaction.atomic
+def create(
+    kind: str,
+    name: str,
+    candidates: Sequence[Candidate],
+    *,
+    app: App | None = None,
+    mode: str = Mode.SERVE,
+    sample: float = 0.0,
+    guarded: Any = (),
+    salt: str = "",
+    by: str = "",
+    reason: str = "",
+) -> Experiment:
+    """Make an experiment that has not begun: ``candidates`` against the version that is live now.
+
+    ``sample`` is for which share of the arms' subjects *serve* mode makes the control's versions beside, ``guarded``
+    what ``reasoning.experiments.guardrails`` shall see to; with the ``salt`` that was :func:`drafted`, subjects fall
+    as they did there. Raises :class:`Invalid` for what cannot be, and :class:`Conflict` for a name that is taken.
+    """
+    validation.text(reason, ("reason",), most=REASON_LENGTH)
+    experiment, arms = drafted(kind, name, candidates, app=app, mode=mode, sample=sample, guarded=guarded, salt=salt)
     try:
         with transaction.atomic():
             experiment.save()
     except IntegrityError:
-        raise Conflict(f"There is an experiment called '{name}' already.") from None
-    for place, candidate in enumerate(candidates):
-        arm = Arm.objects.create(experiment=experiment, version=candidate.version)
-        _resize(experiment, arm, _buckets(candidate.share, ("candidates", place, "share")))
+        raise _taken(name) from None
+    for arm in arms:
+        arm.save()
     _note(experiment, "create", by, reason, before={})
     return experiment
 
@@ -150,13 +172,27 @@ def ramp(experiment: Experiment, arm: Arm, share: float, *, by: str = "", reason
     Raises :class:`Invalid` for a share that is not left: nobody moves from one candidate to another, so what other
     arms have, or had and gave back, is theirs.
     """
-    count = _buckets(share, ("share",))
 
     def resize(experiment: Experiment) -> None:
-        _resize(experiment, arm, count)
+        [resized] = [row for row in ramped(experiment, arm, share) if row == arm]
+        resized.save(update_fields=["buckets", "given_back"])
         _stop_beside(experiment)
 
     return _do(experiment, "ramp", (State.DRAFT, *_OPEN), resize, by, reason, arm)
+
+
+def ramped(experiment: Experiment, arm: Arm, share: float) -> list[Arm]:
+    """Return the arms as they would be with this share for one of them; nothing is kept. Raises as :func:`ramp`."""
+    count = _buckets(share, ("share",))
+    arms = list(Arm.objects.filter(experiment=experiment).select_related("version").order_by("pk"))
+    for row in arms:
+        if row == arm:
+            held = _held(
+                Holding(row.buckets, row.given_back), [other for other in arms if other != row], count, ("share",)
+            )
+            # Nobody has been in an arm of a draft.
+            row.buckets, row.given_back = held.buckets, [] if experiment.state == State.DRAFT else held.given_back
+    return arms
 
 
 def pause(experiment: Experiment, arm: Arm | None = None, *, by: str = "", reason: str = "") -> Experiment:
@@ -209,7 +245,7 @@ def promote(experiment: Experiment, arm: Arm, *, reason: str, by: str = "") -> E
     """
 
     def win(experiment: Experiment) -> None:
-        _make_live(experiment, arm.version, reason, by)
+        _make_live(experiment, arm, reason, by)
         _change(experiment, state=State.PROMOTED, ended_at=clock.now())
         _stop_beside(experiment)
 
@@ -243,8 +279,14 @@ def _do(
 def _note(
     experiment: Experiment, act: str, by: str, reason: str, *, before: Mapping[str, float], arm: Arm | None = None
 ) -> None:
-    detail = {"shares_before": before, "shares_after": _shares(experiment)}
+    after = _shares(experiment)
+    detail = {"shares_before": before, "shares_after": after}
     ExperimentAct.objects.create(experiment=experiment, arm=arm, act=act, detail=detail, by=by, reason=reason)
+    whose = {} if arm is None else {"arm": prompt_versions.name_of(arm.version)}
+    audit.note(
+        f"{act} experiment", experiment, by=by, reason=reason,
+        before={"shares": dict(before)}, after={**whose, "state": experiment.state, "shares": after},
+    )  # fmt: skip
 
 
 def _shares(experiment: Experiment) -> dict[str, float]:
@@ -257,10 +299,8 @@ def _change(experiment: Experiment, **values: Any) -> None:
     experiment.save(update_fields=list(values))
 
 
-def _some_subjects(kind: str, app: App | None) -> list[UUID]:
-    """Return the newest subjects that an experiment may concern, as many as its split is to be even for."""
-    found = Subject.objects.filter(kind=kind) if app is None else Subject.objects.filter(kind=kind, app=app)
-    return list(found.order_by("-pk").values_list("pk", flat=True)[:_EVEN_FOR])
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is an experiment called '{name}' already.")
 
 
 def _live(app: App | None, kind: str) -> PromptVersion:
@@ -300,23 +340,18 @@ def _buckets(share: float, where: Sequence[str | int]) -> int:
     return round(share * BUCKETS)
 
 
-def _resize(experiment: Experiment, arm: Arm, count: int) -> None:
-    arms = {row.pk: row for row in Arm.objects.filter(experiment=experiment)}
-    own = arms.pop(arm.pk)
-    others = [Holding(row.buckets, row.given_back) for row in arms.values()]
-    left = split.available(others)
+def _held(own: Holding, others: Sequence[Arm], count: int, where: Sequence[str | int]) -> Holding:
+    """Return what an arm that holds ``own`` holds when it is to have ``count`` buckets."""
+    theirs = [Holding(arm.buckets, arm.given_back) for arm in others]
+    left = split.available(theirs)
     if count > left:
         raise Invalid(
             f"At most {left / BUCKETS:.2%} are left: the others are, or were, another candidate's, and nobody moves "
             "from one candidate to another.",
-            ("share",),
+            where,
             "share",
         )
-    held = split.resized(Holding(own.buckets, own.given_back), others, count)
-    own.buckets, own.given_back = held.buckets, held.given_back
-    if experiment.state == State.DRAFT:
-        own.given_back = []  # nobody has been in it
-    own.save(update_fields=["buckets", "given_back"])
+    return split.resized(own, theirs, count)
 
 
 def _stop_beside(experiment: Experiment) -> None:
@@ -335,14 +370,20 @@ def _stop_beside(experiment: Experiment) -> None:
         following.stop_following(Work.objects.filter(pk__in=out))
 
 
-def _make_live(experiment: Experiment, version: PromptVersion, reason: str, by: str) -> None:
-    """Make a version live where the experiment counts: in its app, or for the site."""
-    if version.app_id == experiment.app_id:
-        labels.move(labels.Name.LIVE, version, reason=reason, by=by)
-    elif labels.pointed(labels.Name.LIVE, None, version.kind) != version:
+def check_can_win(experiment: Experiment, arm: Arm) -> None:
+    """Raise :class:`Conflict` where an arm's version, one of the site, would have to become live for one app alone."""
+    version = arm.version
+    if version.app_id != experiment.app_id and labels.pointed(labels.Name.LIVE, None, version.kind) != version:
         raise Conflict(
             f"{version} is the site's: it would become live in every app. Make it a version of the app's own, or move "
             "the site's label."
         )
+
+
+def _make_live(experiment: Experiment, arm: Arm, reason: str, by: str) -> None:
+    """Make an arm's version live where the experiment counts: in its app, or for the site."""
+    check_can_win(experiment, arm)
+    if arm.version.app_id == experiment.app_id:
+        labels.move(labels.Name.LIVE, arm.version, reason=reason, by=by)
     elif experiment.control.app_id is not None:
-        labels.take_off(labels.Name.LIVE, experiment.app, version.kind, reason=reason, by=by)
+        labels.take_off(labels.Name.LIVE, experiment.app, arm.version.kind, reason=reason, by=by)

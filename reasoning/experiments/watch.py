@@ -21,7 +21,7 @@ def pause_arms_that_breach() -> bool:
     for experiment in running.select_related("app", "control"):
         rails = guardrails.of(experiment.guardrails)
         versions = any(rail.measure in OF_VERSIONS for rail in rails)
-        paused |= _pause(measures.of(experiment, versions=versions, compared=False), rails)
+        paused |= _pause(measures.of(experiment, versions=versions, compared=0), rails)
     return paused
 
 

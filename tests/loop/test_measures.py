@@ -298,6 +298,28 @@ def test_feedback_on_what_was_made_before_counts_for_nobody(prompts):
     assert measures.of(found).control.estimate("feedback").value is None
 
 
+def test_periods_add_up_to_the_whole(prompts):
+    found = experiment(prompts[1], share=0.5)
+    subjects = [someone(found, arm(found)), someone(found, None)]
+    for subject in subjects:
+        for _ in range(3):
+            ran(subject, 2)
+    feedback.add(subjects[0], 1, 1)
+    found = lifecycle.stop(found)
+    lasted = found.ended_at - found.started_at
+    for place, each in enumerate(list(Pass.objects.order_by("started_at"))):  # two in each third of the time
+        Pass.objects.filter(pk=each.pk).update(started_at=found.started_at + lasted * (place + 0.5) / 6)
+    parts = measures.of(found, periods=3)
+    assert [sum(each.passes for each in period.arms.values()) for period in parts.periods] == [2, 2, 2]
+    assert parts.periods[0].since == found.started_at
+    for total, scores in ((parts.control, 0), (parts.arms[0], 1)):
+        mine = [period.arms[total.version.pk] for period in parts.periods]
+        assert total.passes == sum(each.passes for each in mine) == 3
+        assert total.events == sum(each.events for each in mine) == 6
+        assert total.estimate("feedback").n == sum(each.estimate("feedback").n for each in mine) == scores
+    assert measures.of(found).periods == []
+
+
 class TestPairs:
     @pytest.fixture
     def shadow(self, prompts):
@@ -313,7 +335,7 @@ class TestPairs:
         [claim] = queue.claim(1, "d1")  # the serving line alone reads on
         ready = prepared(claim)
         passes.complete(ready, completion(marked(ready.request)))
-        [pair] = pairwise.pairs(arm(shadow), 10)
+        [pair] = pairwise.pairs([arm(shadow)], 10)
         control, candidate = (Representation.objects.get(pk=pk) for pk in (pair.control_id, pair.candidate_id))
         assert (control.covers_to, candidate.covers_to) == (2, 2)
         assert (control.now, candidate.now) == ("Control", "Candidate")
@@ -321,7 +343,7 @@ class TestPairs:
     def test_the_sample_of_a_served_arm_makes_pairs_too(self, prompts):
         found = experiment(prompts[1], sample=1.0)
         tell(person(), "One.")
-        [pair] = pairwise.pairs(arm(found), 10)
+        [pair] = pairwise.pairs([arm(found)], 10)
         assert Representation.objects.get(pk=pair.control_id).now == "Control"
         assert Representation.objects.get(pk=pair.candidate_id).now == "Candidate"
 
@@ -329,21 +351,54 @@ class TestPairs:
         for name in ("ana", "bo"):
             tell(person(name), "One.")
         seen = []
-        while pair := pairwise.next_pair(arm(shadow), "olga"):
-            again = pairwise.next_pair(arm(shadow), "olga")
+        while pair := pairwise.next_pair([arm(shadow)], "olga"):
+            again = pairwise.next_pair([arm(shadow)], "olga")
             assert (pair.first, pair.second) == (again.first, again.second)
             seen.append(pair.subject_id)
-            pairwise.choose(arm(shadow), pair.subject_id, pair.covers_to, "tie", by="olga")
+            pairwise.choose([arm(shadow)], pair.subject_id, pair.covers_to, "tie", by="olga")
         assert len(seen) == len(set(seen)) == 2
-        assert pairwise.next_pair(arm(shadow), "bert") is not None
+        assert pairwise.next_pair([arm(shadow)], "bert") is not None
         tell(person("ana"), "Two.")
-        assert pairwise.next_pair(arm(shadow), "olga").covers_to == 2, "what is newer is another pair"
+        assert pairwise.next_pair([arm(shadow)], "olga").covers_to == 2, "what is newer is another pair"
+
+    def test_one_queue_goes_over_all_arms_and_names_the_one_that_a_pair_is_of(self, prompts):
+        found = experiment(prompts[1], prompt("Other"), share=0.5, mode="shadow")
+        arms = [arm(found, 0), arm(found, 1)]
+        fallen = {someone(found, each): each for each in arms}
+        for subject in fallen:
+            tell(subject, "One.")
+        assert {pair.subject_id: pair.arm_id for pair in pairwise.pairs(arms, 10)} == {
+            subject.pk: each.pk for subject, each in fallen.items()
+        }
+        pair = pairwise.next_pair(arms, "olga")
+        kept = pairwise.choose(arms, pair.subject_id, pair.covers_to, "first", by="olga")
+        assert kept.arm_id == pair.arm_id
+        assert pairwise.next_pair(arms, "olga").subject_id != pair.subject_id
+
+    def test_a_pair_can_be_skipped_and_is_left(self, shadow):
+        for name in ("ana", "bo", "cleo"):
+            tell(person(name), "One.")
+        first = pairwise.next_pair([arm(shadow)], "olga")
+        second = pairwise.next_pair([arm(shadow)], "olga", after=first.subject_id)
+        third = pairwise.next_pair([arm(shadow)], "olga", after=second.subject_id)
+        assert len({pair.subject_id for pair in (first, second, third)}) == 3
+        assert [pair.left for pair in (first, second, third)] == [3, 2, 1]
+        assert pairwise.next_pair([arm(shadow)], "olga", after=third.subject_id) is None
+        assert pairwise.next_pair([arm(shadow)], "olga").subject_id == first.subject_id
+
+    @pytest.mark.parametrize("choice", pairwise.CHOICES)
+    def test_whose_they_were_is_told_as_they_were_shown(self, shadow, choice):
+        tell(person(), "One.")
+        pair = pairwise.next_pair([arm(shadow)], "olga")
+        told = pairwise.revealed(pairwise.choose([arm(shadow)], pair.subject_id, pair.covers_to, choice, by="olga"))
+        assert (told.first.message, told.second.message) == (pair.first.now, pair.second.now)
+        assert (told.choice, told.control.message) == (choice, "Control")
 
     def test_a_choice_means_what_was_shown(self, shadow):
         tell(person(), "One.")
         for reviewer in itertools.count():
-            pair = pairwise.next_pair(arm(shadow), f"reviewer {reviewer}")
-            kept = pairwise.choose(arm(shadow), pair.subject_id, pair.covers_to, "first", by=f"reviewer {reviewer}")
+            pair = pairwise.next_pair([arm(shadow)], f"reviewer {reviewer}")
+            kept = pairwise.choose([arm(shadow)], pair.subject_id, pair.covers_to, "first", by=f"reviewer {reviewer}")
             assert {"Control": "control", "Candidate": "candidate"}[pair.first.now] == kept.choice
             if Comparison.objects.values("choice").distinct().count() == 2:
                 return  # some are shown the one first, some the other
@@ -352,22 +407,22 @@ class TestPairs:
         subject = person()
         tell(subject, "One.")
         with pytest.raises(NotFound):
-            pairwise.choose(arm(shadow), subject.pk, 7, "tie", by="olga")
+            pairwise.choose([arm(shadow)], subject.pk, 7, "tie", by="olga")
         with pytest.raises(Invalid):
-            pairwise.choose(arm(shadow), subject.pk, 1, "both", by="olga")
-        pairwise.choose(arm(shadow), subject.pk, 1, "tie", by="olga")
+            pairwise.choose([arm(shadow)], subject.pk, 1, "both", by="olga")
+        pairwise.choose([arm(shadow)], subject.pk, 1, "tie", by="olga")
         with pytest.raises(Conflict):
-            pairwise.choose(arm(shadow), subject.pk, 1, "first", by="olga")
+            pairwise.choose([arm(shadow)], subject.pk, 1, "first", by="olga")
         assert Comparison.objects.count() == 1
 
     def test_a_tie_is_half_a_win(self, shadow):
         for number in range(5):
             tell(person(f"user-{number}"), "One.")
         for number in range(5):
-            pair = pairwise.next_pair(arm(shadow), "olga")
+            pair = pairwise.next_pair([arm(shadow)], "olga")
             sides = {pair.first.now: "first", pair.second.now: "second"}
             choice = "tie" if number < 2 else sides["Candidate" if number < 4 else "Control"]
-            pairwise.choose(arm(shadow), pair.subject_id, pair.covers_to, choice, by="olga")
+            pairwise.choose([arm(shadow)], pair.subject_id, pair.covers_to, choice, by="olga")
         assert measures.of(shadow).arms[0].estimate("win_rate") == wilson(2 + 2 * 0.5, 5)
 
     def test_arms_agree_in_statements_that_both_have_or_have_in_other_words(self, shadow):

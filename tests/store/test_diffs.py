@@ -219,3 +219,26 @@ def test_the_questions_do_not_grow(project):
             diffs.compare(Subject.objects.get(pk=project.subject_id), timedelta(days=1), with_kept=True)
         counts.append(len(asked))
     assert counts == [7, 7], "one of them finds the subject"
+
+
+def test_what_many_pairs_have_in_common_is_what_comparing_each_says(project, django_assert_num_queries):
+    passed(project, "The shop sells sails.", "The shop is in Porto.", "The shop opens at nine each day.", "It rains.")
+    passed(
+        project,
+        "The shop moved to a bigger house in Lisbon.",
+        "The shop opens at ten each day.",
+        "There is a workshop too.",
+        gone={"The shop is in Porto.": 0, "The shop opens at nine each day.": None, "It rains.": None},
+    )
+    beside = publishing.open_line(project.subject, "other recipe")
+    passed(beside, "The shop sells sails.", "The shop is in Lisbon.", "There is a big workshop too.")
+    one, two, other = Representation.objects.order_by("number")
+    pairs = [(one, two), (two, one), (one, other), (other, two), (two, two)]
+    with django_assert_num_queries(1):
+        found = diffs.in_common(pairs)
+    for (first, last), counted in zip(pairs, found, strict=True):
+        diff = diffs.between(project.subject, first, last)
+        alike = 2 * (len(diff.kept) + len(diff.reworded))
+        assert counted == (alike + len(diff.added) + len(diff.retired), alike)
+    assert found[0] == (8, 6), "of four and four, one is kept and two are reworded"
+    assert diffs.in_common([]) == []
