@@ -1,7 +1,17 @@
 """The loop in the Django admin: prompts, work, passes, workers, spending, and what it adds to the store's pages."""
 
 from memory.admin import menu
-from reasoning.admin import overview, prompts, providers, quarantine, queue, spending, store_sections, work
+from reasoning.admin import (
+    experiments,
+    overview,
+    prompts,
+    providers,
+    quarantine,
+    queue,
+    spending,
+    store_sections,
+    work,
+)
 
 menu.add("reasoning.overview", "Overview", 0)
 menu.add("reasoning.promptversion", "Prompts", 30)
@@ -17,4 +27,14 @@ menu.add("reasoning.price", "Prices", 220)
 menu.add("reasoning.providerstate", "Providers", 230)
 menu.add("reasoning.worker", "Workers", 240)
 
-__all__ = ["overview", "prompts", "providers", "quarantine", "queue", "spending", "store_sections", "work"]
+__all__ = [
+    "experiments",
+    "overview",
+    "prompts",
+    "providers",
+    "quarantine",
+    "queue",
+    "spending",
+    "store_sections",
+    "work",
+]
