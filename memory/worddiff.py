@@ -53,12 +53,17 @@ class Diff:
     @property
     def pieces(self) -> list[tuple[str, str]]:
         """What changed, word by word, with what is far from any change set apart."""
-        return folded(words(self.old, self.new))
+        return folded(words(_ended(self.old), _ended(self.new)))
 
     @property
     def changed(self) -> bool:
         """Whether the texts differ."""
         return self.old != self.new
+
+
+def _ended(text: str) -> str:
+    """Return a text whose last line has an end like the others, so that what is added after it begins a line."""
+    return text if not text or text.endswith("\n") or "\n" not in text else f"{text}\n"
 
 
 def folded(pieces: Iterable[Piece], context: int = 2) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.errors import Invalid
+from memory.worddiff import Piece
 from reasoning import prompt_diff
 from reasoning.models import PromptVersion
 
@@ -17,7 +18,7 @@ def version(text: str, number: int = 1, kind: str = "user", **more: object) -> P
     return PromptVersion(kind=kind, number=number, instructions=text, **more)
 
 
-def pieces(found: Sequence[prompt_diff.Piece]) -> list[tuple[str, str]]:
+def pieces(found: Sequence[Piece]) -> list[tuple[str, str]]:
     return [(piece.act, piece.text) for piece in found]
 
 

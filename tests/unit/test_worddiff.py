@@ -6,7 +6,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memory.worddiff import Diff, folded, words
@@ -20,6 +20,7 @@ def told(old: str, new: str) -> str:
     return "".join(marks[act].format(text) for act, text in words(old, new))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PARTS, PARTS)
 def test_the_pieces_make_up_both_texts(old: str, new: str) -> None:
     pieces = words(old, new)
