@@ -13,10 +13,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from memory import feeds, ids, log, publishing, serving, validation
+from memory import audit, feeds, ids, log, publishing, serving, validation
 from memory.errors import Conflict, Invalid, NotFound
 from memory.log import LoggedEvent, NewEvent
-from memory.models import Conclusion, Correction, Event, Line, Span, Subject, User
+from memory.models import App, Conclusion, Correction, Event, Line, Span, Subject, User
 from memory.places import Place
 from memory.publishing import PARTS, Draft, NewConclusion, Retired
 
@@ -184,6 +184,15 @@ def _do(made: _Correction) -> Conclusion:
         replaced_by=made.instead,
         by=made.word.by,
         reason=made.word.reason,
+    )
+    audit.note(
+        f"{made.act} statement",
+        made.statement,
+        by=made.word.by,
+        app=App(pk=made.subject.app_id),
+        reason=made.word.reason,
+        before={"version": line.head.number if line.head else None},
+        after={"version": version.number},
     )
     return Conclusion.objects.select_related("about").get(pk=(made.instead or made.statement).pk)
 

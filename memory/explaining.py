@@ -158,7 +158,7 @@ def explain(subject: Subject, conclusion: Conclusion) -> Explanation:
         Span.objects.filter(conclusion=conclusion).select_related("line", "replaced_by").order_by("since", "line")
     )
     first = [row.representation.number for row in evidence[:1]] or [span.since for span in spans[:1]] or [0]
-    versions = Representation.objects.filter(subject=subject).defer(*_TEXTS)
+    versions = Representation.objects.filter(subject=subject).select_related("line").defer(*_TEXTS)
     current = None if subject.current_id is None else versions.filter(pk=subject.current_id).first()
     return Explanation(
         conclusion=conclusion,

@@ -113,9 +113,13 @@ def holds(span: Span, version: Representation) -> bool:
     return span.line_id == version.line_id and since <= version.number and (until is None or until > version.number)
 
 
-def versions(subject: Subject, *, before: int | None = None, limit: int = 20) -> list[Version]:
-    """Return up to ``limit`` versions below number ``before``, newest first. One statement."""
+def versions(
+    subject: Subject, *, before: int | None = None, line: UUID | None = None, limit: int = 20
+) -> list[Version]:
+    """Return up to ``limit`` versions below number ``before``, of all lines or one, newest first. One statement."""
     found = Representation.objects.filter(subject=subject).select_related("parent", "subject").order_by("-number")
+    if line is not None:
+        found = found.filter(line=line)
     if before is not None:
         found = found.filter(number__lt=before)
     counted = found.annotate(added=_spans_counted("since"), retired=_spans_counted("until"))

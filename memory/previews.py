@@ -6,7 +6,7 @@ make, word for word.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -111,3 +111,32 @@ def preview(subject: Subject, basis: Basis, draft: publishing.Draft) -> Preview:
         found = Preview(made, diffs.compare(subject, served, made.number, with_kept=True))
         transaction.set_rollback(True)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What readers of a subject get now, what they would get, and what that changes; None where nothing is known."""
+
+    before: Representation | None
+    after: Representation | None
+    diff: diffs.Diff | None
+
+
+def tried(subject: Subject, act: Callable[[], object]) -> Outcome:
+    """Return what an act upon a subject would make of what its readers get: it is done, compared and taken back.
+
+    Raises what ``act`` raises. The subject is locked for as long as that takes; signals are sent as for any other act,
+    what waits for a commit is not done.
+    """
+    with transaction.atomic():
+        before = _served(subject)
+        act()
+        after = _served(subject)
+        diff = None if after is None else diffs.between(subject, before, after)
+        transaction.set_rollback(True)
+    return Outcome(before, after, diff)
+
+
+def _served(subject: Subject) -> Representation | None:
+    rows = Representation.objects.select_related("subject")
+    return rows.filter(pk__in=Subject.objects.filter(pk=subject.pk).values("current")).first()

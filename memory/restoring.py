@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from memory import ids, publishing, serving
+from memory import audit, ids, publishing, serving
 from memory.errors import Conflict, Erased, Invalid, NotFound
 from memory.models import Line, Representation, Subject
 from memory.signals import lines_moved, representation_published
@@ -155,6 +155,7 @@ UPDATE memory_subject subject SET line_id = plan.line_id, current_id = plan.made
 """
 
 
+@transaction.atomic
 def roll_back(subject: Subject, to: int, *, reason: str, by: str = "", then: Onward = Onward.STAY) -> Representation:
     """Make a new version that equals version ``to``, but for what humans have said since, and let readers get it.
 
@@ -172,7 +173,9 @@ def roll_back(subject: Subject, to: int, *, reason: str, by: str = "", then: Onw
     if target.status != Representation.Status.PUBLISHED:
         raise Invalid(f"Version {to} was never published.", ("to",))
     [restored] = restore({subject.pk: target.pk}, onward=then, reason=reason, by=by)
-    return Representation.objects.get(pk=restored.made_id)
+    made = Representation.objects.get(pk=restored.made_id)
+    audit.note("roll back", subject, by=by, reason=reason, after={"version": made.number, "repeats": to, "then": then})
+    return made
 
 
 @transaction.atomic
