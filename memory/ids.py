@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 import shortuuid
 from uuid_utils.compat import uuid7
 
-__all__ = ["decode", "encode", "uuid7"]
+__all__ = ["decode", "encode", "first_at", "uuid7"]
 
 PUBLIC_ID_LENGTH = 22
 
@@ -25,3 +26,8 @@ def decode(text: str) -> uuid.UUID | None:
         return shortuuid.decode(text)
     except ValueError:
         return None
+
+
+def first_at(moment: datetime) -> uuid.UUID:
+    """Return the lowest id that something made at a moment has: ids follow time, to the millisecond."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -20,7 +20,7 @@ from memory.admin.links import link, when
 from memory.admin.sections import Section, section_of
 from memory.erasure import act, scope
 from memory.errors import Refusal
-from memory.models import App, Erasure, Event, Project, Session, User
+from memory.models import App, Erasure, Event, Project, Session, Subject, User
 
 PERMISSION = "memory.erase"
 
@@ -123,3 +123,10 @@ def _section(request: HttpRequest, row: Model) -> Section | None:
 
 for _model in (App, User, Project, Session, Event):
     section_of(_model)(_section)
+
+
+@section_of(Subject)
+def _of_subject(request: HttpRequest, row: Subject) -> Section | None:
+    """Lead to where the user, session or project is erased; what one user knows of another goes with either."""
+    thing = row.session or row.project or row.user
+    return None if row.observer_id or thing is None else _section(request, thing)

@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from memory import ids
 from memory.models import App, Event, Project, Session, Subject, User
 
 CHOICES = 30
@@ -149,7 +150,7 @@ class Recorded(admin.SimpleListFilter):
         if (value := self.value()) not in self.spans:
             return queryset
         since = timezone.now() - self.spans[value][1]
-        return queryset.filter(pk__gte=UUID(int=int(since.timestamp() * 1000) << 80))
+        return queryset.filter(pk__gte=ids.first_at(since))
 
 
 def _uuid(value: str | None) -> UUID | None:

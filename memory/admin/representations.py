@@ -10,17 +10,21 @@ from django.db.models.functions import Left, Length
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from memory import explaining
+from memory.admin import makers
 from memory.admin.base import CappedCount, ReadOnlyAdmin
+from memory.admin.correcting import Correct, Pin, Retract, Unpin
 from memory.admin.filters import AppOfSubject, ChosenSubject
 from memory.admin.links import link
 from memory.admin.log import covered
-from memory.admin.statements import SHOWN, standing
+from memory.admin.rolling_back import RollBack
+from memory.admin.statements import SHOWN, confidence, standing
+from memory.admin.timeline import origin
 from memory.models import Conclusion, Event, Evidence, Representation, Span
 
 WINDOW = 50_000
 EXCERPT = 200
 EVENTS_SHOWN = 20
-EVIDENCE_SHOWN = 100
 _SUBJECT = ("subject__user", "subject__observer", "subject__session", "subject__project")
 
 
@@ -43,6 +47,10 @@ class RepresentationAdmin(ReadOnlyAdmin[Representation]):
     indexed = {"subject": "subject"}
     page_related = (*_SUBJECT, "subject__app", "line", "parent")
     change_form_template = "admin/memory/representation/change_form.html"
+    acts = (RollBack,)
+
+    class Media:
+        css = {"all": ["memory/subjects.css"]}
 
     def for_list(self, rows: QuerySet[Representation]) -> QuerySet[Representation]:
         """Leave the texts where they are."""
@@ -91,6 +99,9 @@ class RepresentationAdmin(ReadOnlyAdmin[Representation]):
         spans = Span.objects.filter(line=row.line_id).select_related("conclusion__about")
         events = Event.objects.filter(pk__in=covered(row)).select_related("author").order_by("pk")
         return {
+            "title": str(row),
+            "subtitle": None,
+            "origin": origin(row),
             "published": published,
             "is_current": row.subject.current_id == row.pk,
             "tokens": sum(row.line_tokens),
@@ -136,6 +147,10 @@ class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
     indexed = {"subject": "subject"}
     page_related = (*_SUBJECT, "subject__app", "about")
     change_form_template = "admin/memory/conclusion/change_form.html"
+    acts = (Correct, Pin, Unpin, Retract)
+
+    class Media:
+        css = {"all": ["memory/subjects.css"]}
 
     def for_list(self, rows: QuerySet[Conclusion]) -> QuerySet[Conclusion]:
         """Read how each begins and count what it rests on."""
@@ -167,22 +182,31 @@ class ConclusionAdmin(ReadOnlyAdmin[Conclusion]):
         return "1,000+" if count > 1000 else str(count)
 
     def detail(self, request: HttpRequest, row: Conclusion) -> dict[str, Any]:
-        """Show where it stands and the events that it rests on."""
-        spans = list(row.spans.select_related("replaced_by").order_by("since")[:SHOWN])
-        named = {span.since for span in spans} | {span.until for span in spans if span.until}
+        """Show why it stands or stood: its events, the version that brought it, the prompt and the pass."""
+        found = explaining.explain(row.subject, row)
+        brought = found.introduced
+        edges = [(stand.span.since, stand.span.until) for stand in found.spans]
         versions = {
             version.number: version
-            for version in Representation.objects.filter(subject=row.subject_id, number__in=named)
+            for version in Representation.objects.filter(
+                subject=row.subject_id, number__in={number for edge in edges for number in edge if number}
+            )
             .select_related(*_SUBJECT)
             .only("number", *_SUBJECT)
         }
-        evidence = (row.evidence.select_related("event__author", "representation").order_by("event"))[:EVIDENCE_SHOWN]
+        recipe = brought.line.recipe if brought else ""
         return {
+            "title": "Why this is said" if found.stands else "Why this was said",
             "subtitle": None,
+            "found": found,
+            "confidence": confidence(row),
+            "brought": brought,
+            "origin": origin(brought) if brought else "",
+            "prompt": makers.recipes([recipe]).get(recipe) if brought else None,
+            "made_in": makers.passes([brought]).get(brought.pk) if brought else None,
             "stands": [
-                {"span": span, "since": versions.get(span.since), "until": versions.get(span.until or 0)}
-                for span in spans
+                {"stand": stand, "since": versions.get(stand.span.since), "until": versions.get(stand.span.until or 0)}
+                for stand in found.spans[:SHOWN]
             ],
-            "evidence": evidence,
-            "evidence_limit": EVIDENCE_SHOWN,
+            "said": row.corrections.select_related("event", "replaced_by", "representation").order_by("-pk")[:SHOWN],
         }

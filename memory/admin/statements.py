@@ -11,13 +11,36 @@ from uuid import UUID
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from memory.models import Evidence, Representation, Span
+from memory.models import Conclusion, Evidence, Representation, Span
 
 SHOWN = 200
 """The most statements that a page lists."""
 
 QUOTED = 3
 """How many of the events under a statement a page quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How sure a statement is: a word or two, and what they mean."""
+
+    words: str
+    meaning: str
+
+
+_LEVELS = {
+    Conclusion.Level.EXPLICIT: Confidence("said outright", "It was said in so many words in these events."),
+    Conclusion.Level.DEDUCTIVE: Confidence("follows", "It must be so if what was said is true."),
+    Conclusion.Level.INDUCTIVE: Confidence("a pattern", "Several events point to it; it may not hold."),
+    Conclusion.Level.CONTRADICTION: Confidence("contradictory", "What was said contradicts itself."),
+}
+
+
+def confidence(conclusion: Conclusion) -> Confidence:
+    """Return how sure a statement is: what a human pinned is surest, then by how it was reached."""
+    if conclusion.pinned:
+        return Confidence("a human says so", "It stands until a human says otherwise.")
+    return _LEVELS[Conclusion.Level(conclusion.level)]
 
 
 @dataclass(frozen=True)
@@ -27,6 +50,11 @@ class Statement:
     span: Span
     evidence_count: int
     evidence: list[Evidence]
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure it is."""
+        return confidence(self.span.conclusion)
 
 
 def standing(version: Representation) -> list[Statement]:

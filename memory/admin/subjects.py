@@ -6,18 +6,24 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet
+from django.db.models import BigIntegerField, F, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from memory import publishing
+from memory.admin import timeline
+from memory.admin.acts import Act
 from memory.admin.base import CappedCount, ReadOnlyAdmin
+from memory.admin.correcting import PERMISSION, Add
 from memory.admin.filters import AppFilter
-from memory.admin.links import link, when
-from memory.admin.statements import standing
-from memory.models import Correction, FeedEntry, Representation, Span, Subject
+from memory.admin.links import link, may_view, when
+from memory.admin.rolling_back import RollBack
+from memory.admin.sentences import Sentence, lines_of
+from memory.admin.statements import SHOWN, standing
+from memory.admin.timeline import ComparePage, TimelinePage
+from memory.models import Conclusion, Correction, FeedEntry, Subject
 
-HISTORY = 50
 CORRECTIONS = 20
 COUNTED = 1_000
 
@@ -36,6 +42,11 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
     sortable_by = ()
     page_related = ("app", "user", "observer", "session", "project", "line", "current__line")
     change_form_template = "admin/memory/subject/change_form.html"
+    acts: tuple[type[Act], ...] = (Add,)
+    object_pages = (TimelinePage, ComparePage, Sentence)
+
+    class Media:
+        css = {"all": ["memory/subjects.css"]}
 
     def for_list(self, rows: QuerySet[Subject]) -> QuerySet[Subject]:
         """Count what the current version has not read; leave the texts where they are."""
@@ -70,19 +81,32 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
         return "up to date" if not count else f"{count:,} event{'s' if count > 1 else ''}"
 
     def detail(self, request: HttpRequest, row: Subject) -> dict[str, Any]:
-        """Show the text, the statements in it with what they rest on, what humans said, and the versions before."""
+        """Show the text, the statements in it with what they rest on, what humans said, and the newest versions."""
         current = row.current
         behind = with_behind(Subject.objects.filter(pk=row.pk)).get().behind_events  # type: ignore[attr-defined]
+        statements = standing(current) if current else []
+        said = [item.span.conclusion for item in statements] if may_view(request, Conclusion) else []
         return {
+            "title": str(row),
+            "subtitle": None,
             "current": current,
+            "lines": lines_of(publishing.text_of(current).text, said) if current else [],
+            "tokens": sum(current.line_tokens) if current else 0,
             "behind": behind,
             "waiting_since": _waiting_since(row) if behind else None,
-            "statements": standing(current) if current else [],
-            "history": history(row),
-            "history_limit": HISTORY,
+            "statements": statements,
+            "statements_limit": SHOWN,
+            "timeline": timeline.of(row),
             "corrections": corrections_of(row),
             "corrections_limit": CORRECTIONS,
+            "may_correct": request.user.has_perm(PERMISSION),
+            "may_roll_back": request.user.has_perm(RollBack.permission),
         }
+
+
+def offer(*acts: type[Act]) -> None:
+    """Let another app's acts be done to subjects; call it when the app's admin is imported."""
+    SubjectAdmin.acts += acts
 
 
 def corrections_of(subject: Subject) -> list[Correction]:
@@ -99,35 +123,6 @@ def with_behind(rows: QuerySet[Subject]) -> QuerySet[Subject]:
         - Coalesce("current__covers_to", 0, output_field=BigIntegerField())
         + CappedCount(not_numbered)
     )
-
-
-def history(subject: Subject) -> list[dict[str, Any]]:
-    """Return the newest versions, each with how many statements it added and retired."""
-    versions = list(
-        Representation.objects.filter(subject=subject)
-        .select_related("line")
-        .defer("text", "card", "now", "short_summary", "long_summary")
-        .order_by("-number")[:HISTORY]
-    )
-    numbers = [version.number for version in versions]
-    added, retired = _counted(subject, "since", numbers), _counted(subject, "until", numbers)
-    return [
-        {
-            "version": version,
-            "current": version.pk == subject.current_id,
-            "events": version.covers_to - version.covers_from,
-            "tokens": sum(version.line_tokens),
-            "added": added.get((version.line_id, version.number), 0),
-            "retired": retired.get((version.line_id, version.number), 0),
-        }
-        for version in versions
-    ]
-
-
-def _counted(subject: Subject, edge: str, numbers: list[int]) -> dict[Any, int]:
-    spans = Span.objects.filter(line__subject=subject, **{f"{edge}__in": numbers})
-    rows = spans.values_list("line_id", edge).annotate(count=Count("pk"))
-    return {(line_id, number): count for line_id, number, count in rows}
 
 
 def _waiting_since(subject: Subject) -> datetime | None:

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from memory import tenants, validation
 from memory.admin.base import CappedCount, HonchoAdmin, M
+from memory.admin.conversation import Conversation
 from memory.admin.filters import AppFilter, ChosenOwner, ChosenParticipant, ChosenProject
 from memory.admin.links import link
 from memory.conf import MemorySettings
@@ -142,6 +143,7 @@ class UserAdmin(TenantAdmin[User]):
     kept = ("app", "name")
     page_related = ("app",)
     change_form_template = "admin/memory/user/change_form.html"
+    object_pages = (Conversation,)
 
     @admin.display(description="app")
     def app_link(self, row: User) -> SafeString | str:
@@ -175,6 +177,7 @@ class ProjectAdmin(TenantAdmin[Project]):
     kept = ("app", "name")
     page_related = ("app",)
     change_form_template = "admin/memory/project/change_form.html"
+    object_pages = (Conversation,)
 
     @admin.display(description="app")
     def app_link(self, row: Project) -> SafeString | str:
@@ -205,6 +208,7 @@ class SessionAdmin(TenantAdmin[Session]):
     kept = ("app", "owner", "project", "name")
     page_related = ("app", "owner", "project")
     change_form_template = "admin/memory/session/change_form.html"
+    object_pages = (Conversation,)
 
     def for_list(self, rows: QuerySet[Session]) -> QuerySet[Session]:
         """Count who takes part."""

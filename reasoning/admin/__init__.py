@@ -10,6 +10,7 @@ from reasoning.admin import (
     queue,
     spending,
     store_sections,
+    subject_acts,
     work,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "queue",
     "spending",
     "store_sections",
+    "subject_acts",
     "work",
 ]

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
 from django.http import HttpRequest
 
 from memory import ids
+from memory.admin import makers
 from memory.admin.links import may_view
 from memory.admin.sections import Section, section_of
 from memory.models import Line, Representation, Subject
 from reasoning.models import Pass, PromptVersion, Work
 
 LINES = 50
+
+
+@makers.names_recipes
+def prompts(names: Collection[str]) -> Mapping[str, PromptVersion]:
+    """Return the prompt version behind each recipe."""
+    keys = [key for name in names if (key := ids.decode(name)) is not None]
+    return {row.recipe: row for row in PromptVersion.objects.filter(pk__in=keys).defer("instructions")} if keys else {}
+
+
+@makers.names_passes
+def passes(versions: Sequence[Representation]) -> Mapping[UUID, Pass]:
+    """Return the pass that made each version."""
+    found = Pass.objects.filter(representation__in=[row.pk for row in versions]).select_related("line")
+    return {row.representation_id: row for row in found.defer("raw", "error") if row.representation_id}
 
 
 @section_of(Representation)
