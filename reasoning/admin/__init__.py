@@ -8,6 +8,7 @@ from reasoning.admin import (
     providers,
     quarantine,
     queue,
+    reprocessing,
     spending,
     store_sections,
     subject_acts,
@@ -17,12 +18,13 @@ from reasoning.admin import (
 menu.add("reasoning.overview", "Overview", 0)
 menu.add("reasoning.promptversion", "Prompts", 30)
 menu.add("reasoning.experiment", "Experiments", 40)
-menu.add("reasoning.reprocess", "Reprocesses", 50)
+menu.add("reasoning.reprocess", "Reprocess runs", 50)
 menu.add("reasoning.rollback", "Rollbacks", 60)
 menu.add("reasoning.quarantined", "Quarantine", 70)
 menu.add("reasoning.work", "Work", 80)
 menu.add("reasoning.budget", "Budgets", 90)
 menu.add("reasoning.pass", "Passes", 200)
+menu.add("reasoning.batch", "Batches", 205)
 menu.add("reasoning.spend", "Spending", 210)
 menu.add("reasoning.price", "Prices", 220)
 menu.add("reasoning.providerstate", "Providers", 230)
@@ -35,6 +37,7 @@ __all__ = [
     "providers",
     "quarantine",
     "queue",
+    "reprocessing",
     "spending",
     "store_sections",
     "subject_acts",

@@ -23,7 +23,7 @@ from memory.admin.links import link, when
 from memory.models import Line
 from reasoning import disposition, reconcile, signals
 from reasoning.admin.amounts import money
-from reasoning.models import Pass, PromptVersion, Work, Worker
+from reasoning.models import Pass, PromptVersion, Reprocess, Work, Worker
 
 WINDOW = 50_000
 ACCOUNT_SECONDS = 20
@@ -72,6 +72,13 @@ class ChosenLine(Chosen):
     related = ("subject__user", "subject__observer", "subject__session", "subject__project")
 
 
+class ChosenRun(Chosen):
+    """Rows of one run that reads old events again."""
+
+    title, parameter_name, path, model = "reprocess run", "run", "run", Reprocess
+    related = ("prompt_version",)
+
+
 @admin.register(Work)
 class WorkAdmin(ReadOnlyAdmin[Work]):
     """What each line still has to read."""
@@ -89,7 +96,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     )
     list_display_links = ("state",)
     list_select_related = ("app", *_SUBJECT)
-    list_filter = ("state", "kind", AppFilter, "last_failure")
+    list_filter = ("state", "kind", AppFilter, "last_failure", ChosenRun)
     search_fields = ("line__subject__user__name", "line__subject__session__name", "line__subject__project__name")
     search_help_text = "A part of the name of the user, session or project."
     ordering = ("-pk",)
@@ -219,7 +226,7 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
         "duration",
     )
     list_select_related = ("prompt_version", "representation", *_SUBJECT)
-    list_filter = ("outcome", "failure", AppOfLine, ChosenPrompt, ChosenLine)
+    list_filter = ("outcome", "failure", AppOfLine, ChosenPrompt, ChosenLine, ChosenRun)
     search_fields = ("model__startswith", "worker__startswith", "error")
     search_help_text = (
         "How the name of the model or worker begins, a part of the error, or an id. "
@@ -229,7 +236,7 @@ class PassAdmin(ReadOnlyAdmin[Pass]):
     sortable_by = ()
     window = WINDOW
     window_field = "started_at"
-    indexed = {"prompt_version": "prompt_version", "line": "line"}
+    indexed = {"prompt_version": "prompt_version", "line": "line", "run": "run"}
     page_related = ("prompt_version", "representation", "line", "line__subject__app", *_SUBJECT)
     change_form_template = "admin/reasoning/pass/change_form.html"
 

@@ -266,7 +266,7 @@ class OneReprocess(OperatorEndpoint):
         """Set the limits that are given; the others stay. A run that had used up its budget waits to be resumed."""
         run, fields = _found(app, reprocess), self.fields()
         parameters.only(fields, _LIMITS)
-        return shapes.json_response(_whole(lifecycle.change(run, **_limits(fields))))
+        return shapes.json_response(_whole(lifecycle.change(run, by=self.by, **_limits(fields))))
 
 
 class ReprocessItems(OperatorEndpoint):

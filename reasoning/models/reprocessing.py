@@ -57,7 +57,7 @@ class Reprocess(PublicModel):
     ended_at: models.DateTimeField[datetime | None, datetime | None] = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name_plural = "reprocesses"
+        verbose_name = "reprocess run"
         indexes = [
             models.Index(fields=["state"], name="reprocess_open", condition=Q(state__in=["running", "paused", "done"])),
         ]

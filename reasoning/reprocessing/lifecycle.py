@@ -17,12 +17,12 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
-from memory import clock, restoring
+from memory import audit, clock, restoring
 from memory.branching import STARTS
 from memory.errors import Conflict, Invalid
 from memory.models import App, Subject
 from memory.restoring import Onward
-from reasoning import signals
+from reasoning import prompt_versions, signals
 from reasoning.models import PromptVersion, Reprocess, ReprocessItem
 from reasoning.reprocessing import advance, batches, outcome, parts
 from reasoning.reprocessing.estimate import estimate
@@ -31,6 +31,7 @@ from reasoning.reprocessing.scope import find_subjects, scope_of
 
 State = Reprocess.State
 
+LIMITS = ("passes_per_minute", "token_budget", "money_budget")
 MOST_PASSES_PER_MINUTE = 100_000
 MOST_TOKENS = 10**15
 MOST_MONEY = Decimal(10**8)
@@ -89,6 +90,7 @@ def plan(
     return run
 
 
+@transaction.atomic
 def create(version: PromptVersion, *, app: App | None, reason: str, **options: Any) -> Reprocess:
     """Draft a run of a prompt version over an app's subjects of its kind (None: all apps'), with its estimate.
 
@@ -98,6 +100,8 @@ def create(version: PromptVersion, *, app: App | None, reason: str, **options: A
     """
     run = plan(version, app=app, reason=reason, **options)
     run.save(force_insert=True)
+    after = {"prompt": prompt_versions.name_of(version), "subjects": run.estimate["subjects"], **_limits(run)}
+    audit.note("draft reprocess", run, by=run.by, reason=reason, after=after)
     return run
 
 
@@ -117,33 +121,36 @@ def start(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     if not run.estimate["subjects"]:
         raise Conflict("There is nothing to read: no subject in its scope has events in its window.")
     run.started_at = clock.now()
-    return _moved(run, State.RUNNING, reason, by)
+    return _moved(run, "start reprocess", State.RUNNING, reason, by)
 
 
 @transaction.atomic
 def pause(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     """Begin no more passes of a run; those under way end. Raises :class:`Conflict` where it does not run."""
-    return _moved(locked(run, "paused", (State.RUNNING, State.DONE)), State.PAUSED, reason, by)
+    run = locked(run, "paused", (State.RUNNING, State.DONE))
+    return _moved(run, "pause reprocess", State.PAUSED, reason, by)
 
 
 @transaction.atomic
 def resume(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     """Let a paused run go on. Raises :class:`Conflict` for one that is not paused."""
-    return _moved(locked(run, "resumed", (State.PAUSED,)), State.RUNNING, reason, by)
+    return _moved(locked(run, "resumed", (State.PAUSED,)), "resume reprocess", State.RUNNING, reason, by)
 
 
 @transaction.atomic
-def change(run: Reprocess, **limits: Any) -> Reprocess:
-    """Set ``passes_per_minute``, ``token_budget`` or ``money_budget`` (None: no limit) of a run that has not ended.
+def change(run: Reprocess, *, reason: str = "", by: str = "", **limits: Any) -> Reprocess:
+    """Set some of the ``LIMITS`` (None: no limit) of a run that has not ended.
 
     One that was paused because a budget was used up waits to be resumed. Raises :class:`Conflict` for a run that has
     ended, and :class:`Invalid`.
     """
     run = locked(run, "changed", (State.DRAFT, State.RUNNING, State.PAUSED, State.DONE))
     checked = _checked(limits)
+    before = _limits(run)
     for name, value in checked.items():
         setattr(run, name, value)
     run.save(update_fields=list(checked))
+    audit.note("limit reprocess", run, by=by, reason=reason, before=before, after=_limits(run))
     transaction.on_commit(signals.wake, robust=True)
     return run
 
@@ -154,13 +161,14 @@ def cancel(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
 
     Raises :class:`Conflict` for a run that is done or has ended.
     """
-    return ended(locked(run, "cancelled", (State.DRAFT, State.RUNNING, State.PAUSED)), State.CANCELLED, reason, by)
+    run = locked(run, "cancelled", (State.DRAFT, State.RUNNING, State.PAUSED))
+    return ended(run, "cancel reprocess", State.CANCELLED, reason, by)
 
 
 @transaction.atomic
 def discard(run: Reprocess, *, reason: str = "", by: str = "") -> Reprocess:
     """Decide that nobody will read what a run has made; it stays in the history. Raises :class:`Conflict`."""
-    return ended(locked(run, "discarded", (State.DONE,)), State.DISCARDED, reason, by)
+    return ended(locked(run, "discarded", (State.DONE,)), "discard reprocess", State.DISCARDED, reason, by)
 
 
 def promote(run: Reprocess, part: Part = EVERYTHING, *, end: bool = True, reason: str = "", by: str = "") -> Promotion:
@@ -191,11 +199,13 @@ def promote(run: Reprocess, part: Part = EVERYTHING, *, end: bool = True, reason
             subjects, made = [item.subject_id for item in restored], [item.made_id for item in restored]
             cursor.execute(_PROMOTED, {"run": run.pk, "subjects": subjects, "made": made})
         others = ReprocessItem.objects.filter(run=run).exclude(state=ReprocessItem.State.PROMOTED)
+        promoted = {"promoted": len(restored), "percent": part.percent}
         if end:
             left = others.update(state=ReprocessItem.State.LEFT)
-            ended(run, State.PROMOTED, reason, by)
+            ended(run, "promote reprocess", State.PROMOTED, reason, by, **promoted)
         else:
             left = others.count()
+            audit.note("promote reprocess", run, by=by, reason=reason, after=promoted)
     return Promotion(len(restored), left)
 
 
@@ -223,20 +233,31 @@ def _check(run: Reprocess, done: str, states: Collection[str]) -> None:
         raise Conflict(f"Only a run that is {allowed} can be {done}; this one is {State(run.state).label.lower()}.")
 
 
-def _moved(run: Reprocess, state: str, reason: str, by: str) -> Reprocess:
-    run.state = state
+def _moved(run: Reprocess, act: str, state: str, reason: str, by: str, **figures: int) -> Reprocess:
+    before, run.state = run.state, state
     run.state_reason = ": ".join(part for part in (by and f"By {by}", reason) if part)
     run.save()
+    audit.note(act, run, by=by, reason=reason, before={"state": before}, after={"state": state, **figures})
     transaction.on_commit(signals.wake, robust=True)
     return run
 
 
-def ended(run: Reprocess, state: str, reason: str, by: str) -> Reprocess:
+def ended(run: Reprocess, act: str, state: str, reason: str, by: str, **figures: int) -> Reprocess:
     """End a run, and begin to let its lines go; what a crash leaves of that, the next chore does."""
     run.ended_at = clock.now()
-    run = _moved(run, state, reason, by)
+    run = _moved(run, act, state, reason, by, **figures)
     transaction.on_commit(lambda: advance.let_go_all(run), robust=True)
     return run
+
+
+def _limits(run: Reprocess) -> dict[str, Any]:
+    """Return the limits of a run, as the audit keeps them."""
+    money = run.money_budget
+    return {
+        "passes_per_minute": run.passes_per_minute,
+        "token_budget": run.token_budget,
+        "money_budget": None if money is None else f"{money:f}",
+    }
 
 
 def _checked(limits: dict[str, Any]) -> dict[str, Any]:

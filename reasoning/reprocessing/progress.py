@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count
 
+from memory import clock
 from reasoning.models import Pass, Reprocess, ReprocessItem, Work
 
 RATE_MINUTES = 5
 """The rate is that of so many last minutes."""
+
+_NO_VERSION = (Pass.Outcome.FAILED, Pass.Outcome.QUARANTINED)
 
 WITH_ITEM = (
     "line__head", "base", "made", "subject__current",
@@ -36,17 +41,29 @@ SELECT coalesce(sum(covers_to - covers_from), 0),
 """
 
 
+_LATEST = """
+SELECT date_bin('1 minute', ended_at, %(now)s), coalesce(sum(covers_to - covers_from), 0)
+  FROM reasoning_pass
+ WHERE run_id = %(run)s AND outcome = 'published'
+   AND started_at > %(now)s - make_interval(mins => 2 * %(minutes)s)
+   AND ended_at > %(now)s - make_interval(mins => %(minutes)s)
+ GROUP BY 1 ORDER BY 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Numbers of a run. ``rate`` is events a minute, None while it does not run; ``eta_seconds`` None where unknown.
 
-    ``items`` and ``passes`` count by state and outcome, ``work`` the lines that wait, are leased, held or parked.
+    ``items`` and ``passes`` count by state and outcome, ``failed`` the passes that gave no version by what went wrong,
+    ``work`` the lines that wait, are leased, held or parked.
     """
 
     items: dict[str, int]
     events: int
     events_read: int
     passes: dict[str, int]
+    failed: dict[str, int]
     work: dict[str, int]
     tokens: int
     cost: Decimal
@@ -66,7 +83,7 @@ class Progress:
     @property
     def failures(self) -> int:
         """How many passes gave no version."""
-        return sum(self.passes.get(outcome, 0) for outcome in (Pass.Outcome.FAILED, Pass.Outcome.QUARANTINED))
+        return sum(self.passes.get(outcome, 0) for outcome in _NO_VERSION)
 
 
 def progress(run: Reprocess) -> Progress:
@@ -81,11 +98,13 @@ def progress(run: Reprocess) -> Progress:
         if run.state == Reprocess.State.RUNNING:
             rate = float(lately) / float(minutes) if minutes else 0.0
     left = max(events - read, 0)
+    passes, failed = _passes(run)
     return Progress(
         items=_counts(ReprocessItem.objects.filter(run=run).values_list("state").annotate(Count("subject"))),
         events=events,
         events_read=min(read, events),
-        passes=_counts(Pass.objects.filter(run=run).values_list("outcome").annotate(Count("pk"))),
+        passes=passes,
+        failed=failed,
         work=_counts(
             Work.objects.filter(run=run).exclude(state=Work.State.IDLE).values_list("state").annotate(Count("pk"))
         ),
@@ -94,6 +113,31 @@ def progress(run: Reprocess) -> Progress:
         rate=rate,
         eta_seconds=round(left / rate * 60) if rate else None,
     )
+
+
+def _passes(run: Reprocess) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many passes a run has by outcome, and those that gave no version by what went wrong."""
+    outcomes: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    rows = Pass.objects.filter(run=run).values_list("outcome", "failure").annotate(count=Count("pk"))
+    for outcome, failure, count in rows:
+        outcomes[outcome] += count
+        if outcome in _NO_VERSION:
+            failed[failure or outcome] += count
+    return dict(outcomes), dict(failed)
+
+
+def lately(run: Reprocess, minutes: int = 30) -> list[tuple[datetime, int]]:
+    """Return for each of the last ``minutes`` when it began and how many events were read in it, the oldest first.
+
+    It looks at passes that began in that time and as much before it.
+    """
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(_LATEST, {"run": run.pk, "minutes": minutes, "now": now})
+        read = {at: int(events) for at, events in cursor.fetchall()}
+    whole = [now - timedelta(minutes=back) for back in range(minutes, 0, -1)]
+    return [(at, read.get(at, 0)) for at in whole]
 
 
 def _counts(rows: object) -> dict[str, int]:

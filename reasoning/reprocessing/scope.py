@@ -50,6 +50,13 @@ def find_subjects(app: App, kind: str, refs: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def refs(kind: str, names: Sequence[str]) -> list[Any]:
+    """Return typed names as :func:`find_subjects` takes them: one user as another sees them is ``observer/user``."""
+    if kind != Subject.Kind.OBSERVED:
+        return list(names)
+    return [dict(zip(("observer", "user"), name.split("/", 1), strict=False)) for name in names]
+
+
 def named_subjects(run: Reprocess, refs: Sequence[Any]) -> frozenset[UUID]:
     """Return the ids of subjects of a run's app that are named as in :func:`find_subjects`, which see."""
     if run.app is None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from memory import restoring
+from memory import audit, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import Subject
 from memory.restoring import Onward
@@ -15,6 +15,9 @@ from reasoning.models import Reprocess, ReprocessItem
 from reasoning.reprocessing import lifecycle
 
 State = Reprocess.State
+
+STATES = (State.RUNNING, State.PAUSED, State.DONE, State.PROMOTED)
+"""The states in which something of a run may be promoted."""
 
 # Subjects whose readers get what was promoted, or what goes on from that; and what they were given before.
 _BEFORE = """
@@ -67,7 +70,7 @@ def undo(run: Reprocess, *, reason: str, by: str = "") -> int:
     if not reason.strip():
         raise Invalid("Say why.", ("reason",))
     lifecycle.lock_subjects(before(run))
-    locked = lifecycle.locked(run, "undone", (State.RUNNING, State.PAUSED, State.DONE, State.PROMOTED))
+    locked = lifecycle.locked(run, "undone", STATES)
     targets = before(locked)
     if not targets:
         raise Conflict("Readers get nothing of what this run was promoted to.")
@@ -81,5 +84,7 @@ def undo(run: Reprocess, *, reason: str, by: str = "") -> int:
     )
     ReprocessItem.objects.filter(run=locked, state=ReprocessItem.State.PROMOTED).update(state=ReprocessItem.State.LEFT)
     if locked.state == State.PROMOTED:
-        lifecycle.ended(locked, State.DISCARDED, reason, by)
+        lifecycle.ended(locked, "undo reprocess", State.DISCARDED, reason, by, undone=len(restored))
+    else:
+        audit.note("undo reprocess", locked, by=by, reason=reason, after={"undone": len(restored)})
     return len(restored)

@@ -13,13 +13,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from memory import diffs, tenants, validation
 from memory.errors import Invalid, Refusal
-from memory.models import Subject
 from reasoning import prompt_versions, spending
 from reasoning.models import Reprocess, ReprocessItem
 from reasoning.reprocessing import lifecycle, outcome, undoing
 from reasoning.reprocessing.parts import Part
 from reasoning.reprocessing.progress import Progress, items, progress
-from reasoning.reprocessing.scope import find_run
+from reasoning.reprocessing.scope import find_run, refs
 
 BAR = 30
 LOOK_SECONDS = 1.0
@@ -94,14 +93,11 @@ class Command(BaseCommand):
     def _create(self, **options: Any) -> None:
         app = tenants.find_app(options["app"]) if options["app"] else None
         version = prompt_versions.find(options["prompt"], app)
-        subjects = options["subject"]
-        if subjects and version.kind == Subject.Kind.OBSERVED:
-            subjects = [dict(zip(("observer", "user"), name.split("/", 1), strict=False)) for name in subjects]
         run = lifecycle.create(
             version,
             app=app,
             since=None if options["since"] is None else validation.since(options["since"], ("since",)),
-            subjects=subjects,
+            subjects=refs(version.kind, options["subject"]),
             carrier=options["carrier"],
             reason=options["reason"],
             by="manage.py",
@@ -124,7 +120,7 @@ class Command(BaseCommand):
             self._follow(found)
 
     def _throttle(self, *, run: str, **options: Any) -> None:
-        found = lifecycle.change(find_run(run), **_limits(options))
+        found = lifecycle.change(find_run(run), by="manage.py", **_limits(options))
         self.stdout.write(
             f"passes a minute: {_limit(found.passes_per_minute)}; tokens: {_limit(found.token_budget)};"
             f" money: {_limit(found.money_budget)}"
