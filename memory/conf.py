@@ -22,6 +22,8 @@ class Section:
     """Settings of one app, read from ``HONCHO`` with this class's defaults."""
 
     sections: ClassVar[list[type[Section]]] = []
+    _loaded: ClassVar[tuple[dict[str, Any], Any] | None] = None
+    """What the settings were when they were read last, and what was made of them."""
 
     def __init_subclass__(cls) -> None:
         """Remember the section, so that the check knows every key."""
@@ -31,8 +33,11 @@ class Section:
     def load(cls) -> Self:
         """Return the settings in force now."""
         given = getattr(site_settings, SETTING, {})
-        known = {item.name.upper(): item.name for item in fields(cls)}
-        return cls(**{known[key]: value for key, value in given.items() if key in known})
+        if cls._loaded is None or cls._loaded[0] != given:
+            known = {item.name.upper(): item.name for item in fields(cls)}
+            cls._loaded = dict(given), cls(**{known[key]: value for key, value in given.items() if key in known})
+        loaded: Self = cls._loaded[1]
+        return loaded
 
     def problems(self) -> list[tuple[str, str]]:
         """Return (key, what to do) for each value that cannot be used."""

@@ -6,9 +6,12 @@ Other models' tokenizers differ by some percent; a budget in tokens is exact for
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
+
+SHORT = 10_000
+"""The library checks what is longer: some texts are too long for it."""
 
 
 @cache
@@ -22,9 +25,29 @@ def _encoding() -> Any:
         return bpe_openai.get_encoding("o200k_base")
 
 
+@cache
+def _counter() -> Callable[[str], int]:
+    """Return what counts the tokens of a short text in half the time: without a list of them."""
+    counter: Callable[[str], int] = _encoding()._backend.count
+    return counter
+
+
 def count(text: str) -> int:
     """Return how many tokens ``text`` has. What looks like a special token counts as ordinary text."""
+    if len(text) < SHORT:
+        try:
+            return _counter()(text)
+        except UnicodeEncodeError:  # half a character: the library mends it
+            pass
     return len(_encoding().encode_ordinary(text))
+
+
+def stands_apart(line: str) -> bool:
+    """Say whether a line has no token in common with the line break before it.
+
+    Breaks are taken together with those after them, with spaces, and after a mark with a slash; with nothing else.
+    """
+    return bool(line) and not line[0].isspace() and line[0] != "/"
 
 
 def count_each(texts: Sequence[str]) -> list[int]:

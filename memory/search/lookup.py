@@ -18,7 +18,7 @@ from memory.models import User
 from memory.search import documents, postings
 from memory.search.documents import Document
 from memory.search.lexemes import of_statements
-from memory.search.records import RECORD, Records, unpack
+from memory.search.records import RECORD, Records, joined, some, unpack
 from memory.search.scopes import Scope
 from memory.search.statements import array, rows
 
@@ -90,7 +90,7 @@ def look_up(where: Scope, terms: Sequence[Term]) -> Matches | None:
         return None
     entries = [(lexeme, place, False) for place, term in enumerate(terms) for lexeme in term]
     entries = sorted([*entries, *((of_statements(lexeme), place, True) for lexeme, place, _ in entries)])
-    asked = {lexeme: statement for lexeme, _, statement in entries}
+    asked = {lexeme: statement for lexeme, _, statement in entries}  # in the order of lexemes
     values = [where.app_id, where.thing, where.known, array(asked), array(asked.values()), MOST_READ, postings.BLOCK]
     indexes = [_Index(*row) for row in rows(_READ, values)]
     if any(index.complete is False for index in indexes):
@@ -99,7 +99,7 @@ def look_up(where: Scope, terms: Sequence[Term]) -> Matches | None:
     authors, names = list(own.authors or []), list(own.names)
     fresh = _fresh(where, own.fresh, authors, names)
     parts, totals = _parts(list(asked), indexes, fresh, authors)
-    records, counts = _counted(entries, len(terms), parts)
+    records, counts = _counted(list(asked), entries, len(terms), parts)
     frequency = np.zeros((2, len(terms)), np.float32)
     for lexeme, place, statement in entries:
         frequency[int(statement), place] = max(frequency[int(statement), place], totals[lexeme])
@@ -133,16 +133,17 @@ def _parts(
     totals: Counter[int] = Counter()
     for index in indexes:
         more = fresh if index.own else []
-        packed = postings.pack_lexemes(more)
+        packed = postings.pack_lexemes(more) if more else []
         records, lexemes = postings.spread(
             b"".join([index.records or b"", *(postings.record(document, authors) for document in more)]),
             b"".join([index.unmerged or b"", *packed]),
             [*(index.unmerged_sizes or []), *map(len, packed)],
             wanted,
         )
-        parts.append(
-            (records, lexemes) if index.own else (records[records["statement"]], lexemes[records["statement"]])
-        )
+        if not index.own:
+            statements = records["statement"]
+            records, lexemes = some(records, statements), lexemes[statements]
+        parts.append((records, lexemes))
         found = index.lexemes or []
         merged.append((unpack(index.data or b""), np.repeat(np.array(found, np.int32), index.counted)))
         totals.update(dict(zip(found, index.totals or [], strict=True)))
@@ -151,19 +152,20 @@ def _parts(
 
 
 def _counted(
-    entries: Sequence[tuple[int, int, bool]], size: int, parts: Sequence[_Part]
+    asked: Sequence[int], entries: Sequence[tuple[int, int, bool]], size: int, parts: Sequence[_Part]
 ) -> tuple[Records, NDArray[np.float32]]:
-    """Return a record for each passage, and how often each has each of ``size`` words."""
-    records = np.concatenate([records for records, _ in parts])
-    lexemes = np.concatenate([lexemes for _, lexemes in parts])
+    """Return a record for each passage, and how often each has each of ``size`` words.
+
+    ``asked`` are lexemes in their order; ``entries`` say of which words each is.
+    """
+    records = joined([records for records, _ in parts])
     _, first, passages = np.unique(records["passage"], return_index=True, return_inverse=True)
-    counts = np.zeros((len(first), size), np.float32)
+    lexemes = np.searchsorted(np.array(asked, np.int32), np.concatenate([lexemes for _, lexemes in parts]))
+    often = np.zeros((len(asked), len(first)), np.uint8)
+    often[lexemes, passages] = records["count"]
+    place = {lexeme: place for place, lexeme in enumerate(asked)}
+    counts = np.zeros((size, len(first)), np.float32)
     # A lexeme may be of several words, and a word of several languages' lexemes, each for the same word of the text.
-    known = np.array([lexeme for lexeme, _, _ in entries], np.int32)
-    places = np.array([place for _, place, _ in entries], np.int64)
-    start = np.searchsorted(known, lexemes)
-    times = np.searchsorted(known, lexemes, "right") - start
-    each = np.repeat(np.arange(len(lexemes)), times)
-    within = np.arange(len(each)) - np.repeat(np.cumsum(times) - times, times)
-    np.maximum.at(counts, (passages[each], places[start[each] + within]), records["count"][each])
-    return records[first], counts
+    for lexeme, word, _ in entries:
+        np.maximum(counts[word], often[place[lexeme]], out=counts[word])
+    return some(records, first), counts.T.copy()

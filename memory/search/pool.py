@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from memory.search.lookup import Matches
 from memory.search.ranking.candidates import Candidates, Floats
-from memory.search.records import AFTER, BEFORE, OWN, RECORD, Records
+from memory.search.records import AFTER, BEFORE, OWN, RECORD, Records, found_at, put, some
 
 LOOKED_AT = 400
 """So many of the passages that have words are looked at, the best by their own words, with what is beside each."""
@@ -20,7 +20,6 @@ LOOKED_AT = 400
 SATURATION = 1.2
 
 Ids = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def pool(matches: Matches, more: Records) -> Pool:
     """Return the best of what was matched, what is beside it, and ``more``, of which the neighbours are not known."""
     rarity = _rarity(matches)
     own = (matches.counts / (matches.counts + SATURATION)) @ rarity
-    found = _with_neighbours(matches.records, matches.records[_best(own, LOOKED_AT)], more)
+    found = _with_neighbours(matches.records, some(matches.records, _best(own, LOOKED_AT)), more)
     passages = found["passage"]
     return Pool(
         passages,
@@ -68,19 +67,20 @@ def _best(score: Floats, most: int) -> Ids:
 
 def _with_neighbours(known: Records, looked_at: Records, more: Records) -> Records:
     """Return what is known of passages and of the turns beside those that are looked at, in the order of passages."""
-    earlier = looked_at[looked_at["previous"] > 0]
-    later = looked_at[looked_at["following"] > 0]
+    earlier = some(looked_at, looked_at["previous"] > 0)
+    later = some(looked_at, looked_at["following"] > 0)
     before = earlier["passage"] - earlier["previous"]
     after = later["passage"] + later["following"]
-    passages = np.unique(np.concatenate([looked_at["passage"], before, after, more["passage"]]))
+    passages = np.sort(np.concatenate([looked_at["passage"], before, after, more["passage"]]))
+    passages = passages[np.diff(passages, prepend=-1) > 0]  # each once
     found = np.zeros(len(passages), RECORD)
     found["passage"] = passages
-    found[np.searchsorted(passages, more["passage"])] = more
+    put(found, np.searchsorted(passages, more["passage"]), more)
     # Of what has none of the words, we know what the records of the turns beside it say.
     _tell(found, before, earlier, BEFORE)
     _tell(found, after, later, AFTER)
-    places, there = _places(known["passage"], passages)
-    found[there] = known[places[there]]
+    places, there = found_at(known["passage"], passages)
+    put(found, there, some(known, places[there]))
     return found
 
 
@@ -96,15 +96,7 @@ def _tell(found: Records, passages: Ids, beside: Records, side: int) -> None:
 
 
 def _counts(matches: Matches, passages: Ids) -> Floats:
-    places, there = _places(matches.records["passage"], passages)
+    places, there = found_at(matches.records["passage"], passages)
     counts = np.zeros((len(passages), matches.counts.shape[1]), np.float32)
     counts[there] = matches.counts[places[there]]
     return counts
-
-
-def _places(known: Ids, asked: Ids) -> tuple[Ids, Flags]:
-    """Return where among ``known``, which are in order, each that is asked for is, and whether it is there."""
-    if not len(known):
-        return np.zeros(len(asked), np.int64), np.zeros(len(asked), np.bool_)
-    places = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    return places, known[places] == asked

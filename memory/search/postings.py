@@ -30,7 +30,9 @@ from memory.search.records import (
     MOST_WORDS,
     RECORD,
     Records,
+    found_at,
     linked,
+    some,
 )
 
 MOST_UNMERGED = 96
@@ -181,15 +183,15 @@ def spread(
 ) -> tuple[Records, NDArray[np.int32]]:
     """Return a record for each lexeme of packed documents, and the lexemes beside them; of all, or those ``asked``.
 
-    ``sizes`` are the bytes that each document's lexemes have.
+    ``sizes`` are the bytes that each document's lexemes have; what is ``asked`` is in order.
     """
     known = linked(np.frombuffer(records, RECORD))
     beside = np.frombuffer(lexemes, LEXEME)
     place = np.repeat(np.arange(len(known)), np.array(sizes, np.int64) // LEXEME.itemsize)
     if asked is not None:
-        chosen = np.isin(beside["lexeme"], asked)
+        _, chosen = found_at(asked, beside["lexeme"])
         beside, place = beside[chosen], place[chosen]
-    found = known[place]
+    found = some(known, place)
     found["count"] = beside["count"]
     return found, beside["lexeme"]
 
@@ -247,7 +249,7 @@ def _merged(index: _Index, rows: list[Row]) -> list[Row]:
 def _blocks(records: Records, lexemes: NDArray[np.int32]) -> dict[str, list[Any]]:
     """Return what is added of each lexeme, in parts of at most ``BLOCK`` records."""
     order = np.argsort(lexemes, kind="stable")
-    records = records[order]
+    records = some(records, order)
     names, starts = np.unique(lexemes[order], return_index=True)
     blocks: dict[str, list[Any]] = {"lexemes": [], "parts": [], "upto": [], "data": []}
     for name, start, end in zip(names.tolist(), starts.tolist(), [*starts[1:].tolist(), len(records)], strict=True):

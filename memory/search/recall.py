@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
@@ -20,14 +21,14 @@ from memory.search.ranking import packing
 from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope, narrow
 from memory.search.statements import array, rows
 from memory.search.words import texts
-from memory.tokens import count
+from memory.tokens import count, stands_apart
 
 MOST = 200
 SHORT = 20
 """A line takes about so many tokens at least: so many lines as that are tried for room, and no more than ``MOST``."""
 
-BATCH = 50
-"""So many of what was found are read at once."""
+AT_ONCE, TYPICAL = 10, 30
+"""What was found is read so many lines at once, and one more for each ``TYPICAL`` tokens of the budget."""
 
 MOST_SOURCES = 10
 """Of a statement that rests on more events, the newest are named."""
@@ -63,8 +64,7 @@ class Recalled:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Passage:
+class _Passage(NamedTuple):  # a data class takes five times as long to make
     """What is told of a passage. ``sources`` are the events that it rests on, the newest first."""
 
     passage: int
@@ -93,7 +93,7 @@ def recall(
     Statements and the log are ranked together; what says the same is there once. ``vector`` as for ``find``, best by
     ``embed_question``. Words of the query such as "last week" count from ``asked_at``, or else from now.
 
-    Two statements of SQL and one for each ``BATCH`` of lines; more under filters, in a whole app, and where what was
+    Two statements of SQL and one or two for the lines; more under filters, in a whole app, and where what was
     written is not indexed yet.
     """
     filters = filters or Filters()
@@ -103,33 +103,32 @@ def recall(
     if found is None:
         items = [Scored(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
         found = Ranked(items, [item.passage for item in items], texts(query))
-    told = packing.pack(_told(_passages(where, found, most), found), tokens, _size)
-    text, size = _joined(told)
-    while size > tokens:
+    size_of = cache(_size)
+    told = packing.pack(_told(_passages(where, found, AT_ONCE + tokens // TYPICAL), found), tokens, size_of)
+    while (size := _together([item.line for item in told], size_of)) > tokens:
         told.pop()
-        text, size = _joined(told)
+    text = "\n".join(item.line for item in told)
     mode = Mode.HYBRID if vector else Mode.LEXICAL
     return Recalled(text, size, told, mode, why_not(Mode.HYBRID, mode))
 
 
 def _size(line: str) -> int:
-    """Return the tokens of a line; rarely some have more together than each has."""
+    """Return the tokens of a line that another follows."""
     return count(f"{line}\n")
 
 
-def _joined(told: Sequence[Told]) -> tuple[str, int]:
-    """Return what is told as one text, and its tokens."""
-    text = "\n".join(item.line for item in told)
-    return text, count(text)
+def _together(lines: Sequence[str], size_of: Callable[[str], int]) -> int:
+    """Return the tokens of lines as one text: to count those of each line once more would take as long again."""
+    if lines and all(map(stands_apart, lines)):
+        return sum(map(size_of, lines[:-1])) + count(lines[-1])
+    return count("\n".join(lines))
 
 
-def _passages(where: Scope, found: Ranked, most: int) -> Iterator[tuple[_Passage, float]]:
+def _passages(where: Scope, found: Ranked, batch: int) -> Iterator[tuple[_Passage, float]]:
     """Yield what was found and belongs to the scope, as long as more is asked for. A statement for each batch."""
     marks, known = narrow(where, Filters()), array(found.known)
-    for start in range(0, most, BATCH):
-        scores = {item.passage: item.score for item in found.items[start : start + BATCH]}
-        if not scores:
-            return
+    for start in range(0, len(found.items), batch):
+        scores = {item.passage: item.score for item in found.items[start : start + batch]}
         told = rows(_TELL, [array(scores), marks, known, MOST_SOURCES])
         passages = {row[0]: _Passage(*row) for row in told}
         yield from ((passages[passage], score) for passage, score in scores.items() if passage in passages)

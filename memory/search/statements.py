@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 
 def rows(statement: str, values: Sequence[Any]) -> list[Any]:
@@ -14,6 +14,7 @@ def rows(statement: str, values: Sequence[Any]) -> list[Any]:
 
     A cursor of Django's writes values into the text and reads text: twice the work where what is read is packed.
     """
+    connection = connections[DEFAULT_DB_ALIAS]  # not each time that it is named below, as by django.db.connection
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         return cursor.execute(statement.encode(), values, binary=True).fetchall()
