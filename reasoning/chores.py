@@ -26,10 +26,11 @@ log = structlog.get_logger("honcho.reasoning")
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """A function, and how often it is run, in seconds."""
+    """A function, and how often it is run, in seconds; one that ``goes_on`` is run again at once where it did some."""
 
     run: Callable[[], bool]
     every: float
+    goes_on: bool = False
 
     @property
     def name(self) -> str:
@@ -45,8 +46,8 @@ def everything() -> list[Chore]:
         Chore(consolidation.schedule, every=30.0),
         Chore(batches.carry, every=5.0),
         Chore(vacuum.vacuum_erased, every=30.0),
-        Chore(upkeep.index_passages, every=2.0),
-        Chore(upkeep.make_embeddings, every=2.0),
+        Chore(upkeep.index_passages, every=2.0, goes_on=True),
+        Chore(upkeep.make_embeddings, every=2.0, goes_on=True),
         Chore(delivery.start_due, every=1.0),
     ]
 
@@ -57,14 +58,25 @@ class Chores:
     def __init__(self, chores: list[Chore] | None = None) -> None:
         self._chores = everything() if chores is None else chores
         self._next = dict.fromkeys(range(len(self._chores)), 0.0)
+        self._going_on: set[int] = set()
+
+    @property
+    def going_on(self) -> bool:
+        """Whether a chore has more to do at once."""
+        return bool(self._going_on)
 
     def run(self, *, now: bool = False) -> bool:
         """Run what is due, or everything ``now``; return whether anything was done. A chore that fails is logged."""
         busy = False
         for place, chore in enumerate(self._chores):
             if now or time.monotonic() >= self._next[place]:
-                busy |= _alone(chore)
-                self._next[place] = time.monotonic() + chore.every
+                did = _alone(chore)
+                busy |= did
+                if did and chore.goes_on:
+                    self._going_on.add(place)
+                else:
+                    self._going_on.discard(place)
+                    self._next[place] = time.monotonic() + chore.every
         return busy
 
 

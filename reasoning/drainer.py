@@ -259,7 +259,7 @@ class Drainer:
                     self._woken.set()
             except DatabaseError as error:
                 log.warning("database_unavailable", error=type(error).__name__)
-            await asyncio.sleep(CHORE_SECONDS)
+            await asyncio.sleep(_BREATH_SECONDS if self.chores.going_on else CHORE_SECONDS)
 
     async def _listen(self) -> None:
         """Wake up when somebody says that there is work. Without it the poll interval finds everything."""

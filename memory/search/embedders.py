@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from memory.conf import MemorySettings
 from memory.models import EmbeddingModel
+from memory.search import recent
 
 log = structlog.get_logger("honcho.memory")
 
@@ -95,6 +96,7 @@ def forget() -> None:
     """Forget what was loaded, as where the settings change."""
     with _lock:
         _loaded.clear()
+    recent.forget()
 
 
 def _class_of(address: str) -> Any:

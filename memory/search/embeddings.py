@@ -8,7 +8,7 @@ dropped. No vector is ever compared with one of another model.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -19,7 +19,7 @@ from django.db.models import Max
 
 from memory import clock
 from memory.models import Embedding, EmbeddingModel, Passage
-from memory.search import documents, embedders, index, semantic
+from memory.search import documents, embedders, index, recent, semantic
 from memory.search.embedders import CannotEmbed, Embedder
 
 log = structlog.get_logger("honcho.memory")
@@ -204,15 +204,19 @@ def _make(model: EmbeddingModel, embedder: Embedder) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, {"model": model.pk, "limit": BATCH})
         texts = {passage: documents.said(content, data) for passage, content, data in cursor.fetchall()}
-    if texts:
-        _embed(model, embedder, texts)
+    made = recent.find(model.pk, texts.values())
+    _keep(model, {passage: made[text] for passage, text in texts.items() if text in made})
+    new = {passage: text for passage, text in texts.items() if text not in made}
+    if new:
+        _embed(model, embedder, new)
     return len(texts)
 
 
 def _embed(model: EmbeddingModel, embedder: Embedder, texts: dict[int, str]) -> None:
     """Make vectors and keep them. A batch that is refused for good is halved until what it is refused for is alone."""
+    distinct = list(dict.fromkeys(texts.values()))
     try:
-        vectors = embedder.embed(list(texts.values()))
+        vectors = embedder.embed(distinct)
     except CannotEmbed as error:
         if not error.for_good:
             raise
@@ -223,17 +227,20 @@ def _embed(model: EmbeddingModel, embedder: Embedder, texts: dict[int, str]) -> 
         for half in (items[: len(items) // 2], items[len(items) // 2 :]):
             _embed(model, embedder, dict(half))
         return
-    if any(len(vector) != model.dimensions for vector in vectors) or len(vectors) != len(texts):
+    if any(len(vector) != model.dimensions for vector in vectors) or len(vectors) != len(distinct):
         raise CannotEmbed(f"The model {model.name} made vectors of another length than {model.dimensions}.")
-    _keep(model, list(texts), vectors)
+    made = dict(zip(distinct, vectors, strict=True))
+    recent.remember(model.pk, made)
+    _keep(model, {passage: made[text] for passage, text in texts.items()})
 
 
-def _keep(model: EmbeddingModel, passages: Sequence[int], vectors: Sequence[Sequence[float]]) -> None:
+def _keep(model: EmbeddingModel, vectors: Mapping[int, Sequence[float]]) -> None:
+    """Keep the vectors of passages."""
+    if not vectors:
+        return
+    rows = [json.dumps(list(vector)) for vector in vectors.values()]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _KEEP,
-            {"model": model.pk, "passages": list(passages), "vectors": [json.dumps(list(row)) for row in vectors]},
-        )
+        cursor.execute(_KEEP, {"model": model.pk, "passages": list(vectors), "vectors": rows})
 
 
 def _take_over(model: EmbeddingModel) -> None:

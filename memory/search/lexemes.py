@@ -8,15 +8,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Mapping
 
-from django.db import connection
-
 from memory.conf import MemorySettings
+from memory.search.statements import rows
 
 MOST_REMEMBERED = 20_000
 
 _APART = 0x2545F491
 _STEMS = """
-SELECT word, tsvector_to_array({vectors}) FROM unnest(%(words)s::text[]) AS asked(word)
+SELECT word, tsvector_to_array({vectors}) FROM unnest(%s::text[]) AS asked(word)
 """
 
 _remembered: dict[tuple[tuple[str, ...], str], tuple[int, ...]] = {}
@@ -44,9 +43,8 @@ def of_statements(lexeme: int) -> int:
 
 def _stems(languages: tuple[str, ...], words: Collection[str]) -> dict[str, tuple[int, ...]]:
     vectors = " || ".join(f"to_tsvector('{name}', word)" for name in languages or ("simple",))
-    with connection.cursor() as cursor:
-        cursor.execute(_STEMS.format(vectors=vectors), {"words": list(words)})
-        found = {word: tuple(map(number, stems)) for word, stems in cursor.fetchall()}
+    stems_of = rows(_STEMS.format(vectors=vectors), [list(words)])
+    found = {word: tuple(map(number, stems)) for word, stems in stems_of}
     if len(_remembered) > MOST_REMEMBERED:
         _remembered.clear()
     _remembered.update({(languages, word): stems for word, stems in found.items()})

@@ -119,3 +119,19 @@ def test_a_session_has_what_is_known_of_its_user_too_but_not_what_was_said_elsew
     assert texts(search.recall(talk, "tea")) == ["Tea again?"]
     both = search.Scope(talk.app_id, talk.thing, known=search.scope("harbour", "ana").thing)
     assert set(texts(search.recall(both, "tea"))) == {"Tea again?", "Ana drinks tea."}
+
+
+@pytest.mark.parametrize(
+    "following", ["Tea.", "7 May", "(no)", "\u6d77", " lead", "/path", "\u00a0wide", "\tindented", ""]
+)
+@pytest.mark.parametrize("line", ["Yes!", "a/", "He said (", "100", "\u2026", "wide ", "tab\t", "end.\n"])
+def test_lines_that_stand_apart_have_together_what_each_has(line, following):
+    together = tokens.count(f"{line}\n{following}")
+    if tokens.stands_apart(following):
+        assert together == tokens.count(f"{line}\n") + tokens.count(following)
+    else:
+        assert together <= tokens.count(f"{line}\n") + tokens.count(following)
+
+
+def test_half_a_character_counts_as_the_library_mends_it():
+    assert tokens.count("a\ud800b") == 3

@@ -90,6 +90,29 @@ def test_the_vector_of_a_question_is_made_without_the_names_of_who_is_asked_abou
     assert Words.asked == [["What is boat called?"]]
 
 
+def test_a_text_that_is_there_twice_is_embedded_once_now_and_later(configured):
+    say("The boat sails.", "Tea is green.", "The boat sails.")
+    embed_everything()
+    say("The boat sails.", "Tea is black.", user="ben")
+    embed_everything()
+    made = [text for asked in Words.asked for text in asked if text in {"The boat sails.", "Tea is green."}]
+    assert sorted(made) == ["Tea is green.", "The boat sails."]
+    vectors = {text: vector for text, vector in Embedding.objects.values_list("passage__event__content", "vector")}
+    assert Embedding.objects.filter(vector=None).count() == 0
+    assert (
+        len(
+            {
+                str(row)
+                for row in Embedding.objects.filter(passage__event__content="The boat sails.").values_list(
+                    "vector", flat=True
+                )
+            }
+        )
+        == 1
+    )
+    assert len(vectors) == 3
+
+
 def test_what_has_no_vector_yet_is_found_by_its_words(configured):
     say("The boat sails.")
     embed_everything()
