@@ -74,7 +74,10 @@ def main() -> None:
 
     settings.HONCHO = {**settings.HONCHO, "EMBEDDER": Random.address}
     print("Size: messages of the one user of an app. First CPU, in milliseconds of this process and of the server.\n")
-    print(f"{'size':>8} {'what':<34}{'client':>9}{'server':>9}{'of floor':>9}")
+    print(
+        f"Load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors. What is beyond the floor is a recall's own.\n"
+    )
+    print(f"{'size':>8} {'what':<34}{'client':>9}{'server':>9}{'beyond':>9}")
     apps = {size: filled(size) for size in options.sizes}
     for size, app in apps.items():
         recalls(size, app, options.queries)
@@ -128,8 +131,7 @@ def recalls(size: int, app: str, queries: int) -> None:
             once(query)
             spent.append([now - before for now, before in zip(cpu(), began, strict=True)])
         client, server = (statistics.median(part) for part in zip(*spent, strict=True))
-        of_floor = (client + server) / floor if floor else 1.0
-        print(f"{size:>8,} {what:<34}{client:>9.2f}{server:>9.2f}{of_floor:>9.1f}", flush=True)
+        print(f"{size:>8,} {what:<34}{client:>9.2f}{server:>9.2f}{client + server - floor:>9.2f}", flush=True)
         return client + server
 
     floor = row("floor: SELECT 1, 60 events by key", read)

@@ -6,7 +6,7 @@ import pytest
 
 from reasoning.chores import Chore, Chores
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_chore_that_goes_on_is_run_until_it_has_done_all():
