@@ -1,4 +1,4 @@
-"""Noting what was done: who, to what, why, and what it was before and after.
+"""Noting what was done, and looking it up: who, to what, when, why, and what it was before and after.
 
 The functions that do it note it, in their own transaction, so that API, admin and commands all leave the same trace.
 An act is named by a few plain words, the verb first: "move label", "retry work", "revoke key".
@@ -7,14 +7,28 @@ An act is named by a few plain words, the verb first: "move label", "retry work"
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import Model
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
 
 from memory.models import App, Audit, Subject
 
 BY_LENGTH = 200
+MOST_NAMES = 200
+
+# Looks at one row of the index for each name, however many acts there are.
+_NAMES = """
+WITH RECURSIVE names AS (
+    (SELECT {column} AS name FROM memory_audit ORDER BY {column} LIMIT 1)
+     UNION ALL
+    SELECT (SELECT {column} FROM memory_audit WHERE {column} > names.name ORDER BY {column} LIMIT 1)
+      FROM names WHERE names.name IS NOT NULL
+)
+SELECT name FROM names WHERE name <> '' LIMIT %s
+"""
 
 
 def note(
@@ -52,6 +66,40 @@ def kind_of(model: type[Model]) -> str:
     """Return what the audit calls rows of a model: ``memory.subject``. A proxy's rows are those of its model."""
     concrete = model._meta.concrete_model or model
     return concrete._meta.label_lower
+
+
+def entries(
+    *,
+    by: str = "",
+    act: str = "",
+    kind: str = "",
+    object_id: str = "",
+    subject_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: Audit | None = None,
+) -> QuerySet[Audit]:
+    """Return what was done, newest first: by somebody, of a kind of act, to a row, to whatever is of a subject.
+
+    ``since`` is the first moment and ``until`` the first no more; ``before`` is the last entry of the page before.
+    """
+    exact = {"by": by, "act": act, "kind": kind, "object_id": object_id, "subject": subject_id}
+    rows = Audit.objects.filter(**{name: value for name, value in exact.items() if value})
+    if since is not None:
+        rows = rows.filter(created_at__gte=since)
+    if until is not None:
+        rows = rows.filter(created_at__lt=until)
+    if before is not None:
+        earlier = Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk)
+        rows = rows.filter(earlier, created_at__lte=before.created_at)
+    return rows.order_by("-created_at", "-pk")
+
+
+def names(of: Literal["act", "by"]) -> list[str]:
+    """Return the acts that there were, or who did any, in order and at most ``MOST_NAMES``. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES.format(column=of), [MOST_NAMES])
+        return [name for (name,) in cursor.fetchall()]
 
 
 def _row(

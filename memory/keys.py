@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from memory import collections, ids, places, validation
+from memory import audit, collections, ids, places, validation
 from memory.conf import MemorySettings
 from memory.errors import Invalid, NotFound
 from memory.models import ApiKey, App, Collection, Project, Session, User
@@ -69,6 +69,7 @@ EVERYTHING = Grant(None, ApiKey.Scope.OPERATOR, None, None, None, None, None, re
 """What a request may do where ``HONCHO["AUTH"]`` is off."""
 
 
+@transaction.atomic
 def create(
     name: str,
     scope: str,
@@ -110,6 +111,7 @@ def create(
         rate_per_minute=rate_per_minute,
         created_by=created_by,
     )
+    audit.note("make key", row, by=created_by, after={"scope": scope, "read_only": read_only})
     return row, key
 
 
@@ -173,9 +175,11 @@ def find(grant: Grant, ref: str) -> ApiKey:
     return row
 
 
-def revoke(row: ApiKey) -> None:
+@transaction.atomic
+def revoke(row: ApiKey, *, reason: str = "", by: str = "") -> None:
     """End a key: this process refuses it at once, every other within ``HONCHO["KEY_CACHE_SECONDS"]``."""
-    ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=Now())
+    if ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=Now()):
+        audit.note("revoke key", row, by=by, reason=reason, before={"scope": row.scope})
     forget()
     # Who verifies it before the commit still finds it, and would remember it.
     transaction.on_commit(forget)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import QuerySet
 
-from memory import feeds, publishing
+from memory import audit, feeds, publishing
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, FeedEntry, Line, Representation, Ruling, Span, Subject, User
 from memory.publishing import Draft, NewConclusion, Retired
@@ -72,6 +72,10 @@ def publish(representation: Representation, *, reason: str, by: str) -> Represen
     Ruling.objects.create(
         representation=representation, decision=Ruling.Decision.PUBLISHED, made=made, by=by, reason=reason
     )
+    audit.note(
+        "publish quarantined", representation, by=by, reason=reason,
+        before={"gate": representation.gate}, after={"version": made.number},
+    )  # fmt: skip
     return made
 
 
@@ -85,6 +89,7 @@ def discard(representation: Representation, *, reason: str, by: str) -> Ruling:
     _check_reason(reason)
     feeds.lock_subject(representation.subject_id)
     _still_open(representation)
+    audit.note("discard quarantined", representation, by=by, reason=reason, before={"gate": representation.gate})
     return Ruling.objects.create(
         representation=representation, decision=Ruling.Decision.DISCARDED, by=by, reason=reason
     )

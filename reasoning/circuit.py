@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from memory import clock
+from memory import audit, clock
 from reasoning.models import ProviderState
 from reasoning.providers.base import Failure, ProviderError
 
@@ -102,13 +102,17 @@ def failed(name: str, error: ProviderError) -> None:
         state.save()
 
 
-def resume(name: str) -> bool:
+@transaction.atomic
+def resume(name: str, *, reason: str = "", by: str = "") -> bool:
     """End a pause by an operator's hand; return whether there was one. Calls begin again one at a time."""
-    return bool(
-        ProviderState.objects.filter(pk=name).update(
-            paused_until=None, needs_operator=False, failures=0, slots=1, changed_at=clock.now()
-        )
+    state = ProviderState.objects.select_for_update().filter(pk=name).first()
+    if state is None:
+        return False
+    audit.note("resume provider", state, by=by, reason=reason, before={"needs_operator": state.needs_operator})
+    ProviderState.objects.filter(pk=name).update(
+        paused_until=None, needs_operator=False, failures=0, slots=1, changed_at=clock.now()
     )
+    return True
 
 
 def _pause(error: ProviderError, failures: int) -> float:

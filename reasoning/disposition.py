@@ -12,9 +12,9 @@ from itertools import takewhile
 
 from django.db import transaction
 
-from memory import clock, feeds, publishing
+from memory import audit, clock, feeds, publishing
 from memory.errors import Conflict
-from memory.models import Line, Subject
+from memory.models import Line, Representation, Subject
 from memory.webhooks import outbox
 from reasoning import following
 from reasoning.conf import ReasoningSettings
@@ -158,14 +158,25 @@ def hold(work: Work, failure: Failure, error: str, until: datetime | None) -> No
     work.save()
 
 
-def release_held(rows: Iterable[Work] | None = None) -> int:
-    """Let held work, all or these rows, ask again now: a budget or a price has changed. Return how many rows did."""
-    held = Work.objects.filter(state=Work.State.HELD)
-    if rows is not None:
-        held = held.filter(pk__in=[row.pk for row in rows])
+def release_held() -> int:
+    """Let all held work ask again now: a budget or a price has changed. Return how many rows do."""
     with transaction.atomic():
+        held = Work.objects.filter(state=Work.State.HELD)
         locked = list(held.select_for_update().order_by("pk").values_list("pk", flat=True))
-        return Work.objects.filter(pk__in=locked).update(state=Work.State.WAITING, due_at=clock.now())
+        return _ask_again(locked)
+
+
+@transaction.atomic
+def ask_again(rows: Iterable[Work], *, reason: str, by: str) -> int:
+    """Let these rows, as far as they are held, ask their budgets again now; return how many do."""
+    named = Work.objects.filter(pk__in=[row.pk for row in rows], state=Work.State.HELD).select_related("line")
+    held = list(named.select_for_update(of=("self",)).order_by("pk"))
+    audit.note_each("ask again", held, by=by, reason=reason)
+    return _ask_again([work.pk for work in held])
+
+
+def _ask_again(locked: Sequence[int]) -> int:
+    return Work.objects.filter(pk__in=locked).update(state=Work.State.WAITING, due_at=clock.now())
 
 
 def kills_workers(work: Work) -> bool:
@@ -200,8 +211,8 @@ def _tell_parked(work: Work) -> None:
 
 
 @transaction.atomic
-def skip(row: Work, *, by: str) -> None:
-    """Let a parked line go on without its next event: a version that is the last one and has read past it.
+def skip(row: Work, *, by: str, reason: str = "") -> Representation:
+    """Let a parked line go on without its next event; return the version, which is the last one and has read past it.
 
     Raises :class:`memory.errors.Conflict` where the row is not parked.
     """
@@ -222,8 +233,13 @@ def skip(row: Work, *, by: str) -> None:
         made_by={"skipped": work.last_failure, "by": by},
         reason=f"Went on without an event: {work.last_error}",
     )
-    publishing.publish(line.pk, draft)
+    made = publishing.publish(line.pk, draft)
+    audit.note(
+        "go on without event", row, by=by, reason=reason,
+        before={"failure": work.last_failure}, after={"version": made.number},
+    )  # fmt: skip
     following.look_again(line.pk)
+    return made
 
 
 def backoff(attempts: int, retry_after: float | None) -> float:
@@ -232,13 +248,12 @@ def backoff(attempts: int, retry_after: float | None) -> float:
     return max(wait * random.uniform(0.5, 1.0), retry_after or 0.0)  # noqa: S311 - not a secret
 
 
-def retry(rows: Iterable[Work]) -> int:
+@transaction.atomic
+def retry(rows: Iterable[Work], *, reason: str = "", by: str = "") -> int:
     """Let parked work be tried again, at once and with a clean count; return how many rows that were."""
-    count = 0
-    with transaction.atomic():
-        for work in Work.objects.select_for_update().filter(pk__in=[row.pk for row in rows]).order_by("pk"):
-            if work.state == Work.State.PARKED:
-                work.state, work.attempts, work.step, work.due_at = Work.State.WAITING, 0, 0, clock.now()
-                work.save()
-                count += 1
-    return count
+    named = Work.objects.filter(pk__in=[row.pk for row in rows], state=Work.State.PARKED).select_related("line")
+    parked = list(named.select_for_update(of=("self",)).order_by("pk"))
+    audit.note_each("retry work", parked, by=by, reason=reason)
+    return Work.objects.filter(pk__in=[work.pk for work in parked]).update(
+        state=Work.State.WAITING, attempts=0, step=0, due_at=clock.now()
+    )

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 
 from memory import ids
-from memory.admin import acts, pages
+from memory.admin import acts, links, pages
 from memory.admin.acts import Act
 from memory.admin.links import when
 from memory.admin.pages import Page
@@ -175,6 +175,7 @@ class HonchoAdmin(_ModelAdmin[M]):
                 "sections": sections(request, obj),
                 "acts": acts.buttons(self, request, obj),
                 "object_pages": pages.links(self, request, self.object_pages, obj),
+                "audit_url": links.audit_url(request, obj, self.admin_site.name),
                 **self.detail(request, obj),
             }
         return super().render_change_form(request, context, add, change, form_url, obj)

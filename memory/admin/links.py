@@ -15,6 +15,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from memory import audit
+from memory.models import Audit, Subject
+
 
 def may_view(request: HttpRequest, model: type[Model]) -> bool:
     """Whether the admin shows this model to this user."""
@@ -39,6 +42,15 @@ def list_url(model: type[Model], site: str = "admin", **filters: Any) -> str:
     except NoReverseMatch:
         return ""
     return f"{url}?{urlencode(filters)}" if filters else url
+
+
+def audit_url(request: HttpRequest, row: Model, site: str = "admin") -> str:
+    """Return where it is shown what was done to a row; empty for who may not see it."""
+    if isinstance(row, Audit) or not may_view(request, Audit):
+        return ""
+    if isinstance(row, Subject):
+        return list_url(Audit, site, subject=row.pk)
+    return list_url(Audit, site, kind=audit.kind_of(type(row)), id=row.pk)
 
 
 def when(value: datetime | None, seconds: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from memory import clock, ids, validation
+from memory import audit, clock, ids, validation
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, WebhookDelivery, WebhookEndpoint
 from memory.models.webhooks import DESCRIPTION_LENGTH
@@ -27,7 +27,7 @@ State = WebhookDelivery.State
 
 
 @transaction.atomic
-def create(app: App, url: object, events: object, description: str = "") -> WebhookEndpoint:
+def create(app: App, url: object, events: object, description: str = "", *, by: str = "") -> WebhookEndpoint:
     """Let a URL be told of events of an app; the row has the secret, which is shown this once.
 
     Raises :class:`Invalid`, and :class:`Conflict` where the app has as many endpoints as it may.
@@ -37,6 +37,7 @@ def create(app: App, url: object, events: object, description: str = "") -> Webh
     if WebhookEndpoint.objects.filter(app=app).count() >= MOST_ENDPOINTS:
         raise Conflict(f"An app has at most {MOST_ENDPOINTS} webhook endpoints; delete one first.")
     endpoint.save(force_insert=True)
+    audit.note("make webhook", endpoint, by=by, after={"events": endpoint.events})
     return WebhookEndpoint.objects.get(pk=endpoint.pk)
 
 
@@ -48,6 +49,7 @@ def change(
     events: object = None,
     description: str | None = None,
     enabled: bool | None = None,
+    by: str = "",
 ) -> WebhookEndpoint:
     """Return an endpoint as changed; None leaves a value as it is. Raises :class:`Invalid`.
 
@@ -61,28 +63,32 @@ def change(
     )
     if enabled is not None and enabled != row.enabled:
         values |= {"enabled": enabled, "disabled_reason": "", "failures": 0, "failing_since": None}
+    before = {"enabled": row.enabled, "events": row.events}
     for name, value in values.items():
         setattr(row, name, value)
     row.save(update_fields=list(values))
+    audit.note("change webhook", row, by=by, before=before, after={"enabled": row.enabled, "events": row.events})
     return row
 
 
 @transaction.atomic
-def rotate(endpoint: WebhookEndpoint) -> WebhookEndpoint:
+def rotate(endpoint: WebhookEndpoint, *, reason: str = "", by: str = "") -> WebhookEndpoint:
     """Return an endpoint with a new secret. The one before signs too for a day, and no longer one before that."""
     row = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
     row.previous_secret, row.previous_until = row.secret, clock.now() + OVERLAP
     row.secret = signing.new_secret()
     row.save(update_fields=["secret", "previous_secret", "previous_until"])
+    audit.note("give new secret", row, by=by, reason=reason)
     return row
 
 
 @transaction.atomic
-def delete(endpoint: WebhookEndpoint) -> None:
+def delete(endpoint: WebhookEndpoint, *, reason: str = "", by: str = "") -> None:
     """Forget an endpoint and what it was told."""
     # First, as everybody locks it first: what is just being told of is committed, and found, after that.
     list(WebhookEndpoint.objects.select_for_update().filter(pk=endpoint.pk))
     WebhookDelivery.objects.filter(endpoint=endpoint).delete()
+    audit.note("delete webhook", endpoint, by=by, reason=reason, before={"events": endpoint.events})
     endpoint.delete()
 
 

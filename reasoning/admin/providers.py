@@ -41,6 +41,6 @@ class ProviderStateAdmin(ReadOnlyAdmin[ProviderState]):
     def resume(self, request: HttpRequest, queryset: QuerySet[ProviderState]) -> None:
         """End the pause of the selected providers; calls begin again one at a time."""
         for row in queryset:
-            circuit.resume(row.name)
+            circuit.resume(row.name, by=request.user.get_username())
             self.log_change(request, row, "Resumed")
             messages.success(request, f"{row.name} is resumed.")

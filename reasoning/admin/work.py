@@ -173,7 +173,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Let the selected work that is held ask its budgets again, now."""
         held = list(queryset.filter(state=Work.State.HELD))
         with transaction.atomic():
-            disposition.release_held(held)
+            disposition.ask_again(held, reason="", by=request.user.get_username())
             for row in held:
                 self.log_change(request, row, "Asked again.")
             transaction.on_commit(signals.wake, robust=True)
@@ -185,7 +185,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Let the selected work that is parked be tried again, now."""
         parked = list(queryset.filter(state=Work.State.PARKED))
         with transaction.atomic():
-            count = disposition.retry(parked)
+            count = disposition.retry(parked, by=request.user.get_username())
             for row in parked:
                 self.log_change(request, row, "Retried.")
             transaction.on_commit(signals.wake, robust=True)

@@ -206,7 +206,7 @@ class OneKey(Endpoint):
     @schemas.describe("revoke", "End a key", KeySchema, writes=True)
     def delete(self, request: Request, key: str, app: str | None = None) -> HttpResponse:
         """End a key for good: nothing is opened with it any more, a few seconds from now at the latest."""
-        keys.revoke(keys.find(self.grant, key))
+        keys.revoke(keys.find(self.grant, key), by=auth.author_of(self.grant))
         return shapes.json_response(_shape(keys.find(self.grant, key)))
 
 

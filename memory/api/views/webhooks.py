@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from memory import ids, tenants
-from memory.api import pagination, parameters, schemas, shapes
+from memory.api import auth, pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.models import WebhookDelivery, WebhookEndpoint
 from memory.models.webhooks import DESCRIPTION_LENGTH, URL_LENGTH
@@ -106,6 +106,7 @@ class Webhooks(Endpoint):
             parameters.required(fields, "url"),
             parameters.required(fields, "events"),
             "" if description is None else description,
+            by=auth.author_of(self.grant),
         )
         return _with_secret(row)
 
@@ -140,12 +141,13 @@ class Webhook(Endpoint):
         given = {name: value for name, value in fields.items() if value is not None}
         if "enabled" in given:
             parameters.boolean(given["enabled"], ("enabled",))
-        return shapes.json_response(_shape(endpoints.change(_found(app, webhook), **given)))
+        by = auth.author_of(self.grant)
+        return shapes.json_response(_shape(endpoints.change(_found(app, webhook), **given, by=by)))
 
     @schemas.describe("delete", "Delete an endpoint", WebhookGoneSchema, writes=True)
     def delete(self, request: Request, app: str, webhook: str) -> HttpResponse:
         """Delete an endpoint, with what it waits for and what it was told."""
-        endpoints.delete(_found(app, webhook))
+        endpoints.delete(_found(app, webhook), by=auth.author_of(self.grant))
         return shapes.json_response({"message": "Webhook deleted successfully"})
 
 
@@ -157,7 +159,7 @@ class Rotation(Endpoint):
     @schemas.describe("rotate", "Give an endpoint a new secret", WebhookWithSecretSchema, writes=True)
     def post(self, request: Request, app: str, webhook: str) -> HttpResponse:
         """Give an endpoint a new secret and show it, this once; for a day what is sent is signed by both."""
-        return _with_secret(endpoints.rotate(_found(app, webhook)))
+        return _with_secret(endpoints.rotate(_found(app, webhook), by=auth.author_of(self.grant)))
 
 
 class Test(Endpoint):
