@@ -32,7 +32,7 @@ def as_it_would_be(representation: Representation) -> Draft:
     Raises :class:`Conflict` where the version was ruled upon already, was never quarantined or is of a line that no
     longer serves its subject, and :class:`Invalid` where what it says cannot be published.
     """
-    _still_open(representation)
+    check_open(representation)
     subject = Subject.objects.get(pk=representation.subject_id)
     line = Line.objects.select_related("head").get(pk=representation.line_id)
     if subject.line_id != line.pk:
@@ -55,6 +55,18 @@ def as_it_would_be(representation: Representation) -> Draft:
         short_summary=source.short_summary if source else "",
         long_summary=source.long_summary if source else "",
     )
+
+
+def text_if_published(representation: Representation) -> str:
+    """Return what readers would get, word for word: a version is made and taken back at once.
+
+    Raises what :func:`publish` raises.
+    """
+    with transaction.atomic():
+        feeds.lock_subject(representation.subject_id)
+        text = publishing.publish(representation.line_id, as_it_would_be(representation)).text
+        transaction.set_rollback(True)
+    return text
 
 
 @transaction.atomic
@@ -88,7 +100,7 @@ def discard(representation: Representation, *, reason: str, by: str) -> Ruling:
     """
     _check_reason(reason)
     feeds.lock_subject(representation.subject_id)
-    _still_open(representation)
+    check_open(representation)
     audit.note("discard quarantined", representation, by=by, reason=reason, before={"gate": representation.gate})
     return Ruling.objects.create(
         representation=representation, decision=Ruling.Decision.DISCARDED, by=by, reason=reason
@@ -100,7 +112,8 @@ def _check_reason(reason: str) -> None:
         raise Invalid("Say why.", ("reason",))
 
 
-def _still_open(representation: Representation) -> None:
+def check_open(representation: Representation) -> None:
+    """Raise :class:`Conflict` for a version that was ruled upon already, or was never quarantined."""
     if representation.status != Representation.Status.QUARANTINED:
         raise Conflict(f"Version {representation.number} was not quarantined.")
     ruling = Ruling.objects.filter(representation=representation.pk).first()

@@ -7,9 +7,10 @@ from django.db import transaction
 from memory import quarantine as store
 from memory.models import Representation
 from memory.quarantine import discard
-from reasoning import following, signals
+from reasoning import disposition, following, signals
+from reasoning.models import Work
 
-__all__ = ["discard", "publish"]
+__all__ = ["ask_anew", "discard", "publish"]
 
 
 @transaction.atomic
@@ -23,3 +24,15 @@ def publish(representation: Representation, *, reason: str, by: str) -> Represen
     following.look_again(made.line_id)
     transaction.on_commit(signals.wake, robust=True)
     return made
+
+
+@transaction.atomic
+def ask_anew(representation: Representation, *, reason: str, by: str) -> bool:
+    """Discard a quarantined version and let its line be tried again; return whether that was parked.
+
+    Raises what :func:`memory.quarantine.discard` raises.
+    """
+    discard(representation, reason=reason, by=by)
+    tried = disposition.retry(Work.objects.filter(line=representation.line_id), reason=reason, by=by)
+    transaction.on_commit(signals.wake, robust=True)
+    return bool(tried)

@@ -77,13 +77,15 @@ class Preview:
 class Done:
     """What was done: a sentence, where it is undone (verb, address), and what it made (label, address).
 
-    ``url`` is where to go now, the object's page or the list where it is left out.
+    ``url`` is where to go now, the object's page or the list where it is left out; ``answer`` shows a page instead, for
+    what is shown this once (a secret) and may stand in no message.
     """
 
     message: str
     undo: tuple[str, str] | None = None
     made: Sequence[tuple[str, str]] = ()
     url: str = ""
+    answer: Callable[[HttpRequest], HttpResponse] | None = None
 
     def shown(self) -> SafeString:
         """Return the sentence with its links, for Django's messages."""
@@ -105,6 +107,9 @@ class Act(metaclass=MediaDefiningClass):
     permission: ClassVar[Permission]
     form_class: ClassVar[type[ReasonForm]] = ReasonForm
     four_eyes: ClassVar[bool] = False
+    erases: ClassVar[bool] = False
+    """It takes the object for good: the button says so, and the admin's log, which would name it, keeps nothing."""
+
     bulk: ClassVar[str] = ""
     template: ClassVar[str] = "admin/memory/act.html"
 
@@ -192,6 +197,8 @@ class Act(metaclass=MediaDefiningClass):
                 preview = self.preview_many(objs, data) if many else self.preview(obj, data)
                 if self._confirmed(request, preview):
                     done = self._act(request, objs, data, preview, many=many)
+                    if done.answer is not None:
+                        return done.answer(request)
                     messages.success(request, done.shown())
                     return HttpResponseRedirect(done.url or back)
             except Refusal as refusal:
@@ -224,7 +231,7 @@ class Act(metaclass=MediaDefiningClass):
     ) -> Done:
         by = request.user.get_username()
         done = self.perform_many(objs, data, by, preview) if many else self.perform(objs[0], data, by, preview)
-        for obj in objs:
+        for obj in () if self.erases else objs:
             self.model_admin.log_change(request, obj, f"{self.verb}: {data.get('reason', '')}")
         return done
 

@@ -1,38 +1,21 @@
-"""Erasing from the pages of what can be erased, with a look first; and the receipts."""
+"""The receipts of erasures."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from memory import ids
 from memory.admin.base import ReadOnlyAdmin
+from memory.admin.erasing import Erase
 from memory.admin.links import link, when
+from memory.admin.permissions import allowed
 from memory.admin.sections import Section, section_of
-from memory.erasure import act, scope
-from memory.errors import Refusal
-from memory.models import App, Erasure, Event, Project, Session, Subject, User
-
-PERMISSION = "memory.erase"
-
-
-class ErasureForm(forms.Form):
-    """Why something is erased."""
-
-    reason = forms.CharField(
-        max_length=act.REASON_LENGTH,
-        widget=forms.Textarea(attrs={"class": "vLargeTextField", "rows": 3}),
-        help_text="It is kept with the receipt: leave out the names of what is erased.",
-    )
+from memory.models import App, Erasure, Subject
 
 
 @admin.register(Erasure)
@@ -46,10 +29,9 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
     sortable_by = ()
     change_form_template = "admin/memory/erasure/change_form.html"
 
-    def get_urls(self) -> list[URLPattern]:
-        """Add the page on which something is erased."""
-        view = self.admin_site.admin_view(self.erase_view)
-        return [path("of/<str:what>/<path:object_id>/", view, name="memory_erase"), *super().get_urls()]
+    def has_view_permission(self, request: HttpRequest, obj: Erasure | None = None) -> bool:
+        """Who erases sees the receipts."""
+        return super().has_view_permission(request, obj) or request.user.has_perm(Erase.permission)
 
     @admin.display(description="what")
     def label(self, row: Erasure) -> str:
@@ -73,60 +55,17 @@ class ErasureAdmin(ReadOnlyAdmin[Erasure]):
 
     def detail(self, request: HttpRequest, row: Erasure) -> dict[str, Any]:
         """Show what went."""
-        return {"target": ids.encode(row.target), "app_id": ids.encode(row.app), "counts": sorted(row.counts.items())}
-
-    def erase_view(self, request: HttpRequest, what: str, object_id: str) -> HttpResponse:
-        """Show what would go and ask why; then erase it."""
-        if not request.user.has_perm(PERMISSION):
-            raise PermissionDenied
-        thing = _thing(what, unquote(object_id))
-        form = ErasureForm(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            try:
-                row = act.erase(thing, reason=form.cleaned_data["reason"], by=request.user.get_username())
-            except Refusal as refusal:
-                form.add_error("reason", refusal.message)
-            else:
-                self.message_user(request, f"Erased. Receipt {row.public_id}.", messages.SUCCESS)
-                return HttpResponseRedirect(reverse("admin:index", current_app=self.admin_site.name))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Erase {what} {thing}?",
-            "opts": self.opts,
-            "form": form,
-            "plan": act.plan(thing),
-            "page": reverse(f"admin:memory_{what}_change", args=[thing.pk], current_app=self.admin_site.name),
-        }
-        return TemplateResponse(request, "admin/memory/erasure/erase.html", context)
-
-
-def _thing(what: str, object_id: str) -> Any:
-    model = scope.MODELS.get(what)
-    try:
-        found = None if model is None else model._default_manager.filter(pk=object_id).first()
-    except ValidationError:
-        found = None
-    if found is None:
-        raise Http404("There is nothing of the kind.")
-    return found
-
-
-def _section(request: HttpRequest, row: Model) -> Section | None:
-    """Lead to where a row is erased, whoever may."""
-    if not request.user.has_perm(PERMISSION):
-        return None
-    url = reverse("admin:memory_erase", args=[row._meta.model_name, row.pk])
-    return Section(
-        title="Erase", template="admin/memory/erasure/section.html", context={"url": url, "row": row}, place="side"
-    )
-
-
-for _model in (App, User, Project, Session, Event):
-    section_of(_model)(_section)
+        counts = [(name.replace("_", " "), count) for name, count in sorted(row.counts.items())]
+        return {"target": ids.encode(row.target), "app_id": ids.encode(row.app), "counts": counts}
 
 
 @section_of(Subject)
 def _of_subject(request: HttpRequest, row: Subject) -> Section | None:
     """Lead to where the user, session or project is erased; what one user knows of another goes with either."""
     thing = row.session or row.project or row.user
-    return None if row.observer_id or thing is None else _section(request, thing)
+    if row.observer_id or thing is None or not allowed(request, Erase.permission):
+        return None
+    url = reverse(f"admin:memory_{thing._meta.model_name}_{Erase.name}", args=[thing.pk])
+    return Section(
+        title="Erase", template="admin/memory/erasure/section.html", context={"url": url, "what": thing}, place="side"
+    )

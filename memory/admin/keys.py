@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from memory import keys
+from memory.admin.acts import Act, Done, Preview
 from memory.admin.base import HonchoAdmin
 from memory.admin.filters import AppFilter, ChosenSession, ChosenUser
 from memory.admin.links import link, when
+from memory.conf import MemorySettings
+from memory.errors import Conflict
 from memory.models import ApiKey
 
 
@@ -50,6 +52,38 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         return values
 
 
+class Revoke(Act):
+    """End a key."""
+
+    name, verb, permission, bulk = "revoke", "Revoke", "memory.change_apikey", "Revoke selected keys"
+
+    def needs(self, request: HttpRequest, obj: ApiKey) -> bool:
+        """Whether it can still open something."""
+        return obj.revoked_at is None
+
+    def about(self, obj: Any) -> str:
+        """Say what it means."""
+        seconds = MemorySettings.load().key_cache_seconds
+        return (
+            "A revoked key opens nothing any more, for good: whoever uses it needs another one. Every process refuses "
+            f"it within {seconds:g} seconds. What was done with it stays."
+        )
+
+    def preview(self, obj: ApiKey, data: dict[str, Any]) -> Preview:
+        """Say what it opens, and when it was last used. Raises :class:`memory.errors.Conflict` for an ended one."""
+        if obj.revoked_at is not None:
+            raise Conflict("It was revoked already.")
+        return Preview(
+            lines=[("Key", f"{obj.prefix}…"), ("Opens", opened(obj)), ("Last used", when(obj.last_used_at))],
+            token=f"{obj.pk}",
+        )
+
+    def perform(self, obj: ApiKey, data: dict[str, Any], by: str, preview: Preview) -> Done:
+        """Revoke it."""
+        keys.revoke(obj, reason=data["reason"], by=by)
+        return Done(message=f"The key {obj.name} is revoked.")
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     """Who may call the agent API."""
@@ -64,17 +98,13 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     sortable_by = ("name", "made_at", "expires")
     autocomplete_fields = ("app", "user", "session", "project")
     raw_id_fields = ("collection",)
-    actions = ("revoke",)
+    acts = (Revoke,)
     page_related = ("app", "user", "session", "project", "collection")
     change_form_template = "admin/memory/apikey/change_form.html"
 
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """A key is never edited. To revoke one needs the permission to change it."""
         return False
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may end keys."""
-        return request.user.has_perm("memory.change_apikey")
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         """Show a form for a new key only; the hash is never shown."""
@@ -127,15 +157,6 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
         }
         return TemplateResponse(request, "admin/memory/apikey/made.html", context)
 
-    @admin.action(description="Revoke selected keys", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """End the selected keys."""
-        rows = list(queryset.filter(revoked_at=None))
-        for row in rows:
-            keys.revoke(row)
-            self.log_change(request, row, "Revoked.")
-        self.message_user(request, f"{len(rows)} key{'s' if len(rows) != 1 else ''} revoked.", messages.SUCCESS)
-
     def detail(self, request: HttpRequest, row: ApiKey) -> dict[str, Any]:
         """Show whether it works."""
         return {"state": state(row)}
@@ -146,6 +167,13 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
         """Offer one way to save: it leads to the page that shows the key."""
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+def opened(row: ApiKey) -> str:
+    """Say in words what a key opens."""
+    thing = row.collection or row.project or row.session or row.user or row.app
+    what = "everything on this server" if thing is None else f"the {row.scope} {thing}"
+    return f"{what}{', to read only' if row.read_only else ''}"
 
 
 def state(row: ApiKey) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from memory.admin.base import ReadOnlyAdmin
+from memory.admin.erasing import Erase
 from memory.admin.filters import (
     AppFilter,
     Chosen,
@@ -80,6 +81,7 @@ class EventAdmin(ReadOnlyAdmin[Event]):
         "covered_by": "",
     }
     page_related = ("app", "session", "user", "project", "author")
+    acts = (Erase,)
     change_form_template = "admin/memory/event/change_form.html"
 
     def for_list(self, rows: QuerySet[Event]) -> QuerySet[Event]:

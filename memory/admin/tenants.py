@@ -14,9 +14,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from memory import tenants, validation
+from memory import audit, tenants, validation
 from memory.admin.base import CappedCount, HonchoAdmin, M
 from memory.admin.conversation import Conversation
+from memory.admin.erasing import Erase
 from memory.admin.filters import AppFilter, ChosenOwner, ChosenParticipant, ChosenProject
 from memory.admin.links import link
 from memory.conf import MemorySettings
@@ -79,6 +80,7 @@ class TenantAdmin(HonchoAdmin[M]):
     formfield_overrides = {
         models.JSONField: {"form_class": PrettyJSONField, "widget": JSON_TEXT, "help_text": "A JSON object."}
     }
+    acts = (Erase,)
     kept: tuple[str, ...] = ()
     """Fields that are given once."""
 
@@ -101,12 +103,18 @@ class TenantAdmin(HonchoAdmin[M]):
         return format_html("<pre>{}</pre>", json.dumps(row.metadata, ensure_ascii=False, indent=2))
 
     def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
-        """Make a row through the domain, with its subject; save a changed one."""
+        """Make a row through the domain, with its subject; save a changed one.
+
+        It is noted here: through the API apps, users and sessions come and change all the time.
+        """
+        by = request.user.get_username()
         if change:
             super().save_model(request, obj, form, change)
+            audit.note(f"change {obj._meta.verbose_name}", obj, by=by, after={"changed": form.changed_data})
         else:
             obj.pk = self.make(obj).pk
             obj.refresh_from_db()
+            audit.note(f"make {obj._meta.verbose_name}", obj, by=by)
 
     def make(self, row: M) -> Model:
         """Make what the form describes, by the domain's function."""

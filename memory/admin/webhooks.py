@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -10,12 +11,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from memory.admin.acts import Act, Done, Preview
 from memory.admin.base import HonchoAdmin, ReadOnlyAdmin
 from memory.admin.filters import AppFilter
 from memory.admin.links import link, list_url, when
 from memory.errors import Invalid, Refusal
 from memory.models import WebhookDelivery, WebhookEndpoint
 from memory.webhooks import addresses, endpoints
+
+MOST_COUNTED = 1_000
 
 
 class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -44,6 +48,54 @@ class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # not gen
         return values
 
 
+class Rotate(Act):
+    """Give an endpoint a new secret, and show it this once."""
+
+    name, verb, permission = "rotate", "Give it a new secret", "memory.change_webhookendpoint"
+
+    def about(self, obj: Any) -> str:
+        """Say what it means."""
+        return "The receiver verifies what is sent by this secret. The new one is shown once, right after this."
+
+    def preview(self, obj: WebhookEndpoint, data: dict[str, Any]) -> Preview:
+        """Say for how long the secret of now still holds."""
+        hours = int(endpoints.OVERLAP.total_seconds() // 3600)
+        lines = [
+            ("The secret of now", f"signs too, for {hours} hours"),
+            ("The one before that", "signs no more" if obj.previous_secret else "there is none"),
+        ]
+        return Preview(lines=lines, token=obj.secret)
+
+    def perform(self, obj: WebhookEndpoint, data: dict[str, Any], by: str, preview: Preview) -> Done:
+        """Give it the secret."""
+        row = endpoints.rotate(obj, reason=data["reason"], by=by)
+        return Done(message="It has a new secret.", answer=partial(secret_page, self.model_admin, row))
+
+
+class Remove(Act):
+    """Forget an endpoint and what it was told."""
+
+    name, verb, permission = "remove", "Delete", "memory.change_webhookendpoint"
+    erases = True
+
+    def about(self, obj: Any) -> str:
+        """Say what it means."""
+        return (
+            "It is told of nothing any more, and what it was told is forgotten. To stop for a while, untick “enabled”."
+        )
+
+    def preview(self, obj: WebhookEndpoint, data: dict[str, Any]) -> Preview:
+        """Say what would not be sent any more."""
+        waiting = obj.deliveries.filter(due_at__isnull=False)[: MOST_COUNTED + 1].count()
+        said = f"more than {MOST_COUNTED:,}" if waiting > MOST_COUNTED else f"{waiting:,}"
+        return Preview(lines=[("Deliveries that wait", f"{said}, never sent")], token=obj.url)
+
+    def perform(self, obj: WebhookEndpoint, data: dict[str, Any], by: str, preview: Preview) -> Done:
+        """Forget it."""
+        endpoints.delete(obj, reason=data["reason"], by=by)
+        return Done(message="The endpoint is deleted.", url=list_url(WebhookEndpoint, self.model_admin.admin_site.name))
+
+
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(HonchoAdmin[WebhookEndpoint]):
     """Who is told of what happens in an app."""
@@ -55,7 +107,8 @@ class WebhookEndpointAdmin(HonchoAdmin[WebhookEndpoint]):
     search_fields = ("url", "description")
     ordering = ("-pk",)
     autocomplete_fields = ("app",)
-    actions = ("test", "rotate")
+    actions = ("test",)
+    acts = (Rotate, Remove)
     page_related = ("app",)
     change_form_template = "admin/memory/webhookendpoint/change_form.html"
 
@@ -76,41 +129,28 @@ class WebhookEndpointAdmin(HonchoAdmin[WebhookEndpoint]):
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
         """Make or change the endpoint as the API does; a new secret is kept for the answer to this request alone."""
-        given = form.cleaned_data
+        given, by = form.cleaned_data, request.user.get_username()
         if change:
-            endpoints.change(obj, **{name: given[name] for name in ("url", "events", "description", "enabled")})
+            changed = {name: given[name] for name in ("url", "events", "description", "enabled")}
+            endpoints.change(obj, **changed, by=by)
             return
-        made = endpoints.create(given["app"], given["url"], given["events"], given["description"])
+        made = endpoints.create(given["app"], given["url"], given["events"], given["description"], by=by)
         obj.pk, obj.secret = made.pk, made.secret
 
     def response_add(
         self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Show the secret, this once."""
-        return self._secret(request, obj)
+        return secret_page(self, obj, request)
 
     @admin.action(description="Send a test to selected endpoints", permissions=["send"])
     def test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         """Have the selected endpoints told of nothing."""
         _each(request, list(queryset), endpoints.test, "test", self)
 
-    @admin.action(description="Give the selected endpoint a new secret", permissions=["send"])
-    def rotate(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> HttpResponse | None:
-        """Give one endpoint a new secret and show it."""
-        rows = list(queryset[:2])
-        if len(rows) != 1:
-            self.message_user(request, "Select one endpoint.", messages.ERROR)
-            return None
-        self.log_change(request, rows[0], "Given a new secret.")
-        return self._secret(request, endpoints.rotate(rows[0]))
-
     def detail(self, request: HttpRequest, row: WebhookEndpoint) -> dict[str, Any]:
         """Lead to what it was told."""
         return {"deliveries_url": list_url(WebhookDelivery, endpoint__id__exact=row.pk)}
-
-    def _secret(self, request: HttpRequest, row: WebhookEndpoint) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": "Webhook secret", "opts": self.opts, "row": row}
-        return TemplateResponse(request, "admin/memory/webhookendpoint/made.html", context)
 
 
 @admin.register(WebhookDelivery)
@@ -149,6 +189,12 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
     def replay(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
         """Send the selected deliveries again."""
         _each(request, list(queryset), endpoints.replay, "delivery", self)
+
+
+def secret_page(page: HonchoAdmin[Any], row: WebhookEndpoint, request: HttpRequest) -> HttpResponse:
+    """Return the page that shows a secret, this once: no message, session or log ever holds it."""
+    context = {**page.admin_site.each_context(request), "title": "Webhook secret", "opts": page.opts, "row": row}
+    return TemplateResponse(request, "admin/memory/webhookendpoint/made.html", context)
 
 
 def _each(request: HttpRequest, rows: list[Any], do: Any, what: str, page: HonchoAdmin[Any]) -> None:

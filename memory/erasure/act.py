@@ -54,9 +54,14 @@ class Plan:
 
 
 @transaction.atomic
-def plan(thing: Event | Session | User | Project | App) -> Plan:
-    """Return what erasing it would take now. Changes nothing."""
+def plan(thing: Event | Session | User | Project | App, *, reason: str = "") -> Plan:
+    """Return what erasing it would take now. Changes nothing.
+
+    Raises :class:`Invalid` for a ``reason`` that :func:`erase` would refuse.
+    """
+    validation.text(reason, ("reason",), most=REASON_LENGTH)
     marks = Marks(scope.of(thing))
+    _check_reason(reason, marks)
     found = _planned(scope.of(thing), marks)
     marks.clear()
     return found

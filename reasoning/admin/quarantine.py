@@ -1,4 +1,4 @@
-"""What the gates stopped: looked at, and published after all or discarded."""
+"""What the gates stopped: the list, and all that a decision needs."""
 
 from __future__ import annotations
 
@@ -6,39 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.utils import quote, unquote
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
 
 from memory import ids, publishing
-from memory import quarantine as store
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppOfSubject, ChosenSubject
 from memory.admin.links import link, may_view
 from memory.admin.sections import Section, section_of
 from memory.admin.statements import QUOTED, SHOWN, with_evidence
-from memory.errors import Refusal
 from memory.models import Conclusion, Event, Representation, Ruling, Span, User
 from memory.publishing import NewConclusion, Retired
-from reasoning import quarantine
+from reasoning.admin.deciding import AskAnew, Discard, Publish, outcome, ruling_of
 from reasoning.models import Pass, PromptVersion, Quarantined, Work
 
 WINDOW = 50_000
 LOOKED_AT = 1_000
-AT_ONCE = 100
-"""So many are ruled upon in one go: each is a transaction of its own."""
-
 _SUBJECT = ("subject__user", "subject__observer", "subject__session", "subject__project")
 
 
@@ -80,16 +68,6 @@ class Gate(admin.SimpleListFilter):
         return queryset.filter(gate=self.value()) if self.value() else queryset
 
 
-class RulingForm(forms.Form):
-    """Why somebody decides so."""
-
-    reason = forms.CharField(
-        max_length=2_000,
-        widget=forms.Textarea(attrs={"class": "vLargeTextField", "rows": 3}),
-        help_text="It is kept with the decision, for whoever asks later.",
-    )
-
-
 @admin.register(Quarantined)
 class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     """The versions that a gate stopped, newest first; first of all those that wait for a decision."""
@@ -107,33 +85,15 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     )
     ordering = ("-pk",)
     sortable_by = ()
-    actions = ("publish_selected", "discard_selected")
+    acts = (Publish, Discard, AskAnew)
     window = WINDOW
     indexed = {"ruling": "", "subject": "subject"}
     page_related = (*_SUBJECT, "subject__app", "subject__current", "line", "parent", "ruling__made")
     change_form_template = "admin/reasoning/quarantined/change_form.html"
 
-    def has_publish_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may let readers have what a gate stopped."""
-        return self.has_view_permission(request) and request.user.has_perm("reasoning.publish_quarantined")
-
-    def has_discard_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may decide that nobody will ever read it."""
-        return self.has_view_permission(request) and request.user.has_perm("reasoning.discard_quarantined")
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantined]:
         """Return what was quarantined, decided or not."""
         return super().get_queryset(request).filter(status=Representation.Status.QUARANTINED)
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the pages that ask before something is decided."""
-        publish = self.admin_site.admin_view(self.publish_view)
-        discard = self.admin_site.admin_view(self.discard_view)
-        return [
-            path("<path:object_id>/publish/", publish, name="reasoning_quarantined_publish"),
-            path("<path:object_id>/discard/", discard, name="reasoning_quarantined_discard"),
-            *super().get_urls(),
-        ]
 
     def for_list(self, rows: QuerySet[Quarantined]) -> QuerySet[Quarantined]:
         """Leave the texts where they are."""
@@ -179,21 +139,19 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     @admin.display(description="decision")
     def decision(self, row: Quarantined) -> str:
         """Show what was decided, and by whom."""
-        ruling = _ruling_of(row)
+        ruling = ruling_of(row)
         return "undecided" if ruling is None else f"{ruling.decision} by {ruling.by or 'nobody known'}"
 
     def detail(self, request: HttpRequest, row: Quarantined) -> dict[str, Any]:
         """Show what it would change, what stands now, and what can be done."""
-        ruling = _ruling_of(row)
+        ruling = ruling_of(row)
         added, retired = publishing.proposed(row)
         standing = Span.objects.filter(line=row.line_id, until=None).select_related("conclusion__about")
         order = ("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
         return {
             "subtitle": f"Version {row.number} of {row.subject}",
             "ruling": ruling,
-            "obstacle": _outcome(row)["obstacle"] if ruling is None else "",
-            "may_publish": self.has_publish_permission(request),
-            "may_discard": self.has_discard_permission(request),
+            "obstacle": outcome(row)["obstacle"] if ruling is None else "",
             "known": row.draft is not None,
             "added": _shown_added(added[:SHOWN]),
             "added_count": len(added),
@@ -206,92 +164,6 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
             "event_count": row.covers_to - row.covers_from,
             "version": Representation(pk=row.pk, number=row.number),
         }
-
-    def publish_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask why, then let readers have one version."""
-        if not self.has_publish_permission(request):
-            raise PermissionDenied
-        return self._decide_one(request, object_id, "publish")
-
-    def discard_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask why, then discard one version."""
-        if not self.has_discard_permission(request):
-            raise PermissionDenied
-        return self._decide_one(request, object_id, "discard")
-
-    @admin.action(description="Publish selected versions", permissions=["publish"])
-    def publish_selected(self, request: HttpRequest, queryset: QuerySet[Quarantined]) -> HttpResponse | None:
-        """Ask why, then let readers have the selected versions."""
-        return self._decide_many(request, queryset, "publish")
-
-    @admin.action(description="Discard selected versions", permissions=["discard"])
-    def discard_selected(self, request: HttpRequest, queryset: QuerySet[Quarantined]) -> HttpResponse | None:
-        """Ask why, then discard the selected versions."""
-        return self._decide_many(request, queryset, "discard")
-
-    def _decide_one(self, request: HttpRequest, object_id: str, act: str) -> HttpResponse:
-        row = self.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404("There is no such quarantined version.")
-        page = reverse("admin:reasoning_quarantined_change", args=[quote(row.pk)], current_app=self.admin_site.name)
-        form = RulingForm(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            self._decide(request, [row], act, form.cleaned_data["reason"])
-            return HttpResponseRedirect(page)
-        return self._ask(request, [row], act, form, page)
-
-    def _decide_many(self, request: HttpRequest, queryset: QuerySet[Quarantined], act: str) -> HttpResponse | None:
-        chosen = queryset.filter(ruling=None).select_related(*_SUBJECT, "line").prefetch_related(None).defer(None)
-        rows = list(chosen.order_by("pk")[: AT_ONCE + 1])
-        if not rows or len(rows) > AT_ONCE:
-            problem = f"Select at most {AT_ONCE} at a time." if rows else "Those were decided already."
-            self.message_user(request, problem, messages.WARNING)
-            return None
-        form = RulingForm(request.POST if "confirmed" in request.POST else None)
-        if form.is_valid():
-            self._decide(request, rows, act, form.cleaned_data["reason"])
-            return None
-        return self._ask(request, rows, act, form, "")
-
-    def _ask(
-        self, request: HttpRequest, rows: Sequence[Quarantined], act: str, form: RulingForm, page: str
-    ) -> HttpResponse:
-        """Show what will happen and ask for the reason; ``page`` is the one row's, empty for the list's action."""
-        what = f"version {rows[0].number} of {rows[0].subject}" if page else f"{len(rows)} versions"
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{act.capitalize()} {what}?",
-            "opts": self.opts,
-            "act": act,
-            "publishing": act == "publish",
-            "form": form,
-            "page": page,
-            "outcomes": [{"row": row, **_outcome(row)} for row in rows],
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/reasoning/quarantined/decide.html", context)
-
-    def _decide(self, request: HttpRequest, rows: Sequence[Quarantined], act: str, reason: str) -> None:
-        """Rule upon each in a transaction of its own, and say what came of it."""
-        by = request.user.get_username()
-        done = []
-        for row in rows:
-            try:
-                with transaction.atomic():
-                    if act == "publish":
-                        made = quarantine.publish(row, reason=reason, by=by)
-                        done.append(f"version {made.number} of {made.subject}")
-                        self.log_change(request, row, f"Published as version {made.number}: {reason}")
-                    else:
-                        quarantine.discard(row, reason=reason, by=by)
-                        done.append(str(row))
-                        self.log_change(request, row, f"Discarded: {reason}")
-            except Refusal as refusal:
-                self.message_user(request, f"{row} was left as it was: {refusal.message}", messages.ERROR)
-        if done:
-            named = ", ".join(done) if len(done) <= 3 else f"{len(done)} versions"
-            said = f"Readers get {named} now." if act == "publish" else f"Discarded: {named}."
-            self.message_user(request, said, messages.SUCCESS)
 
 
 @section_of(Representation)
@@ -322,28 +194,6 @@ def _key(row: Quarantined, maker: str) -> UUID | None:
 def _pass_of(row: Quarantined) -> Pass | None:
     key = _key(row, "pass")
     return Pass.objects.select_related("prompt_version", "line").filter(pk=key).first() if key else None
-
-
-def _ruling_of(row: Quarantined) -> Ruling | None:
-    return getattr(row, "ruling", None)
-
-
-def _outcome(row: Quarantined) -> dict[str, Any]:
-    """Return what publishing would make of it now, or why it cannot be done."""
-    try:
-        draft = store.as_it_would_be(row)
-    except Refusal as refusal:
-        return {"obstacle": refusal.message}
-    prints = {publishing.fingerprint(item.content, item.about_id) for item in draft.added}
-    standing = Span.objects.filter(line=row.line_id, until=None, conclusion__fingerprint__in=prints)
-    return {
-        "obstacle": "",
-        "number": row.subject.versions + 1,
-        "more": len(prints) - standing.count(),
-        "fewer": len({item.conclusion_id for item in draft.retired}),
-        "events": draft.covers_to - draft.covers_from,
-        "moved": (draft.parent_id, draft.covers_from) != (row.parent_id, row.covers_from),
-    }
 
 
 def _shown_added(added: Sequence[NewConclusion]) -> list[dict[str, Any]]:

@@ -10,11 +10,13 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Model, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from memory import audit
 from memory.admin.base import BoundedChangeList, HonchoAdmin, M, ReadOnlyAdmin
 from memory.admin.filters import AppFilter, asked_id
 from memory.admin.links import link, may_view
@@ -38,6 +40,32 @@ class AuditedAdmin(HonchoAdmin[M]):
         """Whether this user may delete: nothing is derived from these rows."""
         opts = self.opts
         return request.user.has_perm(f"{opts.app_label}.delete_{opts.model_name}")
+
+    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
+        """Save, and note what each changed value was and is."""
+        names = form.changed_data if change else form.fields
+        before = {name: _said(form, name, form.initial.get(name)) for name in names} if change else {}
+        after = {name: _said(form, name, form.cleaned_data[name]) for name in names}
+        super().save_model(request, obj, form, change)
+        act = f"{'change' if change else 'make'} {self.opts.verbose_name}"
+        audit.note(act, obj, by=request.user.get_username(), before=before, after=after)
+
+    def delete_model(self, request: HttpRequest, obj: M) -> None:
+        """Delete, and note what it was."""
+        self._note_deletion(request, obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        """Delete several, and note what they were."""
+        with transaction.atomic():
+            for obj in queryset:
+                self._note_deletion(request, obj)
+            super().delete_queryset(request, queryset)
+
+    def _note_deletion(self, request: HttpRequest, obj: M) -> None:
+        form = self.get_form(request, obj)(instance=obj)
+        before = {name: _said(form, name, form.initial.get(name)) for name in form.fields}
+        audit.note(f"delete {self.opts.verbose_name}", obj, by=request.user.get_username(), before=before)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """Say what each changed value was and is."""

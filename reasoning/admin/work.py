@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
@@ -21,8 +21,9 @@ from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppFilter, Chosen
 from memory.admin.links import link, when
 from memory.models import Line
-from reasoning import disposition, reconcile, signals
+from reasoning import reconcile
 from reasoning.admin.amounts import money
+from reasoning.admin.unparking import AskAgain, Retry, Skip, waiting
 from reasoning.models import Pass, PromptVersion, Reprocess, Work, Worker
 
 WINDOW = 50_000
@@ -101,14 +102,10 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     search_help_text = "A part of the name of the user, session or project."
     ordering = ("-pk",)
     sortable_by = ()
-    actions = ("ask_again", "retry", "skip")
+    acts = (Retry, Skip, AskAgain)
     page_related = ("app", "line", *_SUBJECT)
     change_list_template = "admin/reasoning/work/change_list.html"
     change_form_template = "admin/reasoning/work/change_form.html"
-
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may let parked or held work be tried again."""
-        return request.user.has_perm("reasoning.change_work")
 
     def get_urls(self) -> list[URLPattern]:
         """Add the account of all events."""
@@ -159,8 +156,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     @admin.display(description="waiting")
     def waiting(self, row: Work) -> str:
         """Show what waits."""
-        events = f"{row.waiting_events:,} event{'' if row.waiting_events == 1 else 's'}"
-        return f"{events}, {row.waiting_tokens:,} tokens" if row.waiting_events else "–"
+        return waiting(row) if row.waiting_events else "–"
 
     @admin.display(description="last failure")
     def failed(self, row: Work) -> str:
@@ -168,45 +164,16 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         error = Truncator(row.last_error).chars(120)
         return f"{row.last_failure}: {error}" if row.last_failure else "–"
 
-    @admin.action(description="Ask again now (held work)", permissions=["retry"])
-    def ask_again(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
-        """Let the selected work that is held ask its budgets again, now."""
-        held = list(queryset.filter(state=Work.State.HELD))
-        with transaction.atomic():
-            disposition.ask_again(held, reason="", by=request.user.get_username())
-            for row in held:
-                self.log_change(request, row, "Asked again.")
-            transaction.on_commit(signals.wake, robust=True)
-        text = f"{len(held)} held {'row asks' if len(held) == 1 else 'rows ask'} again; others were left as they were."
-        self.message_user(request, text, messages.SUCCESS if held else messages.WARNING)
-
-    @admin.action(description="Retry parked work", permissions=["retry"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
-        """Let the selected work that is parked be tried again, now."""
-        parked = list(queryset.filter(state=Work.State.PARKED))
-        with transaction.atomic():
-            count = disposition.retry(parked, by=request.user.get_username())
-            for row in parked:
-                self.log_change(request, row, "Retried.")
-            transaction.on_commit(signals.wake, robust=True)
-        text = f"{count} parked {'row is' if count == 1 else 'rows are'} due now; others were left as they were."
-        self.message_user(request, text, messages.SUCCESS if count else messages.WARNING)
-
-    @admin.action(description="Go on without the event that fails", permissions=["retry"])
-    def skip(self, request: HttpRequest, queryset: QuerySet[Work]) -> None:
-        """Let each selected line that is parked go on without its next event."""
-        parked = list(queryset.filter(state=Work.State.PARKED).select_related("line"))
-        with transaction.atomic():
-            for row in parked:
-                disposition.skip(row, by=request.user.get_username())
-                self.log_change(request, row, "Went on without an event.")
-            transaction.on_commit(signals.wake, robust=True)
-        text = f"{len(parked)} parked {'line goes' if len(parked) == 1 else 'lines go'} on without an event."
-        self.message_user(request, text, messages.SUCCESS if parked else messages.WARNING)
-
     def detail(self, request: HttpRequest, row: Work) -> dict[str, Any]:
-        """Show its last passes."""
-        return {"subtitle": str(row.line.subject), "passes": row.line.passes.order_by("-started_at")[:20]}
+        """Show its last passes, and what the model said in the last that failed."""
+        passes = list(row.line.passes.defer("raw").order_by("-started_at")[:20])
+        failed = next((item for item in passes if item.failure), None)
+        return {
+            "subtitle": str(row.line.subject),
+            "passes": passes,
+            "failed": failed,
+            "raw": Pass.objects.values_list("raw", flat=True).get(pk=failed.pk) if failed else "",
+        }
 
 
 @admin.register(Pass)

@@ -164,7 +164,10 @@ def test_a_key_is_made_with_the_pickers_and_shown_once(page, site, ana):
     page.check("tr:has-text('planner bot') input.action-select")
     page.select_option("select[name=action]", "revoke")
     page.click("button[name=index]")
-    expect(page.locator(".messagelist")).to_contain_text("1 key revoked")
+    page.fill("#id_reason", "The bot has retired.")
+    page.get_by_role("button", name="See what would change").click()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.locator(".messagelist")).to_contain_text("1 of 1 done.")
     assert ApiKey.objects.get(name="planner bot").revoked_at
 
 

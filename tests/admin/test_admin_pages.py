@@ -20,7 +20,7 @@ from memory.models import ApiKey, App, Conclusion, Event, Project, Representatio
 from reasoning import circuit, prompt_versions
 from reasoning.models import Budget, Pass, Price, PromptVersion, ProviderState, Spend, Work, Worker
 from reasoning.providers.base import Failure, ProviderError
-from tests.admin import data
+from tests.admin import acting, data
 
 pytestmark = pytest.mark.django_db
 
@@ -374,10 +374,10 @@ def test_keys_are_revoked_by_who_may_change_them(client, ana):
     revoke = {"action": "revoke", "_selected_action": [row.pk]}
     client.force_login(data.staff("view_apikey"))
     assert "Revoke selected keys" not in text_of(client.get(list_of(ApiKey)))
-    client.post(list_of(ApiKey), revoke)
+    acting.act(client, list_of(ApiKey), **revoke)
     assert keys.verify(key) is not None
     client.force_login(data.staff("view_apikey", "change_apikey", name="keeper"))
-    client.post(list_of(ApiKey), revoke)
+    acting.act(client, list_of(ApiKey), **revoke)
     keys.forget()
     assert keys.verify(key) is None
     assert "revoked" in text_of(client.get(list_of(ApiKey)))
@@ -443,11 +443,11 @@ def test_parked_work_is_retried_by_who_may_change_it(client, ana):
     shown = text_of(client.get(list_of(Work)))
     assert "parked" in shown.lower()
     assert "Retry parked work" not in shown
-    client.post(list_of(Work), retry)
+    acting.act(client, list_of(Work), **retry)
     work.refresh_from_db()
     assert work.state == Work.State.PARKED
     client.force_login(data.staff("view_work", "change_work", name="keeper"))
-    client.post(list_of(Work), retry)
+    acting.act(client, list_of(Work), **retry)
     work.refresh_from_db()
     assert (work.state, work.attempts) == (Work.State.WAITING, 0)
     assert Work.objects.filter(pk=work.pk, due_at__lte=timezone.now() + timedelta(seconds=1)).exists()
@@ -458,11 +458,11 @@ def test_a_parked_line_goes_on_without_an_event_by_who_may_change_it(client, ana
     before = work.line.cursor
     skip = {"action": "skip", "_selected_action": [work.pk]}
     client.force_login(data.staff("view_work"))
-    client.post(list_of(Work), skip)
+    acting.act(client, list_of(Work), **skip)
     work.line.refresh_from_db()
     assert work.line.cursor == before
     client.force_login(data.staff("view_work", "change_work", name="keeper"))
-    client.post(list_of(Work), skip)
+    acting.act(client, list_of(Work), **skip)
     work.line.refresh_from_db()
     assert work.line.cursor == before + 1
     newest = Representation.objects.filter(line=work.line).latest("number")
@@ -476,10 +476,10 @@ def test_a_paused_provider_is_resumed_by_who_may_change_it(client):
     shown = text_of(client.get(list_of(ProviderState)))
     assert "paused until an operator resumes it" in shown
     assert "The key has no credit left." in shown
-    client.post(list_of(ProviderState), resume)
+    acting.act(client, list_of(ProviderState), **resume)
     assert circuit.allowance("openai").calls == 0
     client.force_login(data.staff("view_providerstate", "change_providerstate", name="keeper"))
-    client.post(list_of(ProviderState), resume)
+    acting.act(client, list_of(ProviderState), **resume)
     assert circuit.allowance("openai").calls == 1
 
 

@@ -32,10 +32,12 @@ def test_from_the_list_to_readers(page, site, ana):  # noqa: F811
     expect(page.locator(".honcho-main")).to_contain_text("It would retire half of what is known.")
     expect(page.locator(".honcho-main")).to_contain_text("Ana says <script>")
     page.locator(".object-tools").get_by_role("link", name="Publish").click()
-    expect(page.locator("#content")).to_contain_text("Readers get version 4 with 2 more statements and 1 retired")
-    page.get_by_role("button", name="Publish").click()
-    assert not Ruling.objects.exists(), "the browser asks for the reason"
+    page.get_by_role("button", name="See what would change").click()
+    expect(page.locator("#id_reason")).to_be_visible()  # the browser asks for the reason
     page.fill("#id_reason", "She said so herself.")
+    page.get_by_role("button", name="See what would change").click()
+    expect(page.locator(".honcho-preview")).to_contain_text("2 more, 1 retired")
+    assert not Ruling.objects.exists()
     page.get_by_role("button", name="Publish").click()
     expect(page.locator(".messagelist")).to_contain_text("Readers get version 4 of ana now.")
     expect(page.locator(".honcho-side")).to_contain_text("published")
@@ -49,12 +51,13 @@ def test_from_the_list_to_readers(page, site, ana):  # noqa: F811
 def test_what_is_left_is_discarded_in_the_list(page, site, ana):  # noqa: F811
     page.goto(f"{site}{reverse('admin:reasoning_quarantined_changelist')}")
     page.check("#action-toggle")
-    page.select_option("select[name=action]", "discard_selected")
+    page.select_option("select[name=action]", "discard")
     page.click("button[name=index]")
-    expect(heading(page)).to_have_text("Discard 2 versions?")
+    expect(heading(page)).to_have_text("Discard: 2 selected")
     page.fill("#id_reason", "All of it is made up.")
+    page.get_by_role("button", name="See what would change").click()
     page.get_by_role("button", name="Discard").click()
-    expect(page.locator(".messagelist")).to_contain_text("Discarded: ")
+    expect(page.locator(".messagelist")).to_contain_text("2 of 2 done.")
     expect(page.locator("#content")).to_contain_text("0 quarantine")
     assert set(Ruling.objects.values_list("decision", "reason")) == {("discarded", "All of it is made up.")}
     assert Ruling.objects.count() == 2

@@ -16,12 +16,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memory import ids, publishing, quarantine, reading
-from memory.models import Conclusion, Event, Line, Representation, Ruling, Subject
+from memory.models import Audit, Conclusion, Event, Line, Representation, Ruling, Subject
 from memory.publishing import NewConclusion, Retired
 from reasoning import following
-from reasoning.admin import quarantine as pages
 from reasoning.models import Pass, PromptVersion, Quarantined, Work
-from tests.admin import data
+from tests.admin import acting, data
 from tests.store.helpers import draft_on
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +106,7 @@ def operator(client):
 
 def decided(client: Any, row: Any, act: str, reason: str = "It is true.") -> str:
     """Decide about one version; what the next page says."""
-    return shown(client.post(page_of(row, act), {"reason": reason}, follow=True))
+    return shown(acting.act(client, page_of(row, act), reason))
 
 
 def test_the_list_shows_what_is_undecided(operator, ana):
@@ -176,23 +175,36 @@ def test_it_says_what_will_not_be_retired(operator, ana):
     assert "does not stand any more" in shown(operator.get(page_of(ana.kept)))
 
 
-def test_the_page_that_asks_says_what_will_happen_and_does_nothing(operator, ana):
-    said = shown(operator.get(page_of(ana.kept, "publish")))
-    assert "Readers get version 3 with 2 more statements and 1 retired; the line goes on after the 1 event" in said
-    said = shown(operator.get(page_of(ana.kept, "discard")))
+def foretold(client: Any, row: Any, act: str) -> str:
+    """What the page says would come of an act."""
+    return shown(acting.preview(client, page_of(row, act)))
+
+
+def test_the_preview_says_what_will_happen_and_does_nothing(operator, ana):
+    said = foretold(operator, ana.kept, "publish")
+    for fact in ("version 3", "2 more, 1 retired", "after the 1 event that it read"):
+        assert f"<td>{fact}</td>" in said, fact
+    assert "What an agent reads" in said
+    assert '<span class="honcho-hidden">added: </span>' in said
+    assert data.HOSTILE not in said
+    said = foretold(operator, ana.kept, "discard")
     assert "Nobody will ever read it. What readers get stays as it is" in said
+    assert "<td>2 new statements</td>" in said
     assert not Ruling.objects.exists()
+    ana.subject.refresh_from_db()
+    assert (ana.subject.current, ana.subject.versions) == (ana.standing, 2)
     head = Line.objects.get(pk=ana.line.pk)
     again = NewConclusion(content="Ana stays in a flat in Graça.", evidence=[Event.objects.latest("pk").pk])
     publishing.publish(head.pk, draft_on(head, added=[again]))
-    said = shown(operator.get(page_of(ana.kept, "publish")))
-    assert "Readers get version 4 with 1 more statement and 1 retired; the line goes on from where it stands" in said
-    assert "card and summaries stay, and no events are covered" in said
+    said = foretold(operator, ana.kept, "publish")
+    assert "version 4" in said
+    assert "1 more, 1 retired" in said
+    assert "it has moved on since, so card and summaries stay and no events are covered" in said
 
 
 @pytest.mark.parametrize("act", ["publish", "discard"])
 def test_a_reason_is_asked_for(operator, ana, act):
-    answer = operator.post(page_of(ana.kept, act), {"reason": "  "})
+    answer = acting.preview(operator, page_of(ana.kept, act), "  ")
     assert answer.status_code == FOUND
     assert "This field is required" in text_of(answer)
     assert not Ruling.objects.exists()
@@ -212,7 +224,11 @@ def test_published_readers_get_it_and_the_parked_line_goes_on(operator, ana):
     assert (work.state, work.waiting_events, work.attempts) == (Work.State.WAITING, 1, 0)
     log = LogEntry.objects.get()
     assert (log.object_id, log.user.get_username()) == (str(ana.kept.pk), "operator")
-    assert "Published as version 3: She told us herself." in log.get_change_message()
+    assert "Publish: She told us herself." in log.get_change_message()
+    noted = Audit.objects.get()
+    assert (noted.act, noted.by, noted.subject, noted.after) == (
+        "publish quarantined", "operator", ana.subject, {"version": 3},
+    )  # fmt: skip
 
 
 def test_discarded_readers_keep_what_they_have_and_the_line_stays_parked(operator, ana):
@@ -222,20 +238,17 @@ def test_discarded_readers_keep_what_they_have_and_the_line_stays_parked(operato
     ana.subject.refresh_from_db()
     assert ana.subject.current == ana.standing
     assert Work.objects.get(line=ana.line).state == Work.State.PARKED
-    assert "Discarded: It made that up." in LogEntry.objects.get().get_change_message()
+    assert (Audit.objects.get().act, Audit.objects.get().reason) == ("discard quarantined", "It made that up.")
 
 
-@pytest.mark.parametrize("act", ["publish", "discard"])
-def test_nothing_is_decided_that_is_not_in_the_audit_log(operator, ana, monkeypatch, act):
-    def fails(*args: Any) -> None:
-        raise RuntimeError("the log cannot be written")
-
-    monkeypatch.setattr(pages.QuarantinedAdmin, "log_change", fails)
-    with pytest.raises(RuntimeError):
-        operator.post(page_of(ana.kept, act), {"reason": "because"})
-    assert not Ruling.objects.exists()
-    ana.subject.refresh_from_db()
-    assert ana.subject.current == ana.standing
+def test_discarded_to_ask_anew_the_parked_line_is_due(operator, ana):
+    assert "<td>yes, about" in foretold(operator, ana.kept, "ask-anew")
+    said = decided(operator, ana.kept, "ask-anew", "The model was out of its mind.")
+    assert "It is asked again now." in said
+    assert Ruling.objects.get().decision == "discarded"
+    work = Work.objects.get(line=ana.line)
+    assert (work.state, work.attempts) == (Work.State.WAITING, 0)
+    assert list(Audit.objects.order_by("pk").values_list("act", flat=True)) == ["discard quarantined", "retry work"]
 
 
 @pytest.mark.parametrize("act", ["publish", "discard"])
@@ -247,7 +260,7 @@ def test_once_decided_there_is_nothing_more_to_decide(operator, ana, act):
     assert "Because of this." in said
     assert "by operator" in said
     for again in ("publish", "discard"):
-        assert "was left as it was" in decided(operator, ana.kept, again)
+        assert "There is nothing to do here now" in shown(operator.get(page_of(ana.kept, again), follow=True))
     assert Ruling.objects.count() == 1
     assert LogEntry.objects.count() == 1
 
@@ -257,8 +270,7 @@ def test_what_cannot_be_published_says_so_and_can_be_discarded(operator, ana):
     said = shown(operator.get(page_of(kept)))
     assert "It cannot be published.</strong> Statement 1 rests on no event that it was shown." in said
     assert page_of(kept, "publish") not in said
-    assert "It cannot be published." in shown(operator.get(page_of(kept, "publish")))
-    assert "was left as it was: Statement 1 rests on no event" in decided(operator, kept, "publish")
+    assert operator.get(page_of(kept, "publish")).status_code == MOVED
     assert not Ruling.objects.exists()
     decided(operator, kept, "discard")
     assert Ruling.objects.get().decision == "discarded"
@@ -282,11 +294,10 @@ def test_to_look_to_publish_and_to_discard_are_permissions_apart(client, ana):
         for act in ("publish", "discard"):
             found[act] = client.get(page_of(ana.kept, act)).status_code
             assert (page_of(ana.kept, act) in links) == (found[act] == FOUND)
-            assert (f'value="{act}_selected"' in offered) == (found[act] == FOUND)
+            assert (f'value="{act}"' in offered) == (found[act] == FOUND)
             if found[act] == REFUSED:
-                assert client.post(page_of(ana.kept, act), {"reason": "x"}).status_code == REFUSED
-                bulk = {"action": f"{act}_selected", "_selected_action": [ana.kept.pk], "confirmed": "yes"}
-                client.post(LIST, {**bulk, "reason": "x"})
+                assert acting.act(client, page_of(ana.kept, act)).status_code == REFUSED
+                acting.act(client, LIST, **acting.choice(act, [ana.kept]))
         assert not Ruling.objects.exists()
         return found
 
@@ -306,46 +317,32 @@ def test_who_may_not_see_passes_events_and_statements_does_not_see_them_here(cli
         assert hidden not in said, hidden
 
 
-def selected(client: Any, act: str, rows: Any, **more: Any) -> Any:
-    """Choose rows of the list for an action."""
-    sent = {"action": f"{act}_selected", "_selected_action": [row.pk for row in rows], **more}
-    return client.post(LIST, sent, follow=True)
-
-
 def test_several_are_discarded_with_one_reason(operator, ana):
     rows = [ana.kept, *(stop(ana.line, f"Thing {n}.", evidence=[]) for n in range(3))]
-    asked = selected(operator, "discard", rows)
-    assert "Nobody will ever read them." in text_of(asked)
+    chosen = acting.choice("discard", rows)
+    assert "Nobody will ever read it." in text_of(operator.post(LIST, chosen))
+    assert "This field is required" in text_of(acting.preview(operator, LIST, "", **chosen))
     assert not Ruling.objects.exists()
-    assert "This field is required" in text_of(selected(operator, "discard", rows, confirmed="yes", reason=""))
-    assert not Ruling.objects.exists()
-    done = selected(operator, "discard", rows, confirmed="yes", reason="All made up.")
-    assert "Discarded: 4 versions." in text_of(done)
+    done = acting.act(operator, LIST, "All made up.", **chosen)
+    assert "4 of 4 done." in text_of(done)
     assert set(Ruling.objects.values_list("decision", "reason", "by")) == {("discarded", "All made up.", "operator")}
-    assert Ruling.objects.count() == LogEntry.objects.count() == 4
+    assert Ruling.objects.count() == LogEntry.objects.count() == Audit.objects.count() == 4
 
 
 def test_several_are_published_and_what_cannot_be_is_left(operator, ana):
     event = Event.objects.latest("pk").pk
     rows = [ana.kept, stop(ana.line, "Ana is keen.", evidence=[event]), stop(ana.line, "Ana is bored.", evidence=[])]
-    asked = text_of(selected(operator, "publish", rows))
-    assert "or later" in asked
-    assert "Statement 1 rests on no event" in asked
-    done = text_of(selected(operator, "publish", rows, confirmed="yes", reason="She said so."))
+    chosen = acting.choice("publish", rows)
+    asked = text_of(acting.preview(operator, LIST, **chosen))
+    assert "left as it is: Statement 1 rests on no event" in asked
+    done = text_of(acting.act(operator, LIST, "She said so.", **chosen))
+    assert "2 of 3 done." in done
     assert "was left as it was: Statement 1 rests on no event" in done
     assert Ruling.objects.filter(decision="published", reason="She said so.").count() == 2
     text = reading.context("trip-planner", "ana").text
     assert "Ana is keen." in text
     assert "Ana stays in a flat in Graça." in text
     assert list(quarantine.undecided()) == [rows[2]]
-
-
-def test_no_more_than_some_are_decided_at_once(operator, ana, monkeypatch):
-    monkeypatch.setattr(pages, "AT_ONCE", 2)
-    rows = [ana.kept, *(stop(ana.line, f"Thing {n}.", evidence=[]) for n in range(2))]
-    done = selected(operator, "discard", rows, confirmed="yes", reason="All made up.")
-    assert "Select at most 2 at a time." in text_of(done)
-    assert not Ruling.objects.exists()
 
 
 def test_the_versions_page_leads_to_the_decision_and_back(operator, client, ana):

@@ -15,7 +15,7 @@ from memory.models import App
 from reasoning import budgets, following, labels, prompt_versions, reconcile
 from reasoning.admin.amounts import cost, money
 from reasoning.models import Budget, Pass, Price, PromptVersion, Spend, Work
-from tests.admin import data
+from tests.admin import acting, data
 from tests.admin.test_admin_pages import FOUND, MOVED, REFUSED, list_of, operator, page_of, text_of  # noqa: F401
 
 pytestmark = pytest.mark.django_db
@@ -248,21 +248,21 @@ def test_a_pass_shows_what_it_cost(operator):  # noqa: F811
 def test_held_work_is_found_says_why_and_asks_again_by_who_may_change_it(client):
     work = held()
     assert work.state == Work.State.HELD
-    ask = {"action": "ask_again", "_selected_action": [work.pk]}
+    ask = {"action": "ask-again", "_selected_action": [work.pk]}
     client.force_login(data.staff("view_work"))
     shown = text_of(client.get(list_of(Work), {"state": "held"}))
     assert "over_budget: The budget of the site, in all is 10 tokens" in shown
     assert "Ask again now" not in shown
     assert "Held" in text_of(client.get(page_of(work)))
-    client.post(list_of(Work), ask)
+    acting.act(client, list_of(Work), **ask)
     work.refresh_from_db()
     assert work.state == Work.State.HELD
     client.force_login(data.staff("view_work", "change_work", name="keeper"))
-    client.post(list_of(Work), ask)
+    acting.act(client, list_of(Work), **ask)
     work.refresh_from_db()
     assert work.state == Work.State.WAITING
     assert work.due_at <= timezone.now() + timedelta(seconds=1)
-    assert last_entry() == "Asked again."
+    assert last_entry() == "Ask again now: It is true."
 
 
 def test_who_may_only_look_at_budgets_changes_none(client, app):

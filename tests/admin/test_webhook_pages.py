@@ -13,7 +13,7 @@ from django.urls import reverse
 from memory import tenants
 from memory.models import ApiKey, App, WebhookDelivery, WebhookEndpoint
 from memory.webhooks import endpoints, outbox
-from tests.admin import data
+from tests.admin import acting, data
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +63,7 @@ def test_a_secret_is_shown_once_where_it_is_made(operator):
     hook = WebhookEndpoint.objects.get()
     assert hook.secret in made
     assert (hook.app, hook.events, hook.description, hook.enabled) == (app, ["pass.parked"], "Board", True)
-    rotated = text_of(operator.post(ENDPOINTS, {"action": "rotate", "_selected_action": [hook.pk]}))
+    rotated = text_of(acting.act(operator, reverse("admin:memory_webhookendpoint_rotate", args=[hook.pk])))
     before, hook = hook.secret, WebhookEndpoint.objects.get()
     assert hook.secret in rotated
     assert (hook.previous_secret, before in rotated) == (before, False)
