@@ -24,8 +24,8 @@ class Resume(Act):
     def about(self, obj: Any) -> str:
         """Say what it means."""
         return (
-            "Nobody calls a provider while it is paused: it asked for that, its quota is used up, or it failed too often "
-            "in a row. To resume it lets calls begin again, one at a time; what fails pauses it anew."
+            "Nobody calls a provider while it is paused: it asked for that, its quota is used up, or it failed too "
+            "often in a row. To resume it lets calls begin again, one at a time; what fails pauses it anew."
         )
 
     def preview(self, obj: ProviderState, data: dict[str, Any]) -> Preview:

@@ -100,7 +100,7 @@ class Work(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.line}: {self.state}"
+        return f"{self.line.subject}: {self.state}"
 
 
 class Pass(models.Model):
