@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from memory import ids
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppFilter
-from memory.admin.links import link
+from memory.admin.links import link, when
 from memory.admin.pages import Page
 from memory.admin.permissions import allowed
 from memory.models import Subject
@@ -26,6 +26,7 @@ from reasoning.admin.experiments.setup import SetUp
 from reasoning.experiments import falling, guardrails, measures, split
 from reasoning.experiments.split import BUCKETS
 from reasoning.models import Arm, Experiment
+from reasoning.templatetags.honcho_prompts import percent
 
 ACTS_SHOWN = 50
 COMPARED = 50
@@ -64,7 +65,7 @@ class WhoFallsWhere(Page):
 class ExperimentAdmin(ReadOnlyAdmin[Experiment]):
     """Prompt versions on live traffic: what each arm did, and what is done with it."""
 
-    list_display = ("name", "state_badge", "where", "kind", "mode", "control_link", "arms_shown", "started")
+    list_display = ("name", "state_badge", "where", "of_what", "arms_shown", "started")
     list_select_related = ("app", "control")
     list_filter = ("state", "kind", "mode", AppFilter)
     search_fields = ("name",)
@@ -101,22 +102,23 @@ class ExperimentAdmin(ReadOnlyAdmin[Experiment]):
         """Link to the app, if it is not the site's."""
         return link(row.app) if row.app else "the whole site"
 
-    @admin.display(description="control")
-    def control_link(self, row: Experiment) -> SafeString | str:
-        """Link to what the candidates are compared with."""
-        return link(row.control, prompt_versions.name_of(row.control))
+    @admin.display(description="of what")
+    def of_what(self, row: Experiment) -> str:
+        """Show the kind of subjects, and whether nobody reads what the candidates make."""
+        return f"{row.kind}, {row.mode}"
 
-    @admin.display(description="candidates")
+    @admin.display(description="control and candidates")
     def arms_shown(self, row: Experiment) -> SafeString:
-        """Show the candidates with their shares."""
+        """Show what is compared, with the candidates' shares."""
         arms = sorted(row.arms.all(), key=lambda arm: arm.pk)
-        shown = ((prompt_versions.name_of(arm.version), f"{arm.share:.0%}", _paused(arm)) for arm in arms)
-        return format_html_join(" ", '<span class="honcho-nowrap">{} {}{}</span>', shown)
+        shown = ((prompt_versions.name_of(arm.version), percent(arm.share), _paused(arm)) for arm in arms)
+        candidates = format_html_join(", ", '<span class="honcho-nowrap">{} {}{}</span>', shown)
+        return format_html("{} against {}", prompt_versions.name_of(row.control), candidates)
 
     @admin.display(description="started")
     def started(self, row: Experiment) -> str:
         """Show when it began."""
-        return "–" if row.started_at is None else f"{row.started_at:%Y-%m-%d}"
+        return when(row.started_at)
 
     def detail(self, request: HttpRequest, row: Experiment) -> dict[str, Any]:
         """Show the arms side by side, or, of a draft, who would fall where."""
