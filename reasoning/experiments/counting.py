@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -29,12 +30,13 @@ ByVersion = dict[UUID, dict[int, Sums]]
 
 @dataclass(frozen=True)
 class Scope:
-    """What is counted: an experiment with its arms, and the time."""
+    """What is counted: an experiment with its arms, the time, and ``only`` these subjects (None: all)."""
 
     experiment: Experiment
     arms: list[Arm]
     since: datetime
     until: datetime
+    only: list[UUID] | None = None
 
     def falls_to(self, subject_id: UUID) -> UUID:
         """Return the prompt version that a subject falls to."""
@@ -47,14 +49,14 @@ class Scope:
         beside = branch == self.experiment.public_id
         shadow = self.experiment.mode == Experiment.Mode.SHADOW
         control = self.experiment.control_id
-        if recipe == ids.encode(control):
+        if recipe == self.recipes[control]:
             return control if not beside and (shadow or falls_to == control) else None
-        return falls_to if recipe == ids.encode(falls_to) and beside == shadow else None
+        return falls_to if recipe == self.recipes[falls_to] and beside == shadow else None
 
-    @property
-    def recipes(self) -> list[str]:
-        """The recipes of all lines that count."""
-        return [ids.encode(pk) for pk in (self.experiment.control_id, *(arm.version_id for arm in self.arms))]
+    @cached_property
+    def recipes(self) -> dict[UUID, str]:
+        """The recipes of all lines that count, by prompt version."""
+        return {pk: ids.encode(pk) for pk in (self.experiment.control_id, *(arm.version_id for arm in self.arms))}
 
 
 # The subjects for which an experiment counts: an app's, or those of apps with neither a label nor an experiment of
@@ -66,6 +68,7 @@ subject.kind = %(kind)s AND (subject.app_id = %(app)s OR %(app)s::uuid IS NULL
          UNION ALL
         SELECT app_id FROM reasoning_experiment
          WHERE app_id IS NOT NULL AND kind = %(kind)s AND state IN ('running', 'paused')))
+AND (%(only)s::uuid[] IS NULL OR subject.id = ANY(%(only)s::uuid[]))
 """
 
 _PERIOD = """
@@ -89,14 +92,16 @@ SELECT line.subject_id, line.recipe, line.branch, {period} AS period,
        count(*) FILTER (WHERE {ours} AND pass.outcome = 'failed') AS failed,
        count(*) FILTER (WHERE {answered}) AS answers,
        count(*) FILTER (WHERE {answered} AND pass.error <> '') AS stopped,
-       coalesce(sum(pass.covers_to - pass.covers_from) FILTER (WHERE pass.outcome = 'published'), 0) AS events,
+       coalesce(sum(pass.covers_to - pass.covers_from) FILTER (WHERE pass.outcome = 'published'), 0)::float8
+           AS events,
        sum(pass.input_tokens) AS input_tokens, sum(pass.output_tokens) AS output_tokens,
-       coalesce(sum(pass.cost), 0) AS cost,
+       coalesce(sum(pass.cost), 0)::float8 AS cost,
        bool_or(pass.cost IS NULL AND pass.input_tokens + pass.output_tokens > 0) AS unpriced,
-       coalesce(sum(extract(epoch FROM pass.ended_at - pass.started_at)) FILTER (WHERE {answered}), 0) AS seconds,
+       coalesce(sum(extract(epoch FROM pass.ended_at - pass.started_at)) FILTER (WHERE {answered}), 0)::float8
+           AS seconds,
        count(*) FILTER (WHERE pass.outcome = 'published') AS versions,
-       coalesce(sum(made.text_tokens), 0) AS text_tokens, coalesce(sum(made.added), 0) AS added,
-       coalesce(sum(made.retired), 0) AS retired
+       coalesce(sum(made.text_tokens), 0)::float8 AS text_tokens,
+       coalesce(sum(made.added), 0)::float8 AS added, coalesce(sum(made.retired), 0)::float8 AS retired
   FROM reasoning_pass pass JOIN memory_line line ON line.id = pass.line_id
   JOIN memory_subject subject ON subject.id = line.subject_id {made}
  WHERE pass.started_at >= %(since)s AND pass.started_at < %(until)s
@@ -108,7 +113,8 @@ _OURS = "NOT (pass.outcome = 'failed' AND pass.failure = ANY(%(outages)s))"
 _ANSWERED = "pass.outcome IN ('published', 'quarantined')"
 
 _FEEDBACK = """
-SELECT line.subject_id, line.recipe, line.branch, {period} AS period, count(*) AS count, sum(feedback.score) AS total
+SELECT line.subject_id, line.recipe, line.branch, {period} AS period, count(*) AS count,
+       sum(feedback.score)::float8 AS total
   FROM memory_feedback feedback JOIN memory_representation version ON version.id = feedback.representation_id
   JOIN memory_line line ON line.id = version.line_id JOIN memory_subject subject ON subject.id = line.subject_id
  WHERE feedback.created_at >= %(since)s AND feedback.created_at < %(until)s AND version.created_at >= %(since)s
@@ -152,20 +158,22 @@ def _by_subject(
             if version is not None:
                 sums = {name: value for name, value in row.items() if name not in _NAMES}
                 by_period = found.setdefault(version, {})
-                by_period[row["period"]] = added_up((by_period.get(row["period"], {}), sums))
+                before = by_period.get(row["period"])
+                by_period[row["period"]] = sums if before is None else added_up((before, sums))
         if found:
             yield falls_to, found
 
 
 def _rows(statement: str, scope: Scope, periods: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a statement one after the other: they are never all in memory. Numbers as floats or ints."""
+    """Yield the rows of a statement one after the other: they are never all in memory."""
     values: dict[str, Any] = {
         "since": scope.since,
         "until": scope.until,
         "periods": periods,
         "kind": scope.experiment.kind,
         "app": scope.experiment.app_id,
-        "recipes": scope.recipes,
+        "recipes": list(scope.recipes.values()),
+        "only": scope.only,
         "outages": [str(failure) for failure in OUTAGES],
     }
     with connection.chunked_cursor() as cursor:
@@ -174,8 +182,4 @@ def _rows(statement: str, scope: Scope, periods: int) -> Iterator[dict[str, Any]
         while rows := cursor.fetchmany(2_000):
             columns = columns or [column[0] for column in cursor.description]
             for row in rows:
-                yield dict(zip(columns, map(_plain, row), strict=True))
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | UUID | bool | int) else float(value)
+                yield dict(zip(columns, row, strict=True))

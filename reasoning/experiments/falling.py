@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import MD5, Cast
 
 from memory.models import App, Subject
 from reasoning import assignment
@@ -66,6 +67,12 @@ def concerned(kind: str, app: App | None) -> QuerySet[Subject]:
 def newest(kind: str, app: App | None, limit: int = LOOKED_AT) -> list[UUID]:
     """Return the newest subjects that an experiment counts for, as many as are looked at. One statement."""
     return list(concerned(kind, app).order_by("-pk").values_list("pk", flat=True)[:limit])
+
+
+def by_chance(kind: str, app: App | None, limit: int) -> list[UUID]:
+    """Return so many of the subjects that an experiment counts for, always the same ones. One statement."""
+    chance = MD5(Cast("pk", TextField()))
+    return list(concerned(kind, app).order_by(chance).values_list("pk", flat=True)[:limit])
 
 
 def left_out(kind: str) -> QuerySet[App]:

@@ -20,7 +20,7 @@ from django.db.models import Count
 
 from memory import clock, diffs
 from memory.models import Representation
-from reasoning.experiments import counting, pairwise
+from reasoning.experiments import counting, falling, pairwise
 from reasoning.experiments.counting import Scope, Sums
 from reasoning.experiments.estimates import UNKNOWN, Z95, Estimate, Ratio, difference, wilson
 from reasoning.models import Arm, Comparison, Experiment, PromptVersion
@@ -155,7 +155,8 @@ class Period:
 class Figures:
     """What the arms of an experiment did from ``since`` up to ``until``; None where it has not begun.
 
-    ``periods`` are equal parts of that time, oldest first, as many as were asked for.
+    ``periods`` are equal parts of that time, oldest first, as many as were asked for. ``sampled`` says that not all
+    subjects were counted.
     """
 
     experiment: Experiment
@@ -165,22 +166,33 @@ class Figures:
     control: ArmFigures
     arms: list[ArmFigures]
     periods: list[Period] = field(default_factory=list)
+    sampled: bool = False
 
 
-def of(experiment: Experiment, *, versions: bool = True, compared: int = MOST_COMPARED, periods: int = 0) -> Figures:
+def of(
+    experiment: Experiment,
+    *,
+    versions: bool = True,
+    compared: int = MOST_COMPARED,
+    periods: int = 0,
+    most: int | None = None,
+) -> Figures:
     """Return what the arms did. A fixed number of statements for each arm.
 
     Without ``versions``, what must be read from those is left out. ``compared`` is of how many subjects at most two
-    arms' statements are compared, ``periods`` into how many parts the time is divided beside.
+    arms' statements are compared, ``periods`` into how many parts the time is divided beside. Of more than ``most``
+    subjects, so many are chosen by chance, and all figures are of those (but for blind comparisons).
     """
     arms = list(experiment.arms.select_related("version").order_by("pk"))
     since, until = experiment.started_at, experiment.ended_at or clock.now()
     whole, control = _figures(experiment, arms)
     parts: list[Period] = []
-    subjects = 0
+    subjects, sampled = 0, False
     if since is not None:
         parts = _parts(experiment, arms, since, until, periods)
-        scope = Scope(experiment, arms, since, until)
+        only = None if most is None else _by_chance(experiment, most)
+        scope = Scope(experiment, arms, since, until, only)
+        sampled = only is not None
         with transaction.atomic():  # where rows are read one after the other
             subjects = _count_passes(scope, whole, parts, versions)
             _count_feedback(scope, whole, parts)
@@ -189,7 +201,13 @@ def of(experiment: Experiment, *, versions: bool = True, compared: int = MOST_CO
         if compared:
             for arm in arms:
                 _compare(found[arm.pk], arm, compared)
-    return Figures(experiment, since, until, subjects, control, [whole[arm.version_id] for arm in arms], parts)
+    return Figures(experiment, since, until, subjects, control, [whole[arm.version_id] for arm in arms], parts, sampled)
+
+
+def _by_chance(experiment: Experiment, most: int) -> list[UUID] | None:
+    """Return so many subjects, chosen by chance; None where there are no more than those."""
+    chosen = falling.by_chance(experiment.kind, experiment.app, most + 1)
+    return chosen[:most] if len(chosen) > most else None
 
 
 def _figures(experiment: Experiment, arms: list[Arm]) -> tuple[dict[UUID, ArmFigures], ArmFigures]:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from memory import ids, tenants
 from memory.models import Representation, Subject
 from reasoning import assignment, labels
-from reasoning.admin.experiments import figures
+from reasoning.admin.experiments import figures, pages
 from reasoning.experiments import lifecycle, measures, pairwise, split
 from reasoning.experiments.lifecycle import Candidate
 from reasoning.models import Comparison, Experiment
@@ -237,6 +237,18 @@ class TestSideBySide:
             assert words in said, words
         assert "<svg" in shown(answer)
         assert "Start experiment" not in said
+
+    def test_of_many_subjects_some_are_counted_until_all_are_asked_for(self, operator, prompts, monkeypatch):
+        monkeypatch.setattr(pages, "COUNTED", 1)
+        found = experiment(prompts[1])
+        for name in ("ana", "bo"):
+            tell(person(name, APP), "One.")
+        answer = operator.get(url_of(found))
+        assert "These are the figures of 1 subject, chosen by chance" in plain(answer)
+        assert answer.context["figures"].subjects == 1
+        answer = operator.get(url_of(found), {"all": "1"})
+        assert "chosen by chance" not in plain(answer)
+        assert answer.context["figures"].subjects == 2
 
     def test_an_unknown_chart_is_the_first(self, operator, prompts):
         found = experiment(prompts[1])

@@ -320,6 +320,16 @@ def test_periods_add_up_to_the_whole(prompts):
     assert measures.of(found).periods == []
 
 
+def test_of_more_subjects_than_one_wants_some_are_counted_by_chance_and_that_is_said(prompts):
+    found = experiment(prompts[1])
+    for number in range(3):
+        ran(person(f"user-{number}"), 2)
+    some = measures.of(found, most=2)
+    assert (some.sampled, some.subjects, some.arms[0].passes, some.arms[0].events) == (True, 2, 2, 4)
+    every = measures.of(found, most=3)
+    assert (every.sampled, every.subjects, every.arms[0].events) == (False, 3, 6)
+
+
 class TestPairs:
     @pytest.fixture
     def shadow(self, prompts):

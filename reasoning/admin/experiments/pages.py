@@ -32,6 +32,9 @@ ACTS_SHOWN = 50
 COMPARED = 50
 """Of so many subjects the page compares the arms' statements; the API, of more."""
 
+COUNTED = 2_000
+"""Of more subjects than these the page counts so many, chosen by chance, unless it is asked to count all."""
+
 
 class WhoFallsWhere(Page):
     """How many subjects each arm has, some of them, and where any one falls."""
@@ -137,9 +140,13 @@ class ExperimentAdmin(ReadOnlyAdmin[Experiment]):
             return shown | {"falls": falling.who(row, _arms(row)), "limits": _limits(row)}
         asked = request.GET.get("chart", "")
         charted = asked if asked in figures.CHARTED else figures.CHARTED[0]
-        found = measures.of(row, compared=COMPARED, periods=figures.PERIODS)
+        most = None if "all" in request.GET else COUNTED
+        found = measures.of(row, compared=COMPARED, periods=figures.PERIODS, most=most)
         return shown | {
             "figures": found,
+            "counted": COUNTED,
+            "all": most is None,
+            "charted": charted,
             "table": figures.table(found),
             "rails": figures.rails(found),
             "chart": figures.chart(found, charted),
