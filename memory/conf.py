@@ -69,6 +69,9 @@ class MemorySettings(Section):
     key_cache_seconds: float = 5.0
     """How long a process trusts a key that it has verified: a revoked key works at most this long."""
 
+    four_eyes: bool = False
+    """Whether what one person promotes (a prompt's label, an experiment, a reprocess) another must confirm first."""
+
     rate_per_minute: int | None = None
     """How many requests a key may make a minute that says nothing of it itself. None: as many as it likes."""
 
@@ -116,7 +119,7 @@ class MemorySettings(Section):
         languages = given["search_languages"]
         if not isinstance(languages, list | tuple) or not all(_LANGUAGE.fullmatch(str(name)) for name in languages):
             found.append(("SEARCH_LANGUAGES", 'List languages that PostgreSQL knows: ("english", "german").'))
-        for key in ("auth", "webhook_allow_private"):
+        for key in ("auth", "four_eyes", "webhook_allow_private"):
             if not isinstance(given[key], bool):
                 found.append((key.upper(), "Set it to True or False."))
         for key in ("representation_tokens", "batch_events", "batch_bytes", "data_bytes", "waiting_requests"):

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from memory import proposals
 from memory.errors import Invalid, NotFound
 from memory.models import App
 from reasoning.models import Label, LabelMove, PromptVersion
@@ -53,11 +54,12 @@ def moves(app: App | None, kind: str | None = None) -> QuerySet[LabelMove]:
 
 
 @transaction.atomic
-def move(name: str, version: PromptVersion, *, reason: str, by: str = "") -> LabelMove | None:
+def move(name: str, version: PromptVersion, *, reason: str, by: str = "", settled: bool = False) -> LabelMove | None:
     """Let a label of a version's app and kind point at it; return the move, None where it does already.
 
     The version that was live becomes ``previous``. ``reason`` is required; raises :class:`Invalid` without one, for an
-    unknown label, and for ``previous``, which follows ``live``.
+    unknown label, and for ``previous``, which follows ``live``. Where four eyes are asked for, what goes live must have
+    been confirmed (:class:`Conflict` otherwise), unless it is ``settled``: part of a rollback or of a promotion.
     """
     _check(name, reason)
     _lock()
@@ -65,16 +67,21 @@ def move(name: str, version: PromptVersion, *, reason: str, by: str = "") -> Lab
     before = None if label is None else label.version
     if before == version:
         return None
+    if name == Name.LIVE and not settled:
+        proposals.demand(version)
     if name == Name.LIVE and before is not None:
         _point(Name.PREVIOUS, before, reason, by)
     return _point(name, version, reason, by)
 
 
 @transaction.atomic
-def take_off(name: str, app: App | UUID | None, kind: str, *, reason: str, by: str = "") -> LabelMove:
+def take_off(
+    name: str, app: App | UUID | None, kind: str, *, reason: str, by: str = "", settled: bool = False
+) -> LabelMove:
     """Take a label off: ``candidate``, or ``live`` from an app that then goes by the site's live version.
 
-    Raises :class:`NotFound` where it is not in use and :class:`Invalid` without a reason or for what must stay.
+    Raises :class:`NotFound` where it is not in use and :class:`Invalid` without a reason or for what must stay; four
+    eyes as for :func:`move`.
     """
     _check(name, reason)
     if name == Name.LIVE and app is None:
@@ -84,6 +91,8 @@ def take_off(name: str, app: App | UUID | None, kind: str, *, reason: str, by: s
     if label is None:
         raise NotFound(f"No version is labelled {name}")
     if name == Name.LIVE:
+        if not settled:
+            proposals.demand(label.version)
         _point(Name.PREVIOUS, label.version, reason, by)
     label.delete()
     return LabelMove.objects.create(

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import F, Sum
 
 from memory import clock, quarantine
+from memory.models import Proposal
 from reasoning import backlog, budgets, circuit, health
 from reasoning.backlog import Backlog
 from reasoning.budgets import Use
@@ -41,7 +42,8 @@ FAILING_LEAST = 10
 _PASSES = """
 WITH recent AS (SELECT started_at, outcome, failure FROM reasoning_pass
                  WHERE started_at > %(since)s ORDER BY started_at DESC LIMIT %(most)s)
-SELECT date_bin(make_interval(secs => %(step)s), started_at, %(since)s), outcome, failure, count(*) FROM recent GROUP BY 1, 2, 3
+SELECT date_bin(make_interval(secs => %(step)s), started_at, %(since)s), outcome, failure, count(*)
+  FROM recent GROUP BY 1, 2, 3
 """
 
 # The oldest event that a pass read is the first after where its line stood. (What a run reads again is old anyway.)
@@ -176,6 +178,7 @@ class Overview:
     providers: list[Provider]
     under_way: list[Experiment | Reprocess]
     quarantined: int
+    proposals: int
     overdue_seconds: float
     problems: dict[str, str]
     concerns: list[Concern] = field(default_factory=list)
@@ -197,6 +200,7 @@ def overview(span: Span) -> Overview:
         providers=providers(now),
         under_way=under_way(),
         quarantined=quarantine.undecided()[: MOST_COUNTED + 1].count(),
+        proposals=Proposal.objects.filter(state=Proposal.State.OPEN)[: MOST_COUNTED + 1].count(),
         overdue_seconds=overdue_seconds(),
         problems=health.problems(),
     )
@@ -349,6 +353,9 @@ def concerns(found: Overview) -> list[Concern]:
     if found.quarantined:
         text = f"{_count(found.quarantined, 'answer waits', 'answers wait')} in quarantine for somebody's decision."
         said.append(Concern("quarantined", text, asks=True))
+    if found.proposals:
+        text = f"{_count(found.proposals, 'promotion waits', 'promotions wait')} for a second person to confirm it."
+        said.append(Concern("proposal", text, asks=True))
     return sorted(said, key=lambda concern: (not concern.stops, concern.asks))
 
 

@@ -127,6 +127,6 @@ def ship(kind: str, instructions: str) -> None:
     versions = PromptVersion.objects.filter(app=None, kind=kind)
     if not versions.exists():
         message = "The prompt that ships with Honcho."
-        labels.move(labels.Name.LIVE, create(kind, instructions, message=message), reason=message)
+        labels.move(labels.Name.LIVE, create(kind, instructions, message=message), reason=message, settled=True)
     elif not versions.filter(instructions=instructions).exists():
         create(kind, instructions, message=f"The prompt that ships with Honcho {__version__}.")

@@ -170,7 +170,7 @@ def undo(rollback: Rollback, *, reason: str, by: str = "") -> Rollback:
         raise Conflict("This rollback was undone already.")
     moved = None
     if rollback.live is not None:
-        labels.move(labels.Name.LIVE, rollback.prompt_version, reason=reason, by=by)
+        labels.move(labels.Name.LIVE, rollback.prompt_version, reason=reason, by=by, settled=True)
         moved = rollback.prompt_version
     later = RolledBack.objects.filter(
         rollback__created_at__gt=rollback.created_at, rollback__undoes=None, rollback__undone_by=None
@@ -232,7 +232,7 @@ def _move_live(
         raise Conflict(f"{version} is live and was the first: say which version shall be live instead.")
     if instead == version or (instead.app_id, instead.kind) != (version.app_id, version.kind):
         raise Invalid("Name another version of the same app and kind.", ("live",))
-    labels.move(labels.Name.LIVE, instead, reason=reason, by=by)
+    labels.move(labels.Name.LIVE, instead, reason=reason, by=by, settled=True)
     return instead
 
 
@@ -243,7 +243,7 @@ def _give_app_its_own(version: PromptVersion, app: App, live: PromptVersion | No
         return  # the site's is not what the app goes by
     if live is None or live.app_id != app.pk or live.kind != version.kind:
         raise Conflict(f"{version} is the site's, and live: say which version of this app shall be live in it instead.")
-    labels.move(labels.Name.LIVE, live, reason=reason, by=by)
+    labels.move(labels.Name.LIVE, live, reason=reason, by=by, settled=True)
 
 
 def _next_live(version: PromptVersion, app: App | None) -> PromptVersion | None:

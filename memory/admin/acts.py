@@ -18,6 +18,7 @@ from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import quote
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import Media, MediaDefiningClass
@@ -28,6 +29,8 @@ from django.utils.crypto import constant_time_compare
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from memory import proposals
+from memory.admin.links import page_url
 from memory.admin.pages import find
 from memory.admin.permissions import Permission, allowed, demand
 from memory.errors import Invalid, Refusal
@@ -121,6 +124,10 @@ class Act(metaclass=MediaDefiningClass):
     def __init__(self, model_admin: HonchoAdmin[Any]) -> None:
         self.model_admin = model_admin
 
+    def may(self, request: HttpRequest, obj: Any) -> bool:
+        """Whether this user may do it to this object."""
+        return allowed(request, self.permission)
+
     def needs(self, request: HttpRequest, obj: Any) -> bool:
         """Whether there is something to do, so that the button shows; asked with the object's page."""
         return True
@@ -180,6 +187,8 @@ class Act(metaclass=MediaDefiningClass):
         """Ask, show what would come of it, and do it. Raises :class:`PermissionDenied` and :class:`Http404`."""
         demand(request, self.permission)
         obj = find(self.model_admin, request, object_id)
+        if not self.may(request, obj):
+            raise PermissionDenied
         if not self.needs(request, obj):
             messages.warning(request, f"There is nothing to do here now: “{self.verb}” does not apply to {obj}.")
             return HttpResponseRedirect(object_url(self.model_admin, request, obj))
@@ -188,6 +197,7 @@ class Act(metaclass=MediaDefiningClass):
     def answer(self, request: HttpRequest, objs: Sequence[Any], back: str, *, many: bool = False) -> HttpResponse:
         """Answer one step of the act: the form, the preview, or, once it was confirmed, where to go then."""
         obj = None if many else objs[0]
+        proposing = self.four_eyes and proposals.asked_for()
         sent = request.POST if "step" in request.POST else None
         form = self.form(obj, sent, request.GET.dict())
         preview = None
@@ -196,7 +206,11 @@ class Act(metaclass=MediaDefiningClass):
             try:
                 preview = self.preview_many(objs, data) if many else self.preview(obj, data)
                 if self._confirmed(request, preview):
-                    done = self._act(request, objs, data, preview, many=many)
+                    done = (
+                        self._propose(request, obj, form)
+                        if proposing
+                        else self._act(request, objs, data, preview, many=many)
+                    )
                     if done.answer is not None:
                         return done.answer(request)
                     messages.success(request, done.shown())
@@ -214,6 +228,8 @@ class Act(metaclass=MediaDefiningClass):
             "many": many,
             "act": self,
             "about": self.about(obj),
+            "proposing": proposing,
+            "proposed": proposals.open_for(obj, self.name) if proposing else None,
             "form": form,
             "preview": None if form.errors else preview,
             "changed": preview is not None and "token" in request.POST,
@@ -234,6 +250,13 @@ class Act(metaclass=MediaDefiningClass):
         for obj in () if self.erases else objs:
             self.model_admin.log_change(request, obj, f"{self.verb}: {data.get('reason', '')}")
         return done
+
+    def _propose(self, request: HttpRequest, obj: Any, form: forms.Form) -> Done:
+        filled_in = {name: form.data.getlist(form.add_prefix(name)) for name in form.fields if name != "reason"}
+        reason, by = form.cleaned_data["reason"], request.user.get_username()
+        made = proposals.propose(self.name, obj, verb=self.verb, data=filled_in, reason=reason, by=by)
+        url = page_url(made, self.model_admin.admin_site.name)
+        return Done(message="Proposed. Another person must confirm it.", made=[("The proposal", url)])
 
 
 def add_refusal(form: forms.Form, refusal: Refusal) -> None:
@@ -264,7 +287,9 @@ def urls(model_admin: HonchoAdmin[Any]) -> list[URLPattern]:
 def buttons(model_admin: HonchoAdmin[Any], request: HttpRequest, obj: Model) -> list[dict[str, str]]:
     """Return the verb and address of each act that whoever asks may do to an object, and that applies to it now."""
     found = [act(model_admin) for act in model_admin.acts if allowed(request, act.permission)]
-    return [{"verb": act.verb, "url": act.url(obj)} for act in found if act.needs(request, obj)]
+    return [
+        {"verb": act.verb, "url": act.url(obj)} for act in found if act.may(request, obj) and act.needs(request, obj)
+    ]
 
 
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
@@ -274,7 +299,8 @@ def actions(model_admin: HonchoAdmin[Any], request: HttpRequest) -> dict[str, tu
     """Return the list's actions of those acts that can be done to several objects, as Django keeps them."""
     if IS_POPUP_VAR in request.GET:
         return {}
-    found = [act for act in model_admin.acts if act.bulk and allowed(request, act.permission)]
+    alone = [act for act in model_admin.acts if not (act.four_eyes and proposals.asked_for())]
+    found = [act for act in alone if act.bulk and allowed(request, act.permission)]
     return {act.name: (_action(act), act.name, act.bulk) for act in found}
 
 

@@ -7,6 +7,7 @@ from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey, RateWindow
 from memory.models.log import Event
 from memory.models.metamessages import Metamessage
+from memory.models.proposals import Proposal
 from memory.models.representations import (
     Conclusion,
     Correction,
@@ -48,6 +49,7 @@ __all__ = [
     "Posting",
     "Premise",
     "Project",
+    "Proposal",
     "RateWindow",
     "Representation",
     "Ruling",

@@ -15,6 +15,7 @@ from memory.admin.base import ReadOnlyAdmin
 from memory.admin.charts import Series, bars, line_chart, stacked
 from memory.admin.links import list_url, may_view
 from memory.admin.pages import Page
+from memory.models import Proposal
 from reasoning import overview
 from reasoning.admin.amounts import money, used
 from reasoning.models import Budget, Overview, Pass, ProviderState, Quarantined, Work, Worker
@@ -32,6 +33,7 @@ _ASIDE: dict[str, tuple[Any, dict[str, str], str]] = {
     "budget": (Budget, {}, "Budgets"),
     "parked": (Work, {"state__exact": Work.State.PARKED}, "Parked work"),
     "quarantined": (Quarantined, {}, "Quarantine"),
+    "proposal": (Proposal, {"state__exact": Proposal.State.OPEN}, "Proposals"),
 }
 """Where a concern leads: the model's list, its filters, and the link's words."""
 

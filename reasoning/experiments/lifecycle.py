@@ -13,7 +13,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from memory import audit, clock, ids, validation
+from memory import audit, clock, ids, proposals, validation
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, Subject
 from reasoning import following, labels, prompt_versions
@@ -241,10 +241,11 @@ def promote(experiment: Experiment, arm: Arm, *, reason: str, by: str = "") -> E
     """End it for good and make an arm's version live, for the reason that is given.
 
     Raises :class:`Invalid` without a reason, and :class:`Conflict` where a version of the site would have to become
-    live for one app alone.
+    live for one app alone, or where four eyes are asked for and nobody else has confirmed it.
     """
 
     def win(experiment: Experiment) -> None:
+        proposals.demand(experiment)
         _make_live(experiment, arm, reason, by)
         _change(experiment, state=State.PROMOTED, ended_at=clock.now())
         _stop_beside(experiment)
@@ -384,6 +385,6 @@ def _make_live(experiment: Experiment, arm: Arm, reason: str, by: str) -> None:
     """Make an arm's version live where the experiment counts: in its app, or for the site."""
     check_can_win(experiment, arm)
     if arm.version.app_id == experiment.app_id:
-        labels.move(labels.Name.LIVE, arm.version, reason=reason, by=by)
+        labels.move(labels.Name.LIVE, arm.version, reason=reason, by=by, settled=True)
     elif experiment.control.app_id is not None:
-        labels.take_off(labels.Name.LIVE, experiment.app, arm.version.kind, reason=reason, by=by)
+        labels.take_off(labels.Name.LIVE, experiment.app, arm.version.kind, reason=reason, by=by, settled=True)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
-from memory import audit, clock, restoring
+from memory import audit, clock, proposals, restoring
 from memory.branching import STARTS
 from memory.errors import Conflict, Invalid
 from memory.models import App, Subject
@@ -176,7 +176,8 @@ def promote(run: Reprocess, part: Part = EVERYTHING, *, end: bool = True, reason
 
     One transaction. Subjects of which it has made nothing are left as they are in any case. The run has ended then,
     unless ``end`` is False: then it goes on as it was, and the others can be promoted later. New events that a promoted
-    line has not read wait on it, like on any line. Raises :class:`Conflict` for a run that is neither done nor paused.
+    line has not read wait on it, like on any line. Raises :class:`Conflict` for a run that is neither done nor paused,
+    and where four eyes are asked for and nobody else has confirmed it.
     """
     ready = (State.DONE, State.PAUSED)
     _check(Reprocess.objects.get(pk=run.pk), "promoted", ready)
@@ -184,6 +185,7 @@ def promote(run: Reprocess, part: Part = EVERYTHING, *, end: bool = True, reason
     with transaction.atomic():
         lock_subjects(chosen)
         run = locked(run, "promoted", ready)
+        proposals.demand(run)
         still_open = parts.made(run).filter(subject__in=among(chosen)).exclude(state__in=parts.SETTLED)
         targets = dict(still_open.values_list("subject", "line__head"))
         made_by = {"reprocess": run.public_id, "prompt_version": run.prompt_version.public_id}

@@ -6,15 +6,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import path
 
+from memory import proposals
 from memory.admin.acts import Act, Done, Preview, ReasonForm
 from memory.admin.base import HonchoAdmin
 from memory.admin.erasure import ErasureAdmin
 from memory.admin.pages import Page
+from memory.admin.proposals import ProposalAdmin
 from memory.errors import Conflict, Invalid
-from memory.models import App, Erasure
+from memory.models import App, Erasure, Proposal
 from memory.worddiff import Diff
 
 
@@ -91,17 +94,30 @@ class Rename(Act):
         )
 
 
+class Bless(Rename):
+    """Give it another name that two people agree about."""
+
+    name, verb, four_eyes, bulk = "bless", "Bless", True, "Bless selected apps"
+
+    @transaction.atomic
+    def perform(self, obj: App, data: dict[str, Any], by: str, preview: Preview) -> Done:
+        """Ask for the second person, as a function of the domain does."""
+        proposals.demand(obj)
+        return super().perform(obj, data, by, preview)
+
+
 class AppAdmin(HonchoAdmin[App]):
     """Apps with everything that a page can have."""
 
     fields = ("metadata",)
     pages = (Totals,)
     object_pages = (Story,)
-    acts = (Rename,)
+    acts = (Rename, Bless)
     change_form_template = "admin/memory/page.html"
 
 
 site = admin.AdminSite()
 site.register(App, AppAdmin)
+site.register(Proposal, ProposalAdmin)
 site.register(Erasure, ErasureAdmin)  # a section of an app's page leads there
 urlpatterns = [path("admin/", site.urls)]

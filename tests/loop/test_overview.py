@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from memory import clock, ids
+from memory import clock, ids, proposals
 from memory.models import Event, Subject
 from reasoning import backlog, circuit, overview
 from reasoning.models import Budget, Pass, Spend, Work, Worker
@@ -141,12 +141,13 @@ def test_a_worker_that_is_silent_stops_the_loop(alive):
 
 def test_what_stops_the_loop_comes_before_what_slows_it_and_that_before_what_asks(alive, ana):
     data.quarantined(ana)
+    proposals.propose("promote", ana.app, verb="Promote", data={}, reason="Better", by="bo")
     Work.objects.filter(line__subject__user=ana).update(
         state=Work.State.WAITING, due_at=clock.now() - timedelta(minutes=10)
     )
     circuit.failed("openai", ProviderError(Failure.QUOTA, "The key has no credit left."))
     found = look()
-    assert codes(found) == ["provider", "overdue", "quarantined"]
+    assert codes(found) == ["provider", "overdue", "quarantined", "proposal"]
     assert found.concerns[0].stops
     assert found.concerns[-1].asks
     assert found.providers[0].needs_operator
@@ -191,4 +192,4 @@ def test_the_number_of_statements_does_not_grow_with_what_there_is():
     statements()
     few = statements()
     fill("many", 30)
-    assert statements() == few <= 17
+    assert statements() == few <= 18

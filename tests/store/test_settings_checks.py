@@ -47,6 +47,7 @@ def test_a_key_like_no_other_gets_the_list(settings):
 
 WRONG = {
     "AUTH": ("yes", 1, None),
+    "FOUR_EYES": ("yes", 1, None),
     "WEBHOOK_ALLOW_PRIVATE": ("no", 0, None),
     "REPRESENTATION_TOKENS": (0, -1, 2.5, "2000", True),
     "BATCH_EVENTS": (0, None),

@@ -64,6 +64,7 @@ NOT_CARRIED = {
     "WebhookDelivery": "tells of what happened here",
     "Erasure": "a receipt, of this server",
     "Audit": "who did what on this server",
+    "Proposal": "who wants what on this server",
     "Passage": "made anew of what is found by it",
     "WordIndex": "made anew of what is found by it",
     "Posting": "made anew of what is found by it",
