@@ -104,7 +104,7 @@ def _decide(proposal: Proposal, state: str, by: str, reason: str) -> Proposal:
         raise Conflict(mine)
     locked.state, locked.decided_by, locked.decided_because, locked.decided_at = state, by, reason, clock.now()
     locked.save(update_fields=["state", "decided_by", "decided_because", "decided_at"])
-    audit.note(_ACTS[state], locked, by=by, app=locked.app, reason=reason, after={"act": locked.act})
+    audit.note(_ACTS[State(state)], locked, by=by, app=locked.app, reason=reason, after={"act": locked.act})
     return locked
 
 

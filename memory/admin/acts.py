@@ -229,7 +229,7 @@ class Act(metaclass=MediaDefiningClass):
             "act": self,
             "about": self.about(obj),
             "proposing": proposing,
-            "proposed": proposals.open_for(obj, self.name) if proposing else None,
+            "proposed": proposals.open_for(obj, self.name) if proposing and obj is not None else None,
             "form": form,
             "preview": None if form.errors else preview,
             "changed": preview is not None and "token" in request.POST,
@@ -252,7 +252,7 @@ class Act(metaclass=MediaDefiningClass):
         return done
 
     def _propose(self, request: HttpRequest, obj: Any, form: forms.Form) -> Done:
-        filled_in = {name: form.data.getlist(form.add_prefix(name)) for name in form.fields if name != "reason"}
+        filled_in = {name: request.POST.getlist(form.add_prefix(name)) for name in form.fields if name != "reason"}
         reason, by = form.cleaned_data["reason"], request.user.get_username()
         made = proposals.propose(self.name, obj, verb=self.verb, data=filled_in, reason=reason, by=by)
         url = page_url(made, self.model_admin.admin_site.name)

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from memory import proposals
+from memory.errors import Conflict
 from memory.models import App, Audit, Proposal
 from tests.admin import data
 
@@ -95,7 +96,7 @@ def test_one_cannot_confirm_ones_own_proposal(proposal, act, client):
     page = reverse("admin:memory_proposal_change", args=[proposal.pk])
     assert "confirm/" not in text_of(client.get(page))
     assert act("ana", "confirm", proposal, token="0").status_code == MOVED
-    with pytest.raises(proposals.Conflict, match="another must decide"):
+    with pytest.raises(Conflict, match="another must decide"):
         proposals.confirm(proposal, lambda: None, by="ana")
     assert App.objects.get().name == "one"
     assert Proposal.objects.get().state == "open"
