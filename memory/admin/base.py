@@ -73,7 +73,7 @@ class BoundedChangeList(ChangeList):
         owner = self.model_admin
         asked = set(self.get_filters_params())
         unbounded = bool(self.query) or bool(asked - owner.indexed.keys())
-        if owner.window and unbounded and not owner.names_row(self.query):
+        if owner.window and unbounded and not owner.looks_up(request, self.query):
             scope = {owner.indexed[key]: self.params[key] for key in asked & owner.indexed.keys() if owner.indexed[key]}
             field = owner.window_field
             newest = self.root_queryset.filter(**scope).order_by(f"-{field}").values_list(field, flat=True)
@@ -153,6 +153,10 @@ class HonchoAdmin(_ModelAdmin[M]):
         if self.names_row(term):
             return queryset.filter(pk=_as_uuid(term)), False
         return super().get_search_results(request, queryset, term)
+
+    def looks_up(self, request: HttpRequest, term: str) -> bool:
+        """Whether a search for a term goes by an index, so that it need not be kept to the newest rows."""
+        return self.names_row(term)
 
     def names_row(self, term: str) -> bool:
         """Whether a search term is the public id, or the UUID, of a row."""

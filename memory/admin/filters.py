@@ -29,7 +29,7 @@ class AppFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         """Offer the first apps by name, and the chosen one."""
         found = list(App.objects.order_by("name").values_list("pk", "name")[:CHOICES])
-        chosen = _uuid(self.value())
+        chosen = as_id(self.value())
         if chosen is not None and chosen not in dict(found):
             found += App.objects.filter(pk=chosen).values_list("pk", "name")
         return [(str(pk), name) for pk, name in found]
@@ -60,7 +60,7 @@ class Chosen(admin.SimpleListFilter):
             return []
         rows = self.model._default_manager.all()
         rows = rows.select_related(*self.related) if self.related else rows
-        row = rows.filter(pk=pk).first() if (pk := _uuid(value)) is not None else None
+        row = rows.filter(pk=pk).first() if (pk := as_id(value)) is not None else None
         return [(value, f"unknown {self.title}" if row is None else str(row))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -153,7 +153,8 @@ class Recorded(admin.SimpleListFilter):
         return queryset.filter(pk__gte=ids.first_at(since))
 
 
-def _uuid(value: str | None) -> UUID | None:
+def as_id(value: str | None) -> UUID | None:
+    """Return the id in a parameter, None where it is none."""
     try:
         return UUID(value) if value else None
     except ValueError:
@@ -162,7 +163,7 @@ def _uuid(value: str | None) -> UUID | None:
 
 def asked_id(value: str | None) -> UUID:
     """Return the id in a filter's parameter; what is none sends the user back to the list."""
-    found = _uuid(value)
+    found = as_id(value)
     if found is None:
         raise IncorrectLookupParameters(f"{value!r} is no id")
     return found

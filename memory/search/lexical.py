@@ -43,7 +43,7 @@ _SCORE = """
 SELECT passage.id, {score} AS score FROM {source} passage WHERE {fulfils}
  ORDER BY score DESC, passage.id DESC LIMIT %(limit)s
 """
-_INDEXED = "memory_passage"
+INDEXED = "memory_passage"
 _UNINDEXED = """
 (SELECT row.id, known.app_id, known.event_id, known.conclusion_id, known.at, row.words, {text} AS text
    FROM {rows} JOIN memory_passage known ON known.id = row.id)
@@ -93,17 +93,22 @@ def rank(where: Scope, filters: Filters, asked: Sequence[Term], limit: int) -> l
         return []
     fresh = index.unindexed(where.app_id)  # before the others: what is indexed meanwhile is in both
     rows = {"rows": index.as_json(fresh)}
-    unindexed = _UNINDEXED.format(text=index.text_of_row(), rows=index.ROWS)
-    counts = _counts(_INDEXED, where, filters, asked)
+    unindexed = unindexed_rows()
+    counts = _counts(INDEXED, where, filters, asked)
     if fresh:
         more = _counts(unindexed, where, filters, asked, **rows)
         counts = [sum(pair) for pair in zip(counts, more, strict=True)]
     size = max(_size(where), 2 * max(counts))
     weighted = [(term, _weight(count, size)) for term, count in zip(asked, counts, strict=True)]
-    found = {item.passage: item for item in _scored(_INDEXED, where, filters, weighted, _rarest(asked, counts), limit)}
+    found = {item.passage: item for item in _scored(INDEXED, where, filters, weighted, _rarest(asked, counts), limit)}
     if fresh:
         found |= {item.passage: item for item in _scored(unindexed, where, filters, weighted, asked, limit, **rows)}
     return sorted(found.values(), key=lambda item: (-item.score, -item.passage))[:limit]
+
+
+def unindexed_rows() -> str:
+    """Return the SQL of the passages that the parameter ``rows`` has, as if they were indexed."""
+    return _UNINDEXED.format(text=index.text_of_row(), rows=index.ROWS)
 
 
 def _scored(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from memory import log
 from memory.admin import conversation
+from memory.admin import log as log_admin
 from memory.log import NewEvent
 from memory.models import Event, Session, User
 from tests.admin import data
@@ -105,3 +106,35 @@ def test_nothing_can_be_sent_to_it(operator):
     assert operator.post(url_of(ana), {"content": "x"}).status_code == 405
     assert Event.objects.count() == before
     assert User.objects.count() == 1
+
+
+def test_the_log_is_searched_by_words_however_far_back_once_a_place_is_chosen(operator, monkeypatch):
+    monkeypatch.setattr(log_admin.EventAdmin, "window", 3)
+    ana = data.ana()
+    session = Session.objects.get(name="lisbon-in-may")
+
+    def found(**query):
+        answer = operator.get(reverse("admin:memory_event_changelist"), query)
+        return [row.beginning for row in answer.context["cl"].result_list]
+
+    assert found(q="planning") == [], "it looks at the newest"
+    for scope in ({"app": ana.app_id}, {"session": session.pk}, {"user": ana.pk}):
+        assert found(q="planning lisbon", **scope) == [
+            "Hi! I'm planning a week in Lisbon with my daughter Lea, she is nine. We leave on the 2nd of May."
+        ]
+        assert found(q="planning Hendaye", **scope) == [], "all words"
+    assert len(found(q="lea", session=session.pk)) == 5
+    assert len(found(q="lea", session=session.pk, origin__exact="agent")) == 2
+    assert len(found(q="lea", session=session.pk, author=ana.pk)) == 3
+    event = session.events.earliest("pk")
+    assert len(found(q=event.public_id, app=ana.app_id)) == 1
+    assert len(found(author=ana.pk)) == 7, "an author's events need no window"
+
+
+def test_an_event_leads_into_its_conversation(operator):
+    data.ana()
+    event = Event.objects.get(content__startswith="Change of plan")
+    page = operator.get(reverse("admin:memory_event_change", args=[event.pk])).content.decode()
+    (link,) = re.findall(r'<a href="([^"]+)">Read on in the conversation', page)
+    there = operator.get(link.replace("&amp;", "&")).content.decode()
+    assert re.search(r'aria-current="true">\s*<p class="honcho-turn-head">.*?Change of plan', there, re.DOTALL)
