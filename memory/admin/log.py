@@ -56,7 +56,7 @@ class CoveredBy(Chosen):
 class EventAdmin(ReadOnlyAdmin[Event]):
     """Every event, newest first; the database itself refuses to change one."""
 
-    list_display = ("excerpt", "occurred", "author_link", "session_link", "origin", "kind", "tokens")
+    list_display = ("excerpt", "occurred", "author_link", "session_link", "kind")
     list_select_related = ("author", "session")
     list_filter = (
         EventKind,
@@ -118,8 +118,8 @@ class EventAdmin(ReadOnlyAdmin[Event]):
 
     @admin.display(description="author")
     def author_link(self, row: Event) -> SafeString | str:
-        """Link to who wrote it."""
-        return link(row.author)
+        """Link to who wrote it, or say what did."""
+        return link(row.author) if row.author else row.get_origin_display()
 
     @admin.display(description="session")
     def session_link(self, row: Event) -> SafeString | str:
