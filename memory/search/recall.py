@@ -27,8 +27,8 @@ MOST = 200
 SHORT = 20
 """A line takes about so many tokens at least: so many lines as that are tried for room, and no more than ``MOST``."""
 
-AT_ONCE, TYPICAL = 10, 30
-"""What was found is read so many lines at once, and one more for each ``TYPICAL`` tokens of the budget."""
+FEW, TYPICAL, BATCH = 10, 30, 50
+"""What was found is read in batches of ``FEW`` and one for each ``TYPICAL`` tokens of the budget, or of ``BATCH``."""
 
 MOST_SOURCES = 10
 """Of a statement that rests on more events, the newest are named."""
@@ -93,7 +93,7 @@ def recall(
     Statements and the log are ranked together; what says the same is there once. ``vector`` as for ``find``, best by
     ``embed_question``. Words of the query such as "last week" count from ``asked_at``, or else from now.
 
-    Two statements of SQL and one or two for the lines; more under filters, in a whole app, and where what was
+    Two statements of SQL and one for each batch of lines; more under filters, in a whole app, and where what was
     written is not indexed yet.
     """
     filters = filters or Filters()
@@ -104,7 +104,7 @@ def recall(
         items = [Scored(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
         found = Ranked(items, [item.passage for item in items], texts(query))
     size_of = cache(_size)
-    told = packing.pack(_told(_passages(where, found, AT_ONCE + tokens // TYPICAL), found), tokens, size_of)
+    told = packing.pack(_told(_passages(where, found, min(BATCH, FEW + tokens // TYPICAL)), found), tokens, size_of)
     while (size := _together([item.line for item in told], size_of)) > tokens:
         told.pop()
     text = "\n".join(item.line for item in told)
