@@ -42,7 +42,9 @@ def _on_migrated(**kwargs: Any) -> None:
     if kwargs.get("using", "default") != "default":
         return
     state = kwargs.get("apps") or apps
-    if _has(state, "reasoning", "PromptVersion") and _has(state, "reasoning", "Label"):
+    if all(
+        _has(state, *name) for name in (("reasoning", "PromptVersion"), ("reasoning", "Label"), ("memory", "Audit"))
+    ):
         prompt_versions.ensure_defaults()
     if _has(state, "django_q", "Schedule"):
         wakeups.ensure_schedules()

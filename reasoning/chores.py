@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from memory.erasure import vacuum
 from memory.search import upkeep
 from memory.webhooks import delivery
-from reasoning import consolidation
+from reasoning import consolidation, trials
 from reasoning.experiments import watch
 from reasoning.reprocessing import advance, batches
 
@@ -49,6 +49,7 @@ def everything() -> list[Chore]:
         Chore(upkeep.index_passages, every=2.0, goes_on=True),
         Chore(upkeep.make_embeddings, every=2.0, goes_on=True),
         Chore(delivery.start_due, every=1.0),
+        Chore(trials.start_due, every=1.0),
     ]
 
 

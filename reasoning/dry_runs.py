@@ -90,7 +90,7 @@ def run(version: PromptVersion, subject: Subject, *, events: int | None = None, 
     read, a budget has no room or a price is missing, and :class:`ProviderFailed`.
     """
     settings = ReasoningSettings.load()
-    _check(version, subject, events, settings)
+    check(version, subject, events)
     chain = chain or providers.configured(settings)
     with transaction.atomic(durable=True):
         subject = Subject.objects.select_related("line", "user", "observer", "session", "project").get(pk=subject.pk)
@@ -115,9 +115,11 @@ def run(version: PromptVersion, subject: Subject, *, events: int | None = None, 
     )
 
 
-def _check(version: PromptVersion, subject: Subject, events: int | None, settings: ReasoningSettings) -> None:
-    if events is not None and not 1 <= events <= settings.pass_events:
-        raise Invalid(f"One pass shows 1 to {settings.pass_events:,} events.", ("events",), "int_range")
+def check(version: PromptVersion, subject: Subject, events: int | None = None) -> None:
+    """Raise :class:`Invalid` where a prompt version cannot be tried on a subject, or not with so many events."""
+    most = ReasoningSettings.load().pass_events
+    if events is not None and not 1 <= events <= most:
+        raise Invalid(f"One pass shows 1 to {most:,} events.", ("events",), "int_range")
     if version.app_id not in (None, subject.app_id):
         raise Invalid("This prompt version is another app's.", ("prompt",))
     if version.kind != subject.kind:

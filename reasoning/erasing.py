@@ -91,13 +91,16 @@ UPDATE reasoning_comparison compared SET reason = ''
    AND version.id IN (compared.control_id, compared.candidate_id)
 """
 
+# What is under way then finds nothing to write its answer down in.
+_TRIALS = "DELETE FROM reasoning_trial WHERE subject_id = ANY(%(subjects)s)"
+
 
 def on_text_erased(*, subject_ids: list[UUID], line_ids: list[UUID], **kwargs: Any) -> None:
     """End the passes of these subjects, and set the work of their lines to what there is to read."""
     values = {"subjects": subject_ids, "lines": line_ids}
     with connection.cursor() as cursor:
         for statement in (
-            _LOCK, _END_PASSES, _FORGET_ANSWERS, _READ_ANEW, _RUNS_AGAIN, _TARGETS, _COMPARISONS,
+            _LOCK, _END_PASSES, _FORGET_ANSWERS, _READ_ANEW, _RUNS_AGAIN, _TARGETS, _COMPARISONS, _TRIALS,
         ):  # fmt: skip
             cursor.execute(statement, values)
     transaction.on_commit(signals.wake, robust=True)

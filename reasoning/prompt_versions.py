@@ -11,7 +11,7 @@ from django.contrib.auth.models import User as SiteUser
 from django.db import connection, transaction
 from django.db.models import Max, Q, QuerySet
 
-from memory import ids
+from memory import audit, ids
 from memory.errors import Invalid, NotFound
 from memory.models import App, Subject
 from reasoning import __version__, labels
@@ -41,8 +41,9 @@ def create(
     model: str = "",
     parameters: Mapping[str, Any] | None = None,
     author: SiteUser | None = None,
+    by: str = "",
 ) -> PromptVersion:
-    """Make the next version of a kind's prompt; it is not live yet.
+    """Make the next version of a kind's prompt; it is not live yet. ``by`` says who makes it, by default ``author``.
 
     Raises :class:`Invalid` for a template that names what does not exist, or without a message that says what is new.
     """
@@ -56,7 +57,7 @@ def create(
         cursor.execute(f"LOCK TABLE {PromptVersion._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
     versions = PromptVersion.objects.filter(app=app, kind=kind)
     number = (versions.aggregate(last=Max("number"))["last"] or 0) + 1
-    return PromptVersion.objects.create(
+    made = PromptVersion.objects.create(
         app=app,
         kind=kind,
         number=number,
@@ -65,7 +66,10 @@ def create(
         parameters=dict(parameters or {}),
         message=message,
         author=author,
+        by=by or (author.get_username() if author else ""),
     )
+    audit.note("make prompt version", made, by=made.by, after={"kind": kind, "number": number, "model": model})
+    return made
 
 
 def name_of(version: PromptVersion) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,13 +11,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from memory import diffs, history, reading, tenants, validation
+from memory import reading, tenants, validation
 from memory.api import pagination, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
 from memory.errors import Conflict, Invalid, NotFound
 from memory.models import App, Subject
-from reasoning import dry_runs, labels, prompt_diff, prompt_versions
+from reasoning import dry_run_report, dry_runs, labels, prompt_diff, prompt_versions
 from reasoning.api.endpoint import OperatorEndpoint, unavailable
 from reasoning.chain import ProviderFailed
 from reasoning.models import Label, LabelMove, PromptVersion
@@ -56,7 +55,9 @@ class PromptSchema(NamedPrompt):
     passes = serializers.IntegerField(
         help_text=f"How many passes it made, in whichever app; counted up to {prompt_versions.COUNTED:,}."
     )
-    author = serializers.CharField(allow_null=True, help_text="The user of the site who wrote it in the admin.")
+    author = serializers.CharField(
+        allow_null=True, help_text="Who made it: a user of the site, or a key; null: unknown."
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -318,6 +319,7 @@ class Prompts(OperatorEndpoint):
             app=row,
             model=validation.text(given.get("model", ""), ("model",), most=_MODEL_LENGTH),
             parameters=parameters.metadata(given, "parameters"),
+            by=self.by,
         )
         return shapes.json_response(_whole(made))
 
@@ -476,7 +478,7 @@ class DryRun(OperatorEndpoint):
             found = dry_runs.run(version, subject, events=events)
         except ProviderFailed as error:
             raise unavailable(error) from None
-        return shapes.json_response(_dry_run(found))
+        return shapes.json_response({"prompt": _named(found.prompt_version), **dry_run_report.told(found)})
 
 
 def _subject(app: str, named: dict[str, Any]) -> Subject:
@@ -544,7 +546,7 @@ def _prompt(row: PromptVersion, passes: int) -> shapes.Shape:
         "parameters": row.parameters,
         "labels": sorted(label.name for label in row.labels.all()),
         "passes": passes,
-        "author": row.author.get_username() if row.author else None,
+        "author": row.maker or None,
         "created_at": shapes.moment(row.created_at),
     }
 
@@ -563,71 +565,4 @@ def _move(item: LabelMove) -> shapes.Shape:
         "by": item.by,
         "reason": item.reason,
         "at": shapes.moment(item.created_at),
-    }
-
-
-def _dry_run(found: dry_runs.DryRun) -> shapes.Shape:
-    made, diff, window = found.would_be.version, found.would_be.diff, found.window
-    return {
-        "subject": shapes.subject(found.subject),
-        "prompt": _named(found.prompt_version),
-        "window": {
-            "unread": window.unread,
-            "covers": shapes.covers(window.start, window.end),
-            "basis": window.basis.version.number if window.basis.version else None,
-        },
-        "verdict": {
-            "publishable": not found.verdict.refused,
-            "refused": [{"gate": item.gate, "text": item.text} for item in found.verdict.refused],
-            "withheld": [{"gate": item.gate, "text": item.text} for item in found.verdict.withheld],
-        },
-        "stands": diff.start.version.number if diff.start.version else None,
-        "would_be": {
-            "text": made.text,
-            "card": made.card,
-            "now": made.now,
-            "summary": {"short": made.short_summary, "long": made.long_summary},
-        },
-        "added": _proposed(diff.added),
-        "retired": [_dropped(item) for item in diff.retired],
-        "reworded": [
-            {
-                "from": _dropped(item.before),
-                "to": _proposed([item.after])[0],
-                "replaced": item.replaced,
-                "similarity": round(item.similarity, 3),
-            }
-            for item in diff.reworded
-        ],
-        "kept": _proposed(diff.kept),
-        "card": {"added": list(diff.card_added), "removed": list(diff.card_removed)},
-        "now": shapes.change(diff.now),
-        "summary": {"short": shapes.change(diff.short_summary), "long": shapes.change(diff.long_summary)},
-        "provider": found.provider,
-        "model": found.model,
-        "input_tokens": found.usage.input_tokens,
-        "output_tokens": found.usage.output_tokens,
-        "cached_tokens": found.usage.cached_tokens,
-        "cost": None if found.cost is None else f"{found.cost.normalize():f}",
-        "warnings": list(found.warnings),
-    }
-
-
-def _proposed(items: Sequence[history.Statement]) -> list[shapes.Shape]:
-    """Return statements that would stand. They have no ids: those that are new are not kept."""
-    shown = []
-    for item in items:
-        shape = shapes.statement(item)
-        shown.append({key: value for key, value in shape.items() if key not in ("id", "since_version")})
-    return shown
-
-
-def _dropped(item: diffs.Gone) -> shapes.Shape:
-    row = item.conclusion
-    return {
-        "id": row.public_id,
-        "content": row.content,
-        "about": row.about.name if row.about else None,
-        "reason": item.reason if item.until else "",
-        "replaced_by": item.replaced_by.content if item.replaced_by else None,
     }

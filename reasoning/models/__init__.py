@@ -8,6 +8,7 @@ from reasoning.models.quarantine import Quarantined
 from reasoning.models.reprocessing import Batch, Reprocess, ReprocessItem
 from reasoning.models.rollbacks import Rollback, RolledBack
 from reasoning.models.spending import Budget, Price, Spend
+from reasoning.models.trials import Trial
 from reasoning.models.work import Pass, Work, Worker
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Rollback",
     "RolledBack",
     "Spend",
+    "Trial",
     "Work",
     "Worker",
 ]

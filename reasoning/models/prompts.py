@@ -27,6 +27,9 @@ class PromptVersion(PublicModel):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    by = models.TextField(
+        blank=True, default="", db_default="", help_text="Who made it: a user of the site, a key, someone at a shell."
+    )
 
     class Meta:
         constraints = [
@@ -49,6 +52,11 @@ class PromptVersion(PublicModel):
     def is_live(self) -> bool:
         """Whether its app's (or the site's) label ``live`` points at it."""
         return any(label.name == Label.Name.LIVE for label in self.labels.all())
+
+    @property
+    def maker(self) -> str:
+        """Who made it; empty where that is not known."""
+        return self.by or (self.author.get_username() if self.author else "")
 
     @property
     def recipe(self) -> str:

@@ -126,7 +126,7 @@ class Pass(models.Model):
         "memory.Representation", on_delete=models.PROTECT, null=True, blank=True, related_name="passes"
     )
     prompt_version = models.ForeignKey(
-        "PromptVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="passes"
+        "PromptVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="passes", db_index=False
     )
     run = models.ForeignKey(
         "Reprocess", on_delete=models.SET_NULL, null=True, blank=True, related_name="passes", db_index=False
@@ -165,6 +165,7 @@ class Pass(models.Model):
             models.Index(fields=["-started_at"], name="pass_newest_first"),
             models.Index(fields=["line"], name="pass_running", condition=Q(outcome="running")),
             models.Index(fields=["run", "-started_at"], name="pass_of_run", condition=Q(run__isnull=False)),
+            models.Index(fields=["prompt_version", "-started_at"], name="pass_of_prompt"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from memory import tenants
-from memory.models import Representation
+from memory.models import ApiKey, Representation
 from reasoning import labels, prompt_versions
 from reasoning.models import Budget, LabelMove, Price, PromptVersion, ProviderState, Spend
 from reasoning.providers.openai import forget_manners
@@ -67,12 +67,21 @@ def test_a_list_asks_a_fixed_number_of_questions(
 def test_the_next_version_is_made_and_read_whole(operator: Agent, harbour: Any) -> None:
     made = operator.post(P, {"kind": "user", "instructions": "Know {subject}.", "message": "Short"})
     check(SCHEMA, "post", made)
-    assert (made["name"], made["labels"], made["passes"], made["author"]) == ("user-1", [], 0, None)
+    assert (made["name"], made["labels"], made["passes"]) == ("user-1", [], 0)
     for ref in ("user-1", made["id"]):
         found = operator.get(f"{P}/{ref}")
         check(f"{SCHEMA}/{{prompt}}", "get", found)
         assert (found, found["instructions"]) == (made, "Know {subject}.")
     assert labels.live(harbour.pk, "user").app is None, "it is not in use by itself"
+
+
+def test_a_version_names_the_key_that_it_was_made_with(operator: Agent, harbour: Any) -> None:
+    made = operator.post(P, {"kind": "user", "instructions": "Know {subject}.", "message": "Short"})
+    kept = ApiKey.objects.get()
+    assert made["author"] == f"key {kept.public_id}"
+    assert PromptVersion.objects.get(app=harbour).by == made["author"]
+    assert operator.get(f"{P}?kind=user")["items"][0]["author"] == made["author"]
+    assert operator.get(f"{P}/site-user-1")["author"] is None, "nobody is known to have made it"
 
 
 def test_a_version_can_begin_with_another(operator: Agent, harbour: Any) -> None:

@@ -105,7 +105,7 @@ class Command(BaseCommand):
     def _show(self, app: App | None, options: dict[str, Any]) -> Iterator[str]:
         row = prompt_versions.find(options["prompt"], app)
         yield f"{prompt_versions.name_of(row)}  {row.public_id}"
-        yield f"made {row.created_at:%Y-%m-%d %H:%M} UTC by {row.author or 'nobody of the site'}: {row.message}"
+        yield f"made {row.created_at:%Y-%m-%d %H:%M} UTC by {row.maker or 'nobody known'}: {row.message}"
         yield f"model: {row.model or 'the default of the site'}"
         yield f"parameters: {json.dumps(row.parameters)}"
         yield ""
@@ -130,6 +130,7 @@ class Command(BaseCommand):
             app=app,
             model=options["model"],
             parameters=_parameters(options["parameters"]),
+            by=_me(),
         )
         yield f"{prompt_versions.name_of(made)}  {made.public_id}"
 
