@@ -7,7 +7,7 @@ experiment's arm, a reprocess) is stopped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from memory import ids, restoring
+from memory import audit, ids, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import App, Representation, Subject
 from memory.restoring import Onward, Restored
@@ -78,6 +78,15 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """One of the subjects: what readers get now, and what they would get (None: nothing)."""
+
+    subject: Subject
+    current: Representation | None
+    target: Representation | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a rollback would do.
 
@@ -93,6 +102,11 @@ class Plan:
     live: PromptVersion | None
     experiments: int
     runs: int
+
+    @property
+    def targets(self) -> dict[UUID, UUID | None]:
+        """By subject the version that its readers would get, None where they would get nothing."""
+        return {item.subject_id: item.target_id for item in self.affected}
 
 
 def of_app(app: App | None) -> QuerySet[Rollback]:
@@ -152,6 +166,7 @@ def roll_back(
         app=app, prompt_version=version, since=since, then=then, live=moved, subjects=len(found), by=by, reason=reason
     )
     _restore(rollback, {item.subject_id: item.target_id for item in found})
+    _note("roll back deployment", rollback)
     return rollback
 
 
@@ -170,20 +185,47 @@ def undo(rollback: Rollback, *, reason: str, by: str = "") -> Rollback:
         raise Conflict("This rollback was undone already.")
     moved = None
     if rollback.live is not None:
-        labels.move(labels.Name.LIVE, rollback.prompt_version, reason=reason, by=by, settled=True)
         moved = rollback.prompt_version
-    later = RolledBack.objects.filter(
-        rollback__created_at__gt=rollback.created_at, rollback__undoes=None, rollback__undone_by=None
-    )
-    readable = rollback.items.filter(before__status=Representation.Status.PUBLISHED)
-    items = readable.exclude(subject__in=later.values("subject")).values_list("subject_id", "before_id")
-    targets: dict[UUID, UUID | None] = dict(items)
+        _put_live_back(rollback.live, moved, reason, by)
+    targets = given_back(rollback)
     made = Rollback.objects.create(
         app=rollback.app, prompt_version=rollback.prompt_version, since=rollback.since, undoes=rollback, live=moved,
         subjects=len(targets), by=by, reason=reason,
     )  # fmt: skip
     _restore(made, targets)
+    _note("undo rollback", made)
     return made
+
+
+def given_back(rollback: Rollback) -> dict[UUID, UUID | None]:
+    """Return by subject the version that undoing a rollback would give readers again. One statement.
+
+    Subjects that were rolled back once more since, or whose version of then was erased, are not among them.
+    """
+    later = RolledBack.objects.filter(
+        rollback__created_at__gt=rollback.created_at, rollback__undoes=None, rollback__undone_by=None
+    )
+    readable = rollback.items.filter(before__status=Representation.Status.PUBLISHED)
+    return dict(readable.exclude(subject__in=later.values("subject")).values_list("subject_id", "before_id"))
+
+
+def samples(targets: Mapping[UUID, UUID | None], most: int = 5) -> list[Sample]:
+    """Return what readers get now and would get, of ``most`` of the subjects. Two statements."""
+    chosen = dict(list(targets.items())[:most])
+    named = ("current", "user", "observer", "session", "project")
+    subjects = Subject.objects.select_related(*named).in_bulk(list(chosen))
+    versions = Representation.objects.in_bulk([pk for pk in chosen.values() if pk is not None])
+    return [
+        Sample(subjects[pk], subjects[pk].current, None if target is None else versions[target])
+        for pk, target in chosen.items()
+    ]
+
+
+def _note(act: str, made: Rollback) -> None:
+    since = None if made.since is None else made.since.isoformat()
+    live = None if made.live is None else made.live.public_id
+    after = {"prompt_version": made.prompt_version.public_id, "since": since, "subjects": made.subjects, "live": live}
+    audit.note(act, made, by=made.by, app=made.app, reason=made.reason, after=after)
 
 
 def _check(reason: str, then: Onward) -> None:
@@ -218,32 +260,48 @@ def _restore(rollback: Rollback, targets: dict[UUID, UUID | None]) -> list[Resto
     return restored
 
 
-def _move_live(
-    version: PromptVersion, app: App | None, live: PromptVersion | None, reason: str, by: str
+def live_instead(
+    version: PromptVersion, *, app: App | None = None, live: PromptVersion | None = None
 ) -> PromptVersion | None:
-    """Let another version be live in place of ``version``; return it, None where that was not live."""
+    """Return what becomes live where a version is taken back (in an app), None where nothing does.
+
+    ``live`` is what somebody wants, by default the one before. Raises :class:`Conflict` where nobody knows what shall
+    be live, and :class:`Invalid` for what cannot be.
+    """
     if not version.is_live:
         return None
     if app is not None and version.app_id is None:
-        _give_app_its_own(version, app, live, reason, by)
+        if labels.pointed(labels.Name.LIVE, app, version.kind) is not None:
+            return None  # the site's is not what the app goes by
+        if live is None or (live.app_id, live.kind) != (app.pk, version.kind):
+            raise Conflict(
+                f"{version} is the site's, and live: say which version of this app shall be live in it instead."
+            )
         return live
     instead = live or _next_live(version, app)
     if instead is None:
         raise Conflict(f"{version} is live and was the first: say which version shall be live instead.")
     if instead == version or (instead.app_id, instead.kind) != (version.app_id, version.kind):
         raise Invalid("Name another version of the same app and kind.", ("live",))
-    labels.move(labels.Name.LIVE, instead, reason=reason, by=by, settled=True)
     return instead
 
 
-def _give_app_its_own(version: PromptVersion, app: App, live: PromptVersion | None, reason: str, by: str) -> None:
-    """Let an app go by a version of its own where that of the site is taken back in it alone."""
-    own = labels.pointed(labels.Name.LIVE, app, version.kind)
-    if own is not None:
-        return  # the site's is not what the app goes by
-    if live is None or live.app_id != app.pk or live.kind != version.kind:
-        raise Conflict(f"{version} is the site's, and live: say which version of this app shall be live in it instead.")
-    labels.move(labels.Name.LIVE, live, reason=reason, by=by, settled=True)
+def _move_live(
+    version: PromptVersion, app: App | None, live: PromptVersion | None, reason: str, by: str
+) -> PromptVersion | None:
+    """Let another version be live in place of ``version``; return it, None where that was not live."""
+    instead = live_instead(version, app=app, live=live)
+    if instead is not None:
+        labels.move(labels.Name.LIVE, instead, reason=reason, by=by, settled=True)
+    return instead
+
+
+def _put_live_back(instead: PromptVersion, version: PromptVersion, reason: str, by: str) -> None:
+    """Let a version be live again; where an app was given one of its own instead, it goes by the site's again."""
+    if instead.app_id == version.app_id:
+        labels.move(labels.Name.LIVE, version, reason=reason, by=by, settled=True)
+    elif labels.pointed(labels.Name.LIVE, instead.app_id, instead.kind) == instead:
+        labels.take_off(labels.Name.LIVE, instead.app_id, instead.kind, reason=reason, by=by, settled=True)
 
 
 def _next_live(version: PromptVersion, app: App | None) -> PromptVersion | None:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from memory import diffs, ids, tenants, validation
 from memory.api import pagination, parameters, schemas, shapes
 from memory.errors import Invalid, NotFound
-from memory.models import App, Representation
+from memory.models import App
 from memory.restoring import Onward
 from reasoning import prompt_versions, rollbacks
 from reasoning.api.endpoint import OperatorEndpoint
@@ -195,20 +195,18 @@ def _planned(version: PromptVersion, app: App, since: datetime | None, then: str
         "live": None if plan.live is None else prompt_versions.name_of(plan.live),
         "experiments": plan.experiments,
         "runs": plan.runs,
-        "sample": [_sampled(item) for item in plan.affected[:_SAMPLE]],
+        "sample": [_sampled(item) for item in rollbacks.samples(plan.targets, _SAMPLE)],
     }
     return _shape(Rollback(app=app, prompt_version=version, since=since, then=then, subjects=len(plan.affected)), shown)
 
 
-def _sampled(item: rollbacks.Affected) -> dict[str, Any]:
-    named = ("subject__user", "subject__observer", "subject__session", "subject__project")
-    current = Representation.objects.select_related(*named).get(pk=item.current_id)
-    target = Representation.objects.filter(pk=item.target_id).first() if item.target_id else None
-    change = diffs.tell(diffs.between(current.subject, current, target)) if target else "Nothing is known any more."
+def _sampled(item: rollbacks.Sample) -> dict[str, Any]:
+    target = item.target
+    change = diffs.tell(diffs.between(item.subject, item.current, target)) if target else "Nothing is known any more."
     return {
-        "subject": str(current.subject),
-        "kind": current.subject.kind,
-        "from": current.number,
+        "subject": str(item.subject),
+        "kind": item.subject.kind,
+        "from": item.current and item.current.number,
         "to": target and target.number,
         "change": change,
     }

@@ -224,3 +224,32 @@ def test_one_subject_can_have_its_events_since_read_again():
     assert known("ana") == ["good: one", "good: three", "good: two"]
     assert subject("ana").line.cursor == 3
     assert reconcile.account().faults == 0
+
+
+def test_undone_in_one_app_the_app_goes_by_the_sites_prompt_again(history):
+    app = subject("ana").app
+    own = prompt_versions.create("user", "Good. {subject}", message="Ours", app=app)
+    assert rollbacks.live_instead(history, app=app, live=own) == own
+    rollback = rollbacks.roll_back(history, app=app, live=own, reason="It lies")
+    assert labels.live(app.pk, "user") == own
+    rollbacks.undo(rollback, reason="It does not")
+    assert labels.live(app.pk, "user") == history
+    assert labels.pointed("live", app, "user") is None
+    assert known("ana") == ["BAD: a2", "BAD: a3", "good: a1"]
+
+
+def test_a_sample_shows_what_readers_get_and_would_get(history, django_assert_num_queries):
+    plan = rollbacks.plan(history)
+    with django_assert_num_queries(2):
+        found = {str(item.subject): (item.current, item.target) for item in rollbacks.samples(plan.targets)}
+    assert found["ana"][0] == subject("ana").current
+    assert found["ana"][1].number == 1
+    assert (found["ben"][0], found["ben"][1]) == (subject("ben").current, None)
+    assert len(rollbacks.samples(plan.targets, 1)) == 1
+
+
+def test_what_undoing_gives_back_is_known_before_it_is_done(history):
+    made = subject("ana").current
+    rollback = rollbacks.roll_back(history, reason="It lies")
+    assert rollbacks.given_back(rollback)[subject("ana").pk] == made.pk
+    assert len(rollbacks.given_back(rollback)) == 2
