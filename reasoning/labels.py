@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from memory import proposals
+from memory import audit, proposals
 from memory.errors import Invalid, NotFound
 from memory.models import App
 from reasoning.models import Label, LabelMove, PromptVersion
@@ -71,6 +72,7 @@ def move(name: str, version: PromptVersion, *, reason: str, by: str = "", settle
         proposals.demand(version)
     if name == Name.LIVE and before is not None:
         _point(Name.PREVIOUS, before, reason, by)
+    audit.note("move label", version, by=by, reason=reason, before=_said(name, before), after=_said(name, version))
     return _point(name, version, reason, by)
 
 
@@ -95,6 +97,8 @@ def take_off(
             proposals.demand(label.version)
         _point(Name.PREVIOUS, label.version, reason, by)
     label.delete()
+    before, after = _said(name, label.version), _said(name, None)
+    audit.note("take label off", label.version, by=by, reason=reason, before=before, after=after)
     return LabelMove.objects.create(
         app_id=label.app_id, kind=kind, name=name, origin=label.version, to=None, reason=reason, by=by
     )
@@ -111,6 +115,11 @@ def _lock() -> None:
     """Let one move be made after the other: two at once would note the same origin."""
     with connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {Label._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _said(name: str, version: PromptVersion | None) -> dict[str, Any]:
+    """Return what the audit says of where a label points."""
+    return {"label": name, "version": version and version.public_id, "number": version and version.number}
 
 
 def _point(name: str, version: PromptVersion, reason: str, by: str) -> LabelMove:

@@ -39,13 +39,12 @@ def compare(start: PromptVersion, end: PromptVersion) -> PromptDiff:
 
     Raises :class:`Invalid` where they are not of one kind.
     """
-    if start.kind != end.kind:
-        raise Invalid(f"One is a prompt of kind {start.kind} and the other of kind {end.kind}: nothing to compare.")
+    differing = settings(start, end)
     before, after = start.instructions, end.instructions
     old, new = (prompt_versions.name_of(version) for version in (start, end))
     unified = difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm="")
     lines = list(_pieces(before.splitlines(keepends=True), after.splitlines(keepends=True)))
-    return PromptDiff(start, end, "\n".join(unified), lines, words(before, after), _settings(start, end))
+    return PromptDiff(start, end, "\n".join(unified), lines, words(before, after), differing)
 
 
 def _pieces(before: Sequence[str], after: Sequence[str]) -> Iterator[Piece]:
@@ -61,7 +60,10 @@ def _pieces(before: Sequence[str], after: Sequence[str]) -> Iterator[Piece]:
             yield Piece("added", "".join(after[other_start:other_stop]))
 
 
-def _settings(start: PromptVersion, end: PromptVersion) -> list[Setting]:
+def settings(start: PromptVersion, end: PromptVersion) -> list[Setting]:
+    """Return which of the model and the parameters differ. Raises :class:`Invalid` where they are not of one kind."""
+    if start.kind != end.kind:
+        raise Invalid(f"One is a prompt of kind {start.kind} and the other of kind {end.kind}: nothing to compare.")
     pairs = [("model", start.model, end.model)]
     for name in sorted(start.parameters.keys() | end.parameters.keys()):
         pairs.append((f"parameters.{name}", start.parameters.get(name), end.parameters.get(name)))

@@ -76,7 +76,7 @@ _PERIOD = """
               extract(epoch FROM %(until)s::timestamptz), %(periods)s) - 1)
 """
 
-_MADE = """
+MADE = """
 LEFT JOIN LATERAL (
     SELECT (SELECT coalesce(sum(tokens), 0) FROM unnest(version.line_tokens) tokens) AS text_tokens,
            (SELECT count(*) FROM memory_span WHERE line_id = line.id AND since = version.number) AS added,
@@ -86,22 +86,29 @@ LEFT JOIN LATERAL (
 _NOT_MADE = "CROSS JOIN (SELECT 0 AS text_tokens, 0 AS added, 0 AS retired) made"
 
 # Outages say nothing of a prompt: what failed for one is no pass here. What such a pass may have cost counts.
-_PASSES = """
-SELECT line.subject_id, line.recipe, line.branch, {period} AS period,
-       count(*) FILTER (WHERE {ours}) AS passes,
-       count(*) FILTER (WHERE {ours} AND pass.outcome = 'failed') AS failed,
-       count(*) FILTER (WHERE {answered}) AS answers,
-       count(*) FILTER (WHERE {answered} AND pass.error <> '') AS stopped,
+_OURS = "NOT (pass.outcome = 'failed' AND pass.failure = ANY(%(outages)s))"
+_ANSWERED = "pass.outcome IN ('published', 'quarantined')"
+
+SUMS = f"""
+       count(*) FILTER (WHERE {_OURS}) AS passes,
+       count(*) FILTER (WHERE {_OURS} AND pass.outcome = 'failed') AS failed,
+       count(*) FILTER (WHERE {_ANSWERED}) AS answers,
+       count(*) FILTER (WHERE {_ANSWERED} AND pass.error <> '') AS stopped,
        coalesce(sum(pass.covers_to - pass.covers_from) FILTER (WHERE pass.outcome = 'published'), 0)::float8
            AS events,
        sum(pass.input_tokens) AS input_tokens, sum(pass.output_tokens) AS output_tokens,
        coalesce(sum(pass.cost), 0)::float8 AS cost,
        bool_or(pass.cost IS NULL AND pass.input_tokens + pass.output_tokens > 0) AS unpriced,
-       coalesce(sum(extract(epoch FROM pass.ended_at - pass.started_at)) FILTER (WHERE {answered}), 0)::float8
+       coalesce(sum(extract(epoch FROM pass.ended_at - pass.started_at)) FILTER (WHERE {_ANSWERED}), 0)::float8
            AS seconds,
        count(*) FILTER (WHERE pass.outcome = 'published') AS versions,
        coalesce(sum(made.text_tokens), 0)::float8 AS text_tokens,
        coalesce(sum(made.added), 0)::float8 AS added, coalesce(sum(made.retired), 0)::float8 AS retired
+"""
+"""The columns that figures are made of, for passes (``pass``) of lines (``line``) joined with ``MADE``."""
+
+_PASSES = """
+SELECT line.subject_id, line.recipe, line.branch, {period} AS period, {sums}
   FROM reasoning_pass pass JOIN memory_line line ON line.id = pass.line_id
   JOIN memory_subject subject ON subject.id = line.subject_id {made}
  WHERE pass.started_at >= %(since)s AND pass.started_at < %(until)s
@@ -109,8 +116,6 @@ SELECT line.subject_id, line.recipe, line.branch, {period} AS period,
    AND line.recipe = ANY(%(recipes)s) AND {scope}
  GROUP BY line.id, period ORDER BY line.subject_id
 """
-_OURS = "NOT (pass.outcome = 'failed' AND pass.failure = ANY(%(outages)s))"
-_ANSWERED = "pass.outcome IN ('published', 'quarantined')"
 
 _FEEDBACK = """
 SELECT line.subject_id, line.recipe, line.branch, {period} AS period, count(*) AS count,
@@ -125,8 +130,8 @@ SELECT line.subject_id, line.recipe, line.branch, {period} AS period, count(*) A
 
 def passes(scope: Scope, periods: int, versions: bool) -> Iterator[tuple[UUID, ByVersion]]:
     """Yield, for each subject with anything that counts, what it falls to and what its passes did."""
-    made = _MADE if versions else _NOT_MADE
-    return _by_subject(scope, periods, _PASSES, at="pass.started_at", made=made, ours=_OURS, answered=_ANSWERED)
+    made = MADE if versions else _NOT_MADE
+    return _by_subject(scope, periods, _PASSES, at="pass.started_at", made=made, sums=SUMS)
 
 
 def feedback(scope: Scope, periods: int) -> Iterator[tuple[UUID, ByVersion]]:
