@@ -3,15 +3,18 @@
 from memory.admin import menu
 from reasoning.admin import (
     experiments,
+    labels,
     overview,
     prompts,
     providers,
     quarantine,
     queue,
     reprocessing,
+    rollbacks,
     spending,
     store_sections,
     subject_acts,
+    trials,
     work,
 )
 
@@ -29,17 +32,22 @@ menu.add("reasoning.spend", "Spending", 210)
 menu.add("reasoning.price", "Prices", 220)
 menu.add("reasoning.providerstate", "Providers", 230)
 menu.add("reasoning.worker", "Workers", 240)
+menu.add("reasoning.trial", "Dry runs", 250)
+menu.add("reasoning.labelmove", "Label moves", 260)
 
 __all__ = [
     "experiments",
+    "labels",
     "overview",
     "prompts",
     "providers",
     "quarantine",
     "queue",
     "reprocessing",
+    "rollbacks",
     "spending",
     "store_sections",
     "subject_acts",
+    "trials",
     "work",
 ]

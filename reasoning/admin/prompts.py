@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
-from django.db.models import JSONField, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.safestring import SafeString
+from django.db.models import JSONField, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
+from memory.admin import charts
 from memory.admin.base import CappedCount, HonchoAdmin
+from memory.admin.charts import Series
 from memory.admin.filters import AppFilter
-from memory.admin.links import link
+from memory.admin.links import link, list_url, may_view
 from memory.admin.tenants import JSON_TEXT, PrettyJSONField
-from reasoning import labels, prompt_versions
-from reasoning.models import Label, Pass, PromptVersion
+from reasoning import labels, prompt_figures, prompt_places, prompt_versions
+from reasoning.admin import figures, rollbacks, trials
+from reasoning.admin.labels import MakeCandidate, MakeLive, TakeOffCandidate, TakeOffLive
+from reasoning.admin.prompt_compare import Compare
+from reasoning.admin.rollbacks import RollBackDeployment
+from reasoning.models import Label, LabelMove, Pass, PromptVersion, Rollback, Spend, Trial
 from reasoning.prompts.library import check_template, placeholders
 from reasoning.providers.base import Kind
 
 COUNTED = 1_000
+SHOWN = 20
 
 
 class NextVersionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -65,9 +73,10 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     """Immutable recipes. To change one is to make the next; one of each app and kind is live."""
 
     form = NextVersionForm
-    list_display = ("label", "kind", "app_link", "live", "message", "author", "used", "made_at")
+    list_display = ("label", "kind", "app_link", "at_work", "message", "made_by", "used", "made_at")
     list_select_related = ("app", "author")
     list_filter = ("labels__name", "kind", AppFilter)
+    actions = ("compare_selected",)
     search_fields = ("message", "model")
     search_help_text = "A part of the message or of the model's name, or an id."
     ordering = ("-pk",)
@@ -76,7 +85,13 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     formfield_overrides = {JSONField: {"form_class": PrettyJSONField, "widget": JSON_TEXT}}
     page_related = ("app", "author")
     immutable = True
+    pages = (Compare,)
+    acts = (MakeLive, TakeOffLive, MakeCandidate, TakeOffCandidate, RollBackDeployment)
     change_form_template = "admin/reasoning/promptversion/change_form.html"
+    change_list_template = "admin/reasoning/promptversion/change_list.html"
+
+    class Media:
+        css = {"all": ["reasoning/prompts.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Whether this user may write the next version."""
@@ -86,26 +101,18 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
         """A version never changes."""
         return False
 
-    def has_make_live_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may choose what new passes are made by."""
-        return request.user.has_perm("reasoning.promote_prompts")
-
     def get_fieldsets(self, request: HttpRequest, obj: PromptVersion | None = None) -> Any:
         """Show a form for the next version only."""
         return super().get_fieldsets(request, obj) if obj is None else [(None, {"fields": ()})]
 
-    def get_urls(self) -> list[URLPattern]:
-        """Add the page that asks before a version goes live."""
-        view = self.admin_site.admin_view(self.make_live_view)
-        return [
-            path("<path:object_id>/make-live/", view, name="reasoning_promptversion_make_live"),
-            *super().get_urls(),
-        ]
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PromptVersion]:
+        """Return the versions with their labels: every act asks for them."""
+        return super().get_queryset(request).prefetch_related("labels")
 
     def for_list(self, rows: QuerySet[PromptVersion]) -> QuerySet[PromptVersion]:
         """Count the passes of each; leave the texts where they are."""
         passes = Pass.objects.filter(prompt_version=OuterRef("pk")).values("pk")[: COUNTED + 1]
-        return rows.defer("instructions").prefetch_related("labels").annotate(pass_count=CappedCount(passes))
+        return prompt_places.with_places(rows.defer("instructions").annotate(pass_count=CappedCount(passes)))
 
     @admin.display(description="version")
     def label(self, row: PromptVersion) -> str:
@@ -117,10 +124,16 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
         """Link to the app, if it is not the site's."""
         return link(row.app) if row.app else "the site"
 
-    @admin.display(description="live", boolean=True)
-    def live(self, row: PromptVersion) -> bool:
-        """Show whether new passes are made by it."""
-        return row.is_live
+    @admin.display(description="at work")
+    def at_work(self, row: PromptVersion) -> SafeString:
+        """Show the labels that point at it, and what tries it."""
+        shown = render_to_string("admin/reasoning/includes/places.html", {"places": prompt_places.of(row)})
+        return mark_safe(shown)  # noqa: S308 - a template escapes
+
+    @admin.display(description="by")
+    def made_by(self, row: PromptVersion) -> str:
+        """Show who made it."""
+        return row.maker or "–"
 
     @admin.display(description="passes")
     def used(self, row: PromptVersion) -> str:
@@ -157,48 +170,57 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
         self.message_user(request, f"{obj} was made. It is not live yet.", messages.SUCCESS)
         return HttpResponseRedirect(self._page(obj) if self.has_view_permission(request, obj) else "../")
 
-    def make_live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, then make a version live."""
-        if not self.has_make_live_permission(request):
-            raise PermissionDenied
-        version = self.get_object(request, unquote(object_id))
-        if version is None:
-            raise Http404("There is no such prompt version.")
-        standing = self._standing(version)
-        reason = request.POST.get("reason", "").strip()
-        if request.method == "POST" and reason:
-            labels.move(Label.Name.LIVE, version, reason=reason, by=request.user.get_username())
-            self.log_change(request, version, "Made live.")
-            self.message_user(request, f"{version} is live: new passes are made by it.", messages.SUCCESS)
-            return HttpResponseRedirect(self._page(version))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Make {version} live?",
-            "opts": self.opts,
-            "original": version,
-            "standing": standing,
-            "page": self._page(version),
-            "reason_missing": request.method == "POST",
-        }
-        return TemplateResponse(request, "admin/reasoning/promptversion/make_live.html", context)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, with ways to what goes with it."""
+        beside = [(Trial, "Dry runs"), (LabelMove, "Label moves"), (Rollback, "Rollbacks")]
+        site = self.admin_site.name
+        related = [
+            format_html('<a href="{}">{}</a>', list_url(model, site), text)
+            for model, text in beside
+            if may_view(request, model)
+        ]
+        return super().changelist_view(request, {**(extra_context or {}), "related": related})
+
+    @admin.action(description="Compare two versions")
+    def compare_selected(self, request: HttpRequest, queryset: QuerySet[PromptVersion]) -> HttpResponse | None:
+        """Go to the page that compares the two that are selected."""
+        chosen = list(queryset.order_by("pk").values_list("pk", flat=True)[:3])
+        if len(chosen) != 2:
+            self.message_user(request, "Select two versions of one kind.", messages.WARNING)
+            return None
+        return HttpResponseRedirect(f"{Compare(self).url()}?from={chosen[0]}&to={chosen[1]}")
 
     def detail(self, request: HttpRequest, row: PromptVersion) -> dict[str, Any]:
-        """Show the text and its neighbours."""
+        """Show where it is at work, how it does, its text, and what else there is to say of it."""
+        live = labels.live(row.app_id, row.kind) if row.app_id else labels.pointed(Label.Name.LIVE, None, row.kind)
+        same = PromptVersion.objects.filter(app=row.app_id, kind=row.kind).select_related("author")
+        siblings = list(same.defer("instructions").order_by("-number")[:SHOWN])
+        prompt_places.look_up([row, *siblings])
+        moves = _moves(row) if may_view(request, LabelMove) else []
         return {
-            "may_make_live": not row.is_live and self.has_make_live_permission(request),
+            "title": f"{row.get_kind_display().capitalize()} prompt {row.number}",
+            "subtitle": None,
+            "places": _places(row, moves),
+            "served": rollbacks.served(row),
+            "live": live,
+            "figures": figures.table([row] if live is None or live == row else [row, live]),
+            "spent": _spent(row) if may_view(request, Spend) else "",
             "may_make_next": self.has_add_permission(request),
-            "siblings": PromptVersion.objects.filter(app=row.app_id, kind=row.kind)
-            .select_related("author")
-            .defer("instructions")
-            .order_by("-number")[:20],
+            "try_url": trials.try_url(row.pk, self.admin_site.name) if self.has_add_permission(request) else "",
+            "trials": trials.latest(row) if may_view(request, Trial) else [],
+            "compare_url": Compare(self).url(),
+            "siblings": [{"version": each, "places": prompt_places.of(each)} for each in siblings],
+            "moves": moves,
             "placeholders": sorted(placeholders(Kind(row.kind))),
         }
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Offer one way to save: it leads to the page where the version can be made live."""
+        """Offer one way to save: it leads to the page where the version can be tried and made live."""
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        if context.get("add"):
+            context["title"] = "Write the next version of a prompt"
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _begin_with(self, request: HttpRequest) -> PromptVersion | None:
@@ -209,13 +231,32 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
             return labels.pointed(Label.Name.LIVE, None, kind)
         return PromptVersion.objects.filter(pk=wanted).first()
 
-    def _standing(self, version: PromptVersion) -> PromptVersion | None:
-        """Return what is live now in place of ``version``."""
-        if version.app_id is not None:
-            return labels.live(version.app_id, version.kind)
-        return labels.pointed(Label.Name.LIVE, None, version.kind)
-
     def _page(self, version: PromptVersion) -> str:
         return reverse(
             "admin:reasoning_promptversion_change", args=[quote(version.pk)], current_app=self.admin_site.name
         )
+
+
+def _places(version: PromptVersion, moves: Sequence[LabelMove]) -> list[dict[str, Any]]:
+    """Return where a version is at work, with how its labels came there: ``moves`` are the newest first."""
+    moved = {move.name: move for move in reversed(moves) if move.to_id == version.pk}
+    return [{"place": place, "move": moved.get(place.how)} for place in prompt_places.of(version)]
+
+
+def _moves(version: PromptVersion) -> list[LabelMove]:
+    """Return how labels came to a version and went from it, newest first."""
+    found = LabelMove.objects.filter(Q(to=version) | Q(origin=version)).select_related("origin", "to")
+    return list(found.defer("origin__instructions", "to__instructions").order_by("-pk")[:SHOWN])
+
+
+def _spent(version: PromptVersion) -> SafeString | str:
+    """Return what a version cost by day as a chart; empty where it cost nothing lately."""
+    days = prompt_figures.by_day(version)
+    if not days:
+        return ""
+    priced = any(day.cost for day in days)
+    values = [float(day.cost) if priced else float(day.tokens) for day in days]
+    title = "What it cost, by day" if priced else "Tokens, by day"
+    series = [Series(name="cost" if priced else "tokens", values=values)]
+    described = "The past 30 days (UTC), dry runs and consolidations among it."
+    return charts.stacked(series, [f"{day.day:%-d %b}" for day in days], title=title, description=described)

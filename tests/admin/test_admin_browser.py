@@ -131,7 +131,7 @@ def test_the_subject_shows_what_waits_and_leads_to_its_history(page, site, ana):
 def test_a_new_prompt_version_is_written_and_made_live(page, site, ana):
     live = PromptVersion.objects.get(kind="user", labels__name="live")
     page.goto(f"{site}{reverse('admin:reasoning_promptversion_change', args=[live.pk])}")
-    page.get_by_role("link", name="Make the next version").click()
+    page.get_by_role("link", name="Clone").click()
     expect(page.locator("#id_instructions")).to_have_value(re.compile(re.escape(live.instructions[:40])))
     page.fill("#id_instructions", "Say what is known of {nobody}.")
     page.fill("#id_message", "Shorter")
@@ -141,9 +141,10 @@ def test_a_new_prompt_version_is_written_and_made_live(page, site, ana):
     page.click("input[name=_save]")
     expect(page.locator(".messagelist")).to_contain_text("It is not live yet")
     page.get_by_role("link", name="Make live").click()
-    expect(page.locator("#content")).to_contain_text("Until now they are made by version 1")
     page.fill("#id_reason", "Shorter is better")
-    page.click("input[type=submit][value^='Make version']")
+    page.click("input[value='See what would change']")
+    expect(page.locator(".honcho-preview")).to_contain_text("version 1 of the site")
+    page.click("input[value='Make live']")
     expect(page.locator(".messagelist")).to_contain_text("is live")
     assert PromptVersion.objects.get(kind="user", labels__name="live").number == 2
 

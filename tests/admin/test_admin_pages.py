@@ -126,7 +126,7 @@ def test_lists_make_as_many_queries_for_50_rows_as_for_5(operator):
     few = counts()
     fill(50, "many")
     assert counts() == few
-    assert max(few.values()) <= 8, few
+    assert max(few.values()) <= 9, few
 
 
 def test_pages_make_as_many_queries_for_much_as_for_little(operator):
@@ -157,7 +157,7 @@ def test_pages_make_as_many_queries_for_much_as_for_little(operator):
     data.grow(user, 20, statements=10)
     data.spending(user.app, rows=20, period="month")
     assert counts() == little
-    assert max(little.values()) <= 20, little
+    assert max(little.values()) <= 22, little
 
 
 @pytest.mark.parametrize("model", NOTHING_EDITABLE, ids=lambda model: model.__name__)
@@ -383,7 +383,7 @@ def test_keys_are_revoked_by_who_may_change_them(client, ana):
     assert "revoked" in text_of(client.get(list_of(ApiKey)))
 
 
-def test_the_next_prompt_version_begins_with_the_live_one_and_is_made_live(operator):
+def test_the_next_prompt_version_begins_with_the_live_one(operator):
     live = PromptVersion.objects.get(kind="user", labels__name="live")
     page = text_of(operator.get(page_of(live)))
     assert f"?from={live.pk}" in page
@@ -395,15 +395,6 @@ def test_the_next_prompt_version_begins_with_the_live_one_and_is_made_live(opera
     made = PromptVersion.objects.get(message="Shorter")
     assert (made.number, made.is_live, made.parameters) == (2, False, {"temperature": 0})
     assert str(made.author) == "operator"
-    go = reverse("admin:reasoning_promptversion_make_live", args=[made.pk])
-    assert "version 1" in text_of(operator.get(go))
-    made.refresh_from_db()
-    assert not made.is_live
-    assert "Say why" in text_of(operator.post(go))
-    operator.post(go, {"reason": "It says less"})
-    made.refresh_from_db()
-    live.refresh_from_db()
-    assert (made.is_live, live.is_live) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -424,16 +415,12 @@ def test_a_prompt_version_with_a_problem_is_refused_in_the_form(operator, change
     assert PromptVersion.objects.count() == before
 
 
-def test_a_prompt_version_never_changes_and_goes_live_by_permission_only(client):
+def test_a_prompt_version_never_changes(client):
     made = prompt_versions.create("user", "Know {subject}.", message="New")
-    go = reverse("admin:reasoning_promptversion_make_live", args=[made.pk])
     client.force_login(data.staff("view_promptversion", "edit_prompts"))
-    assert go not in text_of(client.get(page_of(made)))
-    assert client.get(go).status_code == REFUSED
-    assert client.post(go).status_code == REFUSED
     assert client.post(page_of(made), {"instructions": "Other"}).status_code == REFUSED
     made.refresh_from_db()
-    assert (made.is_live, made.instructions) == (False, "Know {subject}.")
+    assert made.instructions == "Know {subject}."
 
 
 def test_parked_work_is_retried_by_who_may_change_it(client, ana):

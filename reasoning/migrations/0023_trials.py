@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("memory", "0028_room_for_postings"),
-        ("reasoning", "0021_overview"),
+        ("reasoning", "0022_reprocess_run"),
     ]
 
     operations = [

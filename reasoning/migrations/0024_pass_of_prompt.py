@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     """The newest passes of a prompt version, without reading all of them. Built while passes are made."""
 
     atomic = False
-    dependencies = [("reasoning", "0022_trials")]
+    dependencies = [("reasoning", "0023_trials")]
 
     operations = [
         AddIndexConcurrently(
