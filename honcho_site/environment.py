@@ -44,6 +44,7 @@ VARIABLES: Mapping[str, str] = {
     "WORKER_CALLS_PER_CONNECTION": "model calls in flight for each of its connections",
     "WORKER_POLL_INTERVAL": "seconds between looks for work that no wake-up announced",
     "RATE_PER_MINUTE": "how many requests a minute a key may make that has no limit of its own",
+    "FOUR_EYES": "let another person confirm what one promotes in the admin",
     "WEBHOOK_ALLOW_PRIVATE": "let webhooks go to private addresses, and by http",
     "SECRET_KEY": "Django's secret key",
     "ALLOWED_HOSTS": "the host names that the site answers to, with commas between",
@@ -149,6 +150,7 @@ class Environment:
     calls_per_connection: int
     poll_interval: float
     rate_per_minute: int | None
+    four_eyes: bool
     webhook_allow_private: bool
     port: int
     web_workers: int
@@ -187,6 +189,7 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
         calls_per_connection=_number(environ, "WORKER_CALLS_PER_CONNECTION", int, 16, 1, 256),
         poll_interval=_number(environ, "WORKER_POLL_INTERVAL", float, 10.0, 0.1, 3_600),
         rate_per_minute=_number(environ, "RATE_PER_MINUTE", int, None, 1, 1_000_000),
+        four_eyes=_flag(environ, "FOUR_EYES"),
         webhook_allow_private=_flag(environ, "WEBHOOK_ALLOW_PRIVATE"),
         port=_number(environ, "PORT", int, 8000, 1, 65_535),
         web_workers=_number(environ, "WEB_WORKERS", int, 2, 1, 64),

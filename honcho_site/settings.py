@@ -128,6 +128,7 @@ Q_CLUSTER = {
 HONCHO: dict[str, Any] = {
     "AUTH": True,
     "RATE_PER_MINUTE": ENVIRONMENT.rate_per_minute,
+    "FOUR_EYES": ENVIRONMENT.four_eyes,
     "WEBHOOK_ALLOW_PRIVATE": ENVIRONMENT.webhook_allow_private,
     "PROVIDER": "openai" if ENVIRONMENT.openai_api_key else "local",
     "OPENAI_API_KEY": ENVIRONMENT.openai_api_key or "",

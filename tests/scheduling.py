@@ -6,6 +6,7 @@ ONE_WORKER = {
     "integrations/tests/test_integrations.py",
     "tests/admin/test_admin_browser.py",
     "tests/admin/test_experiments_browser.py",
+    "tests/admin/test_overview_browser.py",
     "tests/admin/test_quarantine_browser.py",
     "tests/clients/test_apps_era.py",
     "tests/clients/test_generated.py",

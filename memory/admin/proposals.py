@@ -20,6 +20,9 @@ from memory.admin.permissions import allowed
 from memory.errors import Conflict
 from memory.models import Proposal
 
+_REASON_KEPT = 1_700
+"""So much of a long reason goes with the act, so that who proposed it has room; the proposal has all of it."""
+
 
 class OptionalReasonForm(ReasonForm):
     """A word to it, if there is one to say."""
@@ -64,7 +67,7 @@ class _Decision(Act):
         given = QueryDict(mutable=True)
         for name, values in obj.data.items():
             given.setlist(name, values)
-        given["reason"] = f"{obj.reason} (proposed by {obj.by})"
+        given["reason"] = f"{obj.reason[:_REASON_KEPT]} (proposed by {obj.by})"
         form = act.form(target, given)
         if not form.is_valid():
             problems = " ".join(f"{name}: {text}" for name, texts in form.errors.items() for text in texts)

@@ -54,6 +54,7 @@ def test_what_is_set_is_read(read):
         WORKER_POLL_INTERVAL="0.5",
         RATE_PER_MINUTE="600",
         WEBHOOK_ALLOW_PRIVATE="yes",
+        FOUR_EYES="1",
         ALLOWED_HOSTS="example.org, .example.com",
         CSRF_TRUSTED_ORIGINS="https://example.org",
         HONCHO_CORS_ORIGINS="https://app.example.org, http://localhost:5173",
@@ -72,7 +73,7 @@ def test_what_is_set_is_read(read):
     assert (found.openai_api_key, found.openai_base_url, found.model) == ("sk-1", "http://localhost:11434/v1", "qwen3")
     assert (found.batch_size, found.worker_concurrency, found.poll_interval) == (7, 9, 0.5)
     assert found.interval == 60
-    assert (found.rate_per_minute, found.webhook_allow_private) == (600, True)
+    assert (found.rate_per_minute, found.webhook_allow_private, found.four_eyes) == (600, True, True)
     assert found.allowed_hosts == ["example.org", ".example.com"]
     assert found.csrf_trusted_origins == ["https://example.org"]
     assert found.cors_origins == ["https://app.example.org", "http://localhost:5173"]
