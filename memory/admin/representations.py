@@ -99,8 +99,6 @@ class RepresentationAdmin(ReadOnlyAdmin[Representation]):
         spans = Span.objects.filter(line=row.line_id).select_related("conclusion__about")
         events = Event.objects.filter(pk__in=covered(row)).select_related("author").order_by("pk")
         return {
-            "title": str(row),
-            "subtitle": None,
             "origin": origin(row),
             "published": published,
             "is_current": row.subject.current_id == row.pk,

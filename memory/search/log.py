@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -36,7 +37,7 @@ def events(where: Scope, query: str, filters: Filters | None = None, limit: int 
     return sorted(found, reverse=True)[:limit]
 
 
-def _read(source: str, fulfils: str, **values: object) -> set[UUID]:
+def _read(source: str, fulfils: str, **values: Any) -> set[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST.format(source=source, fulfils=fulfils), values)
         return {event for (event,) in cursor.fetchall()}

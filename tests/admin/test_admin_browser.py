@@ -104,8 +104,8 @@ def test_from_a_user_to_the_version_its_evidence_and_its_pass(page, site, ana):
     statement.locator("summary").click()
     expect(statement.locator("q")).to_contain_text("my brother moves house")
 
-    statement.get_by_role("link", name="details").click()
-    expect(heading(page)).to_have_text("View conclusion")
+    statement.get_by_role("link", name="booked a small flat in Graça").click()
+    expect(heading(page)).to_have_text("Why this is said")
     page.locator(".honcho-events .honcho-when a").first.click()
     expect(heading(page)).to_have_text("View event")
     expect(page.locator("[aria-current=true]")).to_contain_text("Change of plan")
@@ -123,8 +123,8 @@ def test_from_a_user_to_the_version_its_evidence_and_its_pass(page, site, ana):
 def test_the_subject_shows_what_waits_and_leads_to_its_history(page, site, ana):
     subject = Subject.objects.get(user=ana, kind="user")
     page.goto(f"{site}{reverse('admin:memory_subject_change', args=[subject.pk])}")
-    expect(page.locator(".honcho-side")).to_contain_text("1 event behind")
-    page.locator("section", has_text="Versions").get_by_role("link", name="1", exact=True).click()
+    expect(page.locator(".honcho-lead")).to_contain_text("1 event behind")
+    page.locator("#timeline").get_by_role("link", name="version 1", exact=True).click()
     expect(page.locator(".honcho-fence pre")).to_contain_text("Alfama")
 
 
