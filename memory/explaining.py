@@ -35,7 +35,7 @@ ALIKE = 0.8
 _LOOKED_AT = 50
 _NAMED = 5
 _TEXTS = ("text", "line_tokens", "card", "now", "short_summary", "long_summary", "draft")
-# A statement is shown with a dash before it and, where that is known, when it held (``memory.rendering``).
+# A statement is shown with when it held, where that is known (``memory.rendering``). Older texts have a dash before it.
 _BEFORE = " #-"
 _DAY = r"\d{4}-\d\d-\d\d"
 _HELD = re.compile(rf" \((?:(?:since|until) {_DAY}|{_DAY}(?: to {_DAY})?)\)$")
@@ -88,10 +88,11 @@ class Resting:
 def find_conclusion(subject: Subject, words: str) -> tuple[Conclusion, Found]:
     """Return the conclusion of a subject by its id or by how it is shown, and how it was found.
 
-    A line may be given whole, or how it begins; case, white space, the dash before it and the dates after it do not
-    count. Of several that fit, what readers get now is meant. Where none fits, it is the one among those that readers
-    get whose words are most alike (``ALIKE``): a line of the card often says a conclusion in shorter words.
-    Raises :class:`NotFound` where there is none either, and :class:`Invalid` where it is not clear which is meant.
+    A line may be given whole, or how it begins; case, white space, a dash or the person's name before it and the dates
+    after it do not count. Of several that fit, what readers get now is meant. Where none fits, it is the one among
+    those that readers get whose words are most alike (``ALIKE``): a line of the card often says a conclusion in
+    shorter words. Raises :class:`NotFound` where there is none either, and :class:`Invalid` where it is not clear which
+    is meant.
     """
     rows = Conclusion.objects.filter(subject=subject).select_related("about")
     by_id = ids.decode(words)
@@ -101,6 +102,8 @@ def find_conclusion(subject: Subject, words: str) -> tuple[Conclusion, Found]:
     shown = {_bare(words), _bare(_HELD.sub("", " ".join(words.split())))} - {""}
     if not shown:
         raise Invalid("Give a conclusion's id, or how it begins.", ("conclusion",))
+    if subject.person:
+        shown |= {f"{subject.person} {start}" for start in shown}
     begins = Q()
     for start in shown:
         begins |= Q(line__istartswith=start)

@@ -3,8 +3,8 @@
 Pinned statements come first, then the more important ones: who gave the importance, a human or a model, is believed.
 Among equally important ones the order by time alone would repeat itself: who talks of a trip for a week has ten
 statements of it. So each next one is the statement that adds most to those before it: the weight of the words that
-none of them has, for each word it takes, and up to a quarter as much again for what is recent. Rare words weigh more;
-what stands in every fifth statement, as small words and names do in any language, weighs nothing.
+none of them has, for each word and sign it takes, and up to a quarter as much again for what is recent. Rare words
+weigh more; what stands in every fifth statement, as small words and names do in any language, weighs nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ EVERYDAY = 1.5
 """A word in more than exp(-1.5), or 22 per cent, of the statements is an everyday one and adds nothing."""
 
 _WORD = re.compile(r"[^\W_]+")
+_PIECE = re.compile(r"\w+|[^\w\s]")
 _ENDING = re.compile(r"(?<=...)(?:ing|ies|ed|es|s)$")
 
 
@@ -70,7 +71,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _length(text: str) -> int:
-    return len(text.split()) + 2  # the dash, and the name that most begin with
+    """Return how many words and signs a text has: commas and quotation marks take of a budget too."""
+    return len(_PIECE.findall(text)) or 1
 
 
 def _weights(words: Sequence[frozenset[str]]) -> dict[str, float]:

@@ -559,7 +559,7 @@ def _rendered(
     subject: Subject, statements: Sequence[rendering.Standing], parts: Mapping[str, Any]
 ) -> rendering.Rendered:
     budget = MemorySettings.load().representation_tokens
-    return rendering.render(kind=subject.kind, statements=statements, budget=budget, **parts)
+    return rendering.render(kind=subject.kind, person=subject.person, statements=statements, budget=budget, **parts)
 
 
 def _write(

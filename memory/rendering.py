@@ -2,6 +2,10 @@
 
 A text is lines in order of importance; a budget in tokens takes lines from the top. Each line's tokens are counted
 with its line break when the version is made, so that a read needs no tokenizer.
+
+Whatever every line would repeat is left out, for it is paid for with what else the budget could hold: a line under a
+heading is one entry, without a dash or a full stop, and one that begins with the person's name is told without it.
+The heading has the name.
 """
 
 from __future__ import annotations
@@ -44,6 +48,7 @@ class Rendered:
 def render(
     *,
     kind: str,
+    person: str = "",
     now: str = "",
     card: Sequence[str] = (),
     short_summary: str = "",
@@ -53,15 +58,18 @@ def render(
 ) -> Rendered:
     """Return the text of a version in at most ``budget`` tokens, most important first.
 
-    A statement that a paragraph above has word for word is not said again.
+    ``person`` is the name of whom it is about, where that is somebody. A statement that a paragraph above has word for
+    word is not said again.
     """
     first, so_far = _paragraph(now) + _paragraph(short_summary), _paragraph(long_summary)
     told = "\n".join(first + so_far).casefold()
-    lines = first + _section("Facts", [f"- {_one_line(entry)}" for entry in card])
+    lines = first + _section("Facts", map(_one_line, card))
     if so_far != _paragraph(short_summary):
         lines += _section("So far", so_far)
     title = "Said and decided" if kind == Subject.Kind.SESSION else "Known"
-    lines += _section(title, [f"- {_statement(item)}" for item in ordered(statements) if not _is_told(item, told)])
+    title += f" of {_one_line(person)}" if person else ""
+    shown = (item for item in ordered(statements) if not _is_told(item, told))
+    lines += _section(title, (entry(item.content, item.held_from, item.held_until, person) for item in shown))
     return fit(lines, _count(lines), budget)
 
 
@@ -116,6 +124,12 @@ def dated(content: str, held_from: date | None, held_until: date | None) -> str:
     return _one_line(content) + _held(held_from, held_until)
 
 
+def entry(content: str, held_from: date | None, held_until: date | None, person: str = "") -> str:
+    """Return the line of a statement in the text of a version about ``person``, or about nobody."""
+    said = _without_name(_one_line(content), person)
+    return dated(said if said.endswith("..") else said.removesuffix("."), held_from, held_until)
+
+
 def _says(content: str, held_from: date | None, held_until: date | None) -> bool:
     """Whether a statement names the time that it held: "in May 2023", "in the week of 8 May 2023", "in 2022"."""
     start, end = held_from or held_until, held_until or held_from
@@ -136,7 +150,8 @@ def _paragraph(text: str) -> list[str]:
     return [line for line in map(_one_line, text.splitlines()) if line]
 
 
-def _section(title: str, lines: Sequence[str]) -> list[str]:
+def _section(title: str, entries: Iterable[str]) -> list[str]:
+    lines = [entry for entry in entries if entry]
     return [HEADING + title, *lines] if lines else []
 
 
@@ -151,8 +166,15 @@ def _is_told(item: Standing, told: str) -> bool:
     return not has_dates and not item.pinned and _one_line(item.content).rstrip(".").casefold() in told
 
 
-def _statement(item: Standing) -> str:
-    return dated(item.content, item.held_from, item.held_until)
+def _without_name(content: str, person: str) -> str:
+    """Return a statement without the name that it begins with: "Ana sings" is "Sings".
+
+    Not "Ana Lopes sings" nor "Ana and Ben sing": there the name is more, or not all, of whom it speaks.
+    """
+    rest = content.removeprefix(f"{person} ")
+    if not person or rest == content or not rest[:1].islower() or rest.startswith(("and ", "or ")):
+        return content
+    return rest[0].upper() + rest[1:]
 
 
 def _held(held_from: date | None, held_until: date | None) -> str:

@@ -35,9 +35,12 @@ class Line:
         return bool(self.text) and self.mark != rendering.HEADING
 
 
-def lines_of(text: str, standing: Iterable[Conclusion]) -> list[Line]:
-    """Return the lines of a version's text with the statements that they say, as far as ``standing`` has them."""
-    said = {rendering.dated(row.content, row.held_from, row.held_until): row for row in standing}
+def lines_of(text: str, standing: Iterable[Conclusion], person: str) -> list[Line]:
+    """Return the lines of a text about somebody with the statements that they say, as far as ``standing`` has them."""
+    said = {}
+    for row in standing:
+        said[rendering.entry(row.content, row.held_from, row.held_until, person)] = row
+        said[rendering.dated(row.content, row.held_from, row.held_until)] = row  # as older texts have it, with a dash
     found = []
     for number, line in enumerate(text.split("\n")):
         mark = next((mark for mark in (rendering.HEADING, "- ") if line.startswith(mark)), "")

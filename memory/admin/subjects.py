@@ -90,7 +90,7 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
             "title": str(row),
             "subtitle": None,
             "current": current,
-            "lines": lines_of(publishing.text_of(current).text, said) if current else [],
+            "lines": lines_of(publishing.text_of(current).text, said, row.person) if current else [],
             "tokens": sum(current.line_tokens) if current else 0,
             "behind": behind,
             "waiting_since": _waiting_since(row) if behind else None,

@@ -28,7 +28,7 @@ LINE = "2JYzGNxhKcPN75WK3CVhyN"
 PROMPT = "2JYzGUw7YcZLeVXmCZLR5D"
 
 SAID = "I want to automate my invoicing workflow"
-TEXT = "Works on automating invoices with Stripe.\n## Known\n- Wants to automate their invoicing workflow."
+TEXT = "Works on automating invoices with Stripe.\n## Known of user-123\nWants to automate their invoicing workflow"
 MADE_BY = {"prompt_version": PROMPT, "prompt_number": 2, "provider": "openai", "model": "gpt-4o-mini", "events": 4}
 EARLIER = "2026-11-15T08:45:47.546154Z"
 WHEN = "2026-11-22T08:45:47.546154Z"

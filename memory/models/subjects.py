@@ -72,6 +72,11 @@ class Subject(PublicModel):
             return f"{self.user} as {self.observer} sees them"
         return str(self.user or self.session or self.project)
 
+    @property
+    def person(self) -> str:
+        """The name of the user whom it is about; empty of a session and of a project."""
+        return self.user.name if self.user else ""
+
 
 class FeedEntry(models.Model):
     """That an event belongs to a subject's feed, and at which place.

@@ -41,7 +41,7 @@ def test_from_the_list_to_readers(page, site, ana):  # noqa: F811
     page.get_by_role("button", name="Publish").click()
     expect(page.locator(".messagelist")).to_contain_text("Readers get version 4 of ana now.")
     expect(page.locator(".honcho-side")).to_contain_text("published")
-    assert "Ana stays in a flat in Graça." in reading.context("trip-planner", "ana").text
+    assert "Ana stays in a flat in Graça" in reading.context("trip-planner", "ana").text
     assert Work.objects.get(line=ana.line).state == "idle"
     page.locator(".honcho-alert").get_by_role("link", name="version 4").click()
     expect(heading(page)).to_have_text("View representation")

@@ -255,7 +255,7 @@ def test_another_tenants_memory_is_not_shown(ana: Agent, model: LoopbackModel) -
     said("I sail in the harbour too.", user="bo")
     asked(ana)
     assert "secretly" not in prompts(model)[-1]
-    assert "I sail in the harbour too." not in prompts(model)[-1]
+    assert "I sail in the harbour too" not in prompts(model)[-1]
 
 
 @pytest.mark.parametrize(

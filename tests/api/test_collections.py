@@ -237,8 +237,8 @@ def test_other_words_for_a_document_there_correct_the_statement(operator: Agent,
     assert changed["id"] != first["id"]
     assert changed["metadata"]["pinned"] is True
     context = operator.get(f"{path_of(known.user)}/context")["context"]
-    assert "Prefers ferries." in context
-    assert "Prefers trains." not in context
+    assert "Prefers ferries" in context
+    assert "Prefers trains" not in context
 
 
 def test_a_document_that_is_added_there_is_a_statement_that_stands(operator: Agent, known: Event) -> None:

@@ -31,8 +31,8 @@ def test_context_of_a_session(operator: Agent, talk: Any) -> None:
     assert answered.pop("as_of").endswith("Z")
     assert answered == {
         "context": (
-            "Automates invoices.\n## Facts\n- Name: Ann\n## Known\n- Prefers Python.\n\n"
-            "About invoices.\n## So far\nAll of it.\n## Said and decided\n- Asked about Stripe."
+            f"Automates invoices.\n## Facts\nName: Ann\n## Known of {talk.owner.name}\nPrefers Python\n\n"
+            "About invoices.\n## So far\nAll of it.\n## Said and decided\nAsked about Stripe"
         ),
         "version": 1,
         "session_version": 1,
@@ -45,7 +45,8 @@ def test_context_of_a_session(operator: Agent, talk: Any) -> None:
 
 def test_context_of_a_user(operator: Agent, talk: Any) -> None:
     answered = operator.get(f"{path_of(talk.owner)}/context")
-    assert answered["context"] == "Automates invoices.\n## Facts\n- Name: Ann\n## Known\n- Prefers Python."
+    known = f"## Known of {talk.owner.name}\nPrefers Python"
+    assert answered["context"] == f"Automates invoices.\n## Facts\nName: Ann\n{known}"
     assert (answered["version"], answered["session_version"], answered["session_id"]) == (1, None, None)
 
 

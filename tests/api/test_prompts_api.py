@@ -271,7 +271,7 @@ class TestDryRun:
         assert [item["content"] for item in found["kept"]] == ["It was said: I moved to Lisbon."]
         new = (found["added"] + [item["to"] for item in found["reworded"]])[0]
         assert "said on" in new["content"]
-        assert "I have a dog." in found["would_be"]["text"]
+        assert "I have a dog" in found["would_be"]["text"]
         assert float(found["cost"]) * 1_000_000 == found["input_tokens"] + found["output_tokens"]
         assert Representation.objects.count() == 2
         assert Spend.objects.filter(provider="openai").get().calls == 1

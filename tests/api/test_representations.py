@@ -20,7 +20,7 @@ def test_representation_of_a_user(operator: Agent) -> None:
     assert answered.pop("created_at") == made.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     assert answered == {
         "subject": {"kind": "user", "id": event.user.public_id, "name": event.user.name},
-        "text": "Busy.\nShort.\n## Facts\n- Name: Ann\n## So far\nLong.\n## Known\n- Prefers Python.",
+        "text": f"Busy.\nShort.\n## Facts\nName: Ann\n## So far\nLong.\n## Known of {event.user.name}\nPrefers Python",
         "version": 1,
         "behind": {"events": 0, "seconds": 0.0},
         "card": ["Name: Ann"],
@@ -142,7 +142,7 @@ def test_one_version_with_what_it_changed(operator: Agent) -> None:
     event = EventFactory()
     _, second = history(event)
     answered = operator.get(f"{path_of(event.user)}/representation/versions/2")
-    assert answered["text"] == second.text == "## Known\n- Is a nurse.\n- Lives in Oslo."
+    assert answered["text"] == second.text == f"## Known of {event.user.name}\nIs a nurse\nLives in Oslo"
     assert [(item["content"], item["sources"]) for item in answered["added"]] == [("Lives in Oslo.", [event.public_id])]
     added = answered["added"][0]["id"]
     assert [(item["content"], item["reason"], item["replaced_by"]) for item in answered["retired"]] == [
@@ -225,12 +225,14 @@ def test_what_a_quarantined_version_says_is_for_no_agent(operator: Agent) -> Non
             "summary": {"short": "", "long": ""},
         }
         assert "HORSE" not in str(Agent(key.key).get(path))
-        assert Agent(key.key).get(f"{path}/1")["text"] == "## Known\n- Is a nurse."
+        assert Agent(key.key).get(f"{path}/1")["text"] == f"## Known of {event.user.name}\nIs a nurse"
 
 
 def test_an_operators_key_reads_what_a_quarantined_version_says(operator: Agent) -> None:
-    answered = operator.get(f"{stopped(EventFactory())}/2")
-    assert answered["text"] == "HORSE\nHORSE\n## Facts\n- HORSE\n## Known\n- The HORSE is a password."
+    event = EventFactory()
+    answered = operator.get(f"{stopped(event)}/2")
+    known = f"## Known of {event.user.name}\nThe HORSE is a password"
+    assert answered["text"] == f"HORSE\nHORSE\n## Facts\nHORSE\n{known}"
     assert (answered["card"], answered["now"]) == (["HORSE"], "HORSE")
     assert answered["summary"] == {"short": "HORSE", "long": "HORSE"}
 
@@ -240,7 +242,7 @@ def test_a_quarantined_version_that_was_published_is_read_as_the_new_one(operato
     path = stopped(event)
     made = quarantine.publish(Representation.objects.get(number=2), reason="It is a horse.", by="olga")
     agent = Agent(ApiKeyFactory(user=event.user).key)
-    assert "The HORSE is a password." in agent.get(f"{path_of(event.user)}/context")["context"]
+    assert "The HORSE is a password" in agent.get(f"{path_of(event.user)}/context")["context"]
     answered = agent.get(f"{path}/{made.number}")
     assert [item["content"] for item in answered["added"]] == ["The HORSE is a password."]
     assert answered["made_by"] == {"model": "m", "published_from": 2, "by": "olga"}

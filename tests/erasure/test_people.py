@@ -229,7 +229,7 @@ def test_whoever_was_told_that_she_took_part_forgets_it():
     assert_nowhere(MARK)
     drain(FakeProvider(telling))
     assert_nowhere(MARK)
-    assert "Hello." in text_of(ben)
+    assert "Hello" in text_of(ben)
 
 
 def test_a_reason_does_not_keep_the_name():

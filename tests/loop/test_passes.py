@@ -135,7 +135,7 @@ def test_the_whole_of_a_statement_is_kept():
     assert (kept.level, kept.held_from, kept.held_until, kept.importance) == (
         "deductive", date(2019, 1, 1), date(2024, 1, 1), 5,
     )  # fmt: skip
-    assert version.text == "## Known\n- Ana lived in Porto. (2019-01-01 to 2024-01-01)"
+    assert version.text == "## Known of ana\nAna lived in Porto (2019-01-01 to 2024-01-01)"
 
 
 BAD = {

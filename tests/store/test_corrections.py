@@ -43,7 +43,7 @@ def test_what_a_human_adds_stands_at_once_and_is_an_event(ana, line):
     assert (two.number, two.parent, two.covers_from, two.covers_to) == (2, one, 1, 1), "it covers nothing new"
     assert contents(two) == ["Ana is allergic to nuts.", "Ana lives in Lisbon."]
     assert two.text == (
-        "Ana is here.\n## Facts\n- Name: Ana\n## Known\n- Ana is allergic to nuts.\n- Ana lives in Lisbon."
+        "Ana is here.\n## Facts\nName: Ana\n## Known of ana\nAna is allergic to nuts\nAna lives in Lisbon"
     )
     assert (made.pinned, made.importance, made.level, made.about_id) == (True, 5, "explicit", ana.user_id)
     told = Event.objects.get(kind="correction")
@@ -121,7 +121,7 @@ def test_how_much_a_statement_matters_can_be_changed(ana, line):
     concluded(line, "Ana sews.", "Ana sings.", evidence=[event])
     made = corrections.edit(ana, statement("Ana sings.").pk, importance=1, by=WHO)
     assert (made.importance, made.pinned) == (1, True)
-    assert current().text == "## Known\n- Ana sings.\n- Ana sews."
+    assert current().text == "## Known of ana\nAna sings\nAna sews"
     assert Correction.objects.get().replaced_by is None
 
 
@@ -221,10 +221,10 @@ def test_a_rollback_keeps_what_was_said_since(ana, line):
     assert version.text.splitlines() == [
         "Ana hums. All is well.",
         "## Facts",
-        "- c",
-        "## Known",
-        "- Ana sails.",
-        "- Ana hums.",
+        "c",
+        "## Known of ana",
+        "Ana sails",
+        "Ana hums",
     ]
     again = restoring.roll_back(Subject.objects.get(), version.number, reason="the same")
     assert (again.text, again.line_tokens) == (version.text, version.line_tokens)
@@ -274,7 +274,7 @@ def test_a_subject_of_which_nothing_is_known_can_be_told(ana):
     corrections.add(ana, "Ana sails.", by=WHO)
     ana.refresh_from_db()
     assert (ana.line.recipe, ana.line.cursor, ana.current.number) == (corrections.RECIPE, 0, 1)
-    assert ana.current.text == "## Known\n- Ana sails."
+    assert ana.current.text == "## Known of ana\nAna sails"
     taken_over = publishing.fork_line(ana.line, "recipe")
     assert contents(concluded(taken_over, evidence=[])) == ["Ana sails."]
     assert taken_over.cursor == 0, "it reads what was said, and the correction"

@@ -103,7 +103,7 @@ def test_what_was_refused_has_changed_nothing(kept):
     refused("DELETE FROM memory_event")
     assert Event.objects.get(pk=kept.event).content == "I moved to Lisbon."
     assert Evidence.objects.filter(conclusion=kept.conclusion, event=kept.event).exists()
-    assert Representation.objects.get(pk=kept.version).text == "## Known\n- Ana lives in Lisbon."
+    assert Representation.objects.get(pk=kept.version).text == "## Known of ana\nAna lives in Lisbon"
 
 
 def test_metadata_and_what_humans_say_of_a_statement_may_change(kept):

@@ -63,7 +63,7 @@ def test_the_first_version(ana, line):
     line.refresh_from_db()
     assert (version.number, version.status, version.parent) == (1, "published", None)
     assert (version.covers_from, version.covers_to) == (0, 2)
-    assert version.text == "Ana has just moved.\n## Facts\n- Name: Ana\n## Known\n- Ana lives in Lisbon."
+    assert version.text == "Ana has just moved.\n## Facts\nName: Ana\n## Known of ana\nAna lives in Lisbon"
     assert version.made_by == {"by": "test"}
     assert version.as_of == feeds.read(ana.pk, 1, 1)[0][1].recorded_at
     assert (line.cursor, line.head) == (2, version)

@@ -117,7 +117,7 @@ def test_readers_get_it_at_once(ana, line):
     quarantine.publish(kept, reason="It is true.", by="olga")
     found = reading.context("harbour", "ana")
     assert (found.version, found.behind_events) == (2, 0)
-    assert "Ana lives in Lisbon." in found.text
+    assert "Ana lives in Lisbon" in found.text
 
 
 def test_the_ruling_says_who_and_why_and_what_it_made(ana, line):

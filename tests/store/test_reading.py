@@ -40,7 +40,7 @@ def place(db):
 def test_a_context_is_one_statement(place, django_assert_num_queries):
     with django_assert_num_queries(1):
         found = reading.context("harbour", "ana", "s1")
-    assert found.text == "## Known\n- Ana lives in Lisbon.\n\n## Said and decided\n- Ana told of her move."
+    assert found.text == "## Known of ana\nAna lives in Lisbon\n\n## Said and decided\nAna told of her move"
     assert (found.version, found.tag) == (1, "u1s1")
     assert (found.behind_events, found.behind_seconds) == (0, 0.0)
     assert found.as_of == Event.objects.get().recorded_at
@@ -60,7 +60,7 @@ def test_names_and_ids_name_the_same(place):
     by_name = reading.context("harbour", "ana", "s1", observer="ben")
     by_id = reading.context(app.public_id, ana.public_id, session.public_id, observer=ben.public_id)
     assert by_id == by_name
-    assert by_id.user.text == "## Known\n- Ana told Ben of Lisbon."
+    assert by_id.user.text == "## Known of ana\nAna told Ben of Lisbon"
     assert reading.representation(app.public_id, user=ana.public_id)[1] == reading.context("harbour", "ana").user
 
 
@@ -74,7 +74,7 @@ def test_a_name_that_has_the_form_of_an_id_is_found(place):
 
 def test_who_takes_part_reads_the_session_by_its_id_and_not_by_its_name(place):
     _, _, _, session = place
-    assert reading.context("harbour", "ben", session.public_id).session.text.endswith("Ana told of her move.")
+    assert reading.context("harbour", "ben", session.public_id).session.text.endswith("Ana told of her move")
     with pytest.raises(NotFound):
         reading.context("harbour", "ben", "s1")
 
@@ -155,7 +155,7 @@ def test_a_version_can_be_read_by_its_number(place):
     line = Subject.objects.get(user__name="ana", kind="user").line
     [event] = said("I have a dog.")
     concluded(line, "Ana has a dog.", evidence=[event])
-    assert reading.context("harbour", "ana", version=1).text == "## Known\n- Ana lives in Lisbon."
+    assert reading.context("harbour", "ana", version=1).text == "## Known of ana\nAna lives in Lisbon"
     assert reading.context("harbour", "ana", version=1).behind_events == 1
     assert reading.context("harbour", "ana", version=2) == reading.context("harbour", "ana")
     publishing.quarantine(line.pk, draft_on(line), "bad")
@@ -190,7 +190,7 @@ def test_at_a_moment_readers_get_what_they_got_then(history):
     assert got == {1: 1, 2: 2, 3: 2, 4: 2, 5: 5, 6: 6}
     assert reading.context("harbour", "ana", at=before).user.number is None
     assert reading.context("harbour", "ana", at=timezone.now()).user.number == 6
-    assert reading.context("harbour", "ana", at=moments[2]).text == "## Known\n- One.\n- Two."
+    assert reading.context("harbour", "ana", at=moments[2]).text == "## Known of ana\nOne\nTwo"
     assert reading.representation("harbour", user="ana", at=moments[2])[1].number == 2
 
 
@@ -244,7 +244,7 @@ def test_in_a_budget_the_session_has_a_third_for_sure_and_what_the_user_leaves(p
     assert whole.session is not None
     assert whole.session.text in reading.context("harbour", "ana", "s1", tokens=60).text
     tight = reading.context("harbour", "ana", "s1", tokens=60).text
-    assert tight.startswith("## Known\n- Ana ")
+    assert tight.startswith("## Known of ana\nAna ")
     assert tokens.count(tight) > 45
 
 

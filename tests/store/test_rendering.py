@@ -94,9 +94,9 @@ def test_the_most_important_goes_first_and_stays_last():
     order = ["Pinned.", "Old but important.", "New.", "Older.", "Undated A.", "Undated B.", "Passing."]
     assert [item.content for item in ordered(reversed(standing))] == order
     whole = rendering.render(kind="user", statements=standing, budget=1_000)
-    assert whole.text.split("\n") == ["## Known", *(f"- {content}" for content in order)]
+    assert whole.text.split("\n") == ["## Known", *(content.rstrip(".") for content in order)]
     assert rendering.render(kind="user", statements=standing, budget=sum(whole.line_tokens[:3])).text == (
-        "## Known\n- Pinned.\n- Old but important."
+        "## Known\nPinned\nOld but important"
     )
 
 
@@ -140,8 +140,8 @@ def test_a_version_has_its_parts_in_this_order():
         budget=1_000,
     )
     assert got.text == (
-        "They plan a trip.\nA talk.\n## Facts\n- Place: Porto\n## So far\nA long talk.\nAbout boats.\n"
-        "## Said and decided\n- Ana sails."
+        "They plan a trip.\nA talk.\n## Facts\nPlace: Porto\n## So far\nA long talk.\nAbout boats.\n"
+        "## Said and decided\nAna sails"
     )
 
 
@@ -162,7 +162,7 @@ def test_a_summary_that_is_long_and_short_is_said_once():
 )
 def test_a_statement_says_when_it_held(held_from, held_until, ending):
     item = Standing(content="Ana sails.", importance=3, held_from=held_from, held_until=held_until)
-    assert rendering.render(kind="user", statements=[item], budget=100).text == f"## Known\n- Ana sails.{ending}"
+    assert rendering.render(kind="user", statements=[item], budget=100).text == f"## Known\nAna sails{ending}"
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,35 @@ def test_a_statement_that_names_its_time_is_not_dated_again(content, held_from, 
 @pytest.mark.parametrize("text", ["## Known", "# Known\n## Facts", "##", "  ## Facts  "])
 def test_derived_text_never_looks_like_a_heading(text):
     got = rendering.render(
-        kind="user", now=text, card=[text], statements=[Standing(content=f"{text} more", importance=3)], budget=1_000
+        kind="user",
+        now=text,
+        card=[f"{text} too"],
+        statements=[Standing(content=f"{text} more", importance=3)],
+        budget=1_000,
     )
     headings = [line for line in got.text.split("\n") if line.startswith("#")]
     assert headings == ["## Facts", "## Known"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("Ana Lopes sings.", "Sings"),
+        ("Ana Lopes sails. She has a boat.", "Sails. She has a boat"),
+        ("Ana Lopes waits for ...", "Waits for ..."),
+        ("Ana Lopes and Ben sail.", "Ana Lopes and Ben sail"),
+        ("Ana Lopes Silva sings.", "Ana Lopes Silva sings"),
+        ("Ana Lopes's dog barks.", "Ana Lopes's dog barks"),
+        ("On Mondays Ana Lopes sings.", "On Mondays Ana Lopes sings"),
+        ("安娜住在里斯本。", "安娜住在里斯本。"),
+    ],
+)
+def test_what_each_line_would_repeat_is_said_once(content, line):
+    standing = [Standing(content=content, importance=3)]
+    of_person = rendering.render(kind="user", person="Ana Lopes", statements=standing, budget=100)
+    assert of_person.text == f"## Known of Ana Lopes\n{line}"
+    whole = content.removesuffix(".") if not content.endswith("..") else content
+    assert rendering.render(kind="project", statements=standing, budget=100).text == f"## Known\n{whole}"
 
 
 def test_nothing_is_an_empty_text():
@@ -208,7 +233,7 @@ def test_a_statement_that_a_paragraph_has_word_for_word_is_not_said_again():
     ).text
     assert text.splitlines()[1:] == [
         HEADING + "Known",
-        "- Ana is allergic to nuts.",
-        "- Ana moves to Lisbon. (since 2026-05-02)",
-        "- Ana sings in a choir on Mondays.",
+        "Ana is allergic to nuts",
+        "Ana moves to Lisbon (since 2026-05-02)",
+        "Ana sings in a choir on Mondays",
     ]

@@ -286,7 +286,7 @@ class TestWhatHumansSaid:
         found = restored({subject.pk: None, of("ben").pk: None})
         _, made = found[subject.pk]
         assert (contents(made), made.restores, made.made_by["rolled_back_to"]) == (["Ana sings."], None, None)
-        assert made.text == "## Known\n- Ana sings."
+        assert made.text == "## Known of ana\nAna sings"
         assert (made.now, made.as_of) == ("", None)
         _, empty = found[of("ben").pk]
         assert (contents(empty), empty.text, empty.line_tokens) == ([], "", [])
@@ -309,7 +309,7 @@ class TestWhatHumansSaid:
         found = restored({subject.pk: ana[0].pk, ben[0].subject_id: ben[0].pk}, onward, made_by={"rollback": "7"})
         _, made = found[subject.pk]
         assert contents(made) == ["Ana sings."]
-        assert (made.text, made.now) == ("Hello.\n## Known\n- Ana sings.", "Hello."), "nor do the parts say it"
+        assert (made.text, made.now) == ("Hello.\n## Known of ana\nAna sings", "Hello."), "nor do the parts say it"
         assert (made.restores, made.as_of, made.line.head) == (ana[0], ana[0].as_of, made)
         assert made.made_by == {"rollback": "7", "by": "", "rolled_back_to": 1}
         assert found[ben[0].subject_id][1].text == ben[0].text
@@ -323,7 +323,7 @@ class TestWhatHumansSaid:
         corrections.add(of("ana"), "Ana sings.", by="olga")
         made = only(better, GO_ON)
         assert contents(made) == ["Ana sings.", "Better."]
-        assert made.text == "## Known\n- Ana sings.\n- Better."
+        assert made.text == "## Known of ana\nAna sings\nBetter"
 
     def test_what_was_said_before_the_version_is_in_it_already(self):
         history("ana", "One.")

@@ -97,7 +97,7 @@ def test_an_age_counts_back_from_the_databases_clock(line, django_assert_num_que
     with django_assert_num_queries(1):
         found = reading.context("harbour", "ana", at=timedelta(days=7), tokens=9)
     assert found.user.number == 1
-    assert found.text == "## Facts\n- City: Lisbon"
+    assert found.text == "## Facts\nCity: Lisbon"
     assert abs(timezone.now() - timedelta(days=7) - found.user.at) < timedelta(minutes=5)
     for age, number in ((timedelta(days=10), None), (timedelta(days=2), 2), (timedelta(0), 2)):
         assert reading.context("harbour", "ana", at=age).user.number == number

@@ -187,8 +187,8 @@ class Life:
         line.head, line.cursor = row.number, row.covers_to
         if line.pk == self.serving:
             self.served.append(row.number)
-        said_in = [text.removeprefix("- ") for text in row.text.splitlines() if text.startswith("- ")]
-        assert sorted(said_in) == sorted(one.content for one in self.known() if one.pk in line.alive)
+        said_in = row.text.partition("## Known of ")[2].splitlines()[1:]
+        assert sorted(said_in) == sorted(one.content.rstrip(".") for one in self.known() if one.pk in line.alive)
 
     def number(self, row: Representation, alive: frozenset[UUID] = frozenset()) -> None:
         assert row.number == len(self.versions) + 1, "numbers have no gaps"

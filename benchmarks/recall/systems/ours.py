@@ -196,11 +196,11 @@ class OursMemory(Memory):
 
     def _representation(self, person: str, budget: int) -> list[Item]:
         found = self._api.get(self._path("users", person, "representation"), tokens=_asked_for(budget))
-        statements = {item["content"]: self._cited(item["sources"]) for item in found["conclusions"]}
+        sources = {_as_told(item["content"], person): item["sources"] for item in found["conclusions"]}
         items = []
         for line in found["text"].splitlines():
-            told = max((content for content in statements if content in line), key=len, default=None)
-            items.append(Item(line, () if told is None else statements[told]))
+            told = max((words for words in sources if words in line.casefold()), key=len, default=None)
+            items.append(Item(line, () if told is None else self._cited(sources[told])))
         return items
 
     def _cited(self, events: Sequence[str]) -> tuple[str, ...]:
@@ -244,6 +244,11 @@ class Api:
 def _asked_for(budget: int) -> int:
     """Return how many of the server's tokens fill a budget of the suite's."""
     return round(ASKED_MORE * budget)
+
+
+def _as_told(statement: str, person: str) -> str:
+    """Return the words that the line of a statement has for sure: without the name before it and the full stop."""
+    return statement.removeprefix(f"{person} ").removesuffix(".").casefold()
 
 
 def _batches(turns: Sequence[Turn]) -> Iterator[tuple[str, list[Turn]]]:

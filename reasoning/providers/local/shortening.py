@@ -1,4 +1,4 @@
-"""What of a sentence is not worth its words: openings that announce, tails that judge, words that only stress."""
+"""What of a sentence is not worth its words: openings that announce, tails that judge, words that stress or link."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ _STRESS = re.compile(
     r"obviously|very|incredibly|extremely|completely|seriously)[ ](?!not\b|like\b[^.]*\?|much\b|do\b)",
     re.I,
 )
+_PASSING = re.compile(
+    r"\b((?:i|we|i'm|we're|i've|we've|my \w+)(?: am| is| are| was| were| have| has| had)?) (?:just|also|finally) "
+    r"(?!(?:like|as|because|about|if|a|an|the)\b)(?=\w)",
+    re.I,
+)
+"""What only links what is told to what was said before it: "I also sing". When it was is told by its date."""
 _HERE = re.compile(r"(?<=\w) (?:over |out |right )?here\b(?!'| (?:in|at|are|is)\b)", re.I)
 _BORDER = re.compile(
     r"\s+-+\s+|(?<=\w)-+\s+|\s*(?:--+|[–—]+)\s*|;\s+|:\s+|,\s+|(?<=\w)\s+(?=(?:and|but|so) (?:it|that|this|they|i|"
@@ -61,7 +67,7 @@ _MAIN_CLAUSE = 4
 
 
 def shortened(text: str, most: int = 2) -> str:
-    """``text`` (in the first person) without what announces, stresses or only judges what it says.
+    """``text`` (in the first person) without what announces, stresses, links or only judges what it says.
 
     A tail that judges is kept where it has more than ``most`` words that could be looked up, a number or a name.
     """
@@ -69,7 +75,7 @@ def shortened(text: str, most: int = 2) -> str:
         return text
     text = _WHEN.sub(r"\1 ", _ANNOUNCES.sub("", text).strip() or text)
     text = text[0].upper() + text[1:]
-    text = _HERE.sub("", _STRESS.sub("", text))
+    text = _PASSING.sub(r"\1 ", _HERE.sub("", _STRESS.sub("", text)))
     return _without_tail(text, most)
 
 

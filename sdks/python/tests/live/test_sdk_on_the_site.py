@@ -54,7 +54,7 @@ def test_context_is_the_text_with_what_is_known_about_it(honcho: Honcho) -> None
     event = Event.objects.get()
     publish(event.user, ["Drinks tea."], [event])
     context = honcho.apps.users.sessions.get_context(**SESSION, include=["conclusions", "card", "summary", "pending"])
-    assert "Drinks tea." in str(context)
+    assert "Drinks tea" in str(context)
     assert (context.version, context.conclusions[0].content) == (1, "Drinks tea.")
     assert context.conclusions[0].sources == [event.public_id]
     found = honcho.apps.users.representation.get(**USER)
