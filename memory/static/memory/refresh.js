@@ -36,8 +36,8 @@
     }
 
     tell(text) {
-      this.note.textContent = this.paused ? "Paused" : text;
-      this.button.textContent = this.paused ? "Go on" : "Pause";
+      this.note.textContent = this.paused ? "Not renewed" : text;
+      this.button.textContent = this.paused ? "Renew again" : "Stop renewing";
     }
 
     toggle() {

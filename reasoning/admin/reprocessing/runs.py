@@ -145,7 +145,7 @@ class ReprocessAdmin(ReadOnlyAdmin[Reprocess]):
             return f"{total:,} expected"
         shown = f"{COUNTED:,}+" if count > COUNTED else f"{count:,}"
         return format_html(
-            '<progress class="honcho-progress" max="{}" value="{}" aria-label="Subjects read"></progress> {} of {}',
+            '<progress class="honcho-meter" max="{}" value="{}" aria-label="Subjects read"></progress> {} of {}',
             max(total, 1), count, shown, f"{total:,}",
         )  # fmt: skip
 

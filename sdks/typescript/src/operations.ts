@@ -260,9 +260,19 @@ export interface WholeReprocess extends Reprocess {
     etaSeconds: number | null;
   };
 }
+/** What of a run is promoted. With `end: false` it stays open, and the others can be promoted later. */
+export interface ReprocessPart {
+  only: "all" | "without_regressions";
+  percent?: number;
+  subjects?: (string | { user: string; observer: string })[];
+  end?: boolean;
+}
 export interface PromotedReprocess extends WholeReprocess {
   promoted: number;
   left: number;
+}
+export interface UndoneReprocess extends WholeReprocess {
+  undone: number;
 }
 export interface ReprocessItem {
   id: string;

@@ -6,7 +6,9 @@ import type {
   Reprocess,
   ReprocessItem,
   ReprocessLimits,
+  ReprocessPart,
   SampledReprocess,
+  UndoneReprocess,
   WholeReprocess,
 } from "../operations.js";
 import type { CursorPage, List } from "../pagination.js";
@@ -56,10 +58,15 @@ export class Reprocesses extends Resource {
   }
 
   promote(
-    args: ReprocessRef & Reason & { only: "all" | "without_regressions" },
+    args: ReprocessRef & Reason & ReprocessPart,
     options?: RequestOptions,
   ): Promise<PromotedReprocess> {
     return this.#act("promote", args, options);
+  }
+
+  /** Give readers again what they were given before it was promoted. */
+  undo(args: ReprocessRef & { reason: string }, options?: RequestOptions): Promise<UndoneReprocess> {
+    return this.#act("undo", args, options);
   }
 
   items(

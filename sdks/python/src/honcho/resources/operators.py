@@ -254,10 +254,27 @@ class Reprocesses(Resource[M]):
 
     @operation
     def promote(
-        self, *, app_id: str, reprocess_id: str, only: str, reason: Optional[str] = None
+        self,
+        *,
+        app_id: str,
+        reprocess_id: str,
+        only: str,
+        percent: Optional[int] = None,
+        subjects: Optional[Sequence[Any]] = None,
+        end: Optional[bool] = None,
+        reason: Optional[str] = None,
     ) -> Call[models.Reprocess]:
-        """Let readers have what a run has made: ``all`` of it, or ``without_regressions``."""
-        return _steer(app_id, reprocess_id, "promote", only=only, reason=reason)
+        """Let readers have what a run has made: ``all`` of it, or ``without_regressions``; a share of them, or some.
+
+        With ``end=False`` the run stays open, and the others can be promoted later.
+        """
+        part = {"only": only, "percent": percent, "subjects": subjects, "end": end}
+        return _steer(app_id, reprocess_id, "promote", **part, reason=reason)
+
+    @operation
+    def undo(self, *, app_id: str, reprocess_id: str, reason: str) -> Call[models.Reprocess]:
+        """Give readers again what they were given before a run was promoted."""
+        return _steer(app_id, reprocess_id, "undo", reason=reason)
 
 
 class Rollbacks(Resource[M]):
