@@ -35,9 +35,9 @@ def test_it_renews_itself_until_it_is_paused_and_keeps_what_is_open(page, site):
     expect(page.locator(".honcho-numbers").first).to_have_attribute("open", "")
     expect(page.locator("#overview a:focus")).to_have_count(1)
 
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Stop renewing").click()
     Worker.objects.all().delete()
     page.clock.run_for(60_000)
     expect(verdict).to_contain_text("The loop is healthy")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Renew again").click()
     expect(verdict).to_contain_text("The loop stands still")
