@@ -94,7 +94,7 @@ def heading(page):
 def test_from_a_user_to_the_version_its_evidence_and_its_pass(page, site, ana):
     page.goto(f"{site}{reverse('admin:memory_user_changelist')}")
     page.click("th.field-name a:text-is('ana')")
-    expect(page.locator(".honcho-fence pre")).to_contain_text("Lea loves tiles and trams.")
+    expect(page.locator(".honcho-fence pre")).to_contain_text("Lea loves tiles and trams")
 
     page.locator(".honcho-main").get_by_role("link", name="version 2").click()
     expect(heading(page)).to_have_text("View representation")
