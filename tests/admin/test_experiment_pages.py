@@ -417,7 +417,15 @@ class TestActs:
         found = experiment(prompts[1], sample=1.0)
         tell(person("ana", APP), "One.")
         said = act(operator, found, "promote", arm=arm(found).public_id)
-        for words in ("Live now user-1", "Becomes live user-2", "ana", "removed: Control", "added: Candidate"):
+        after = operator.get(url_of(found)).content.decode()
+        assert reverse("admin:reasoning_promptversion_make_live", args=[prompts[0].pk]) in after, "it can be undone"
+        for words in (
+            "Live now user-1",
+            "Becomes live user-2",
+            "ana: user-1, then user-2",
+            "removed: Control",
+            "added: Candidate",
+        ):
             assert words in said, words
         assert (found.state, labels.live(found.app_id, "user")) == ("promoted", prompts[1])
 

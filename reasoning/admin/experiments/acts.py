@@ -267,8 +267,15 @@ class Promote(_ArmAct):
         return Done(
             message=f"{_name(arm)} is live.",
             made=[(_version(arm.version), page_url(arm.version, site))],
-            undo=(f"Make {_version(obj.control)} live again", page_url(obj.control, site)),
+            undo=(f"Make {_version(obj.control)} live again", self._make_live(obj, arm)),
         )
+
+    def _make_live(self, obj: Experiment, arm: Arm) -> str:
+        """Return where what was live is made so again: of the site's, where an app had none, it is the app's label."""
+        site = self.model_admin.admin_site.name
+        if obj.control.app_id != arm.version.app_id:
+            return page_url(arm.version, site)
+        return reverse("admin:reasoning_promptversion_make_live", args=[obj.control.pk], current_app=site)
 
 
 ACTS: tuple[type[Act], ...] = (Start, Ramp, Pause, Resume, Promote, Stop)
@@ -336,7 +343,11 @@ def _diffs(arm: Arm) -> list[Diff]:
     rows = Subject.objects.select_related("user", "observer", "session", "project")
     subjects = rows.in_bulk([pair.subject_id for pair in found])
     return [
-        Diff(str(subjects[pair.subject_id]), versions[pair.control_id].text, versions[pair.candidate_id].text)
+        Diff(
+            f"{subjects[pair.subject_id]}: {_version(arm.experiment.control)}, then {_version(arm.version)}",
+            versions[pair.control_id].text,
+            versions[pair.candidate_id].text,
+        )
         for pair in found
     ]
 
