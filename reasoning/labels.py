@@ -72,7 +72,8 @@ def move(name: str, version: PromptVersion, *, reason: str, by: str = "", settle
         proposals.demand(version)
     if name == Name.LIVE and before is not None:
         _point(Name.PREVIOUS, before, reason, by)
-    audit.note("move label", version, by=by, reason=reason, before=_said(name, before), after=_said(name, version))
+    if not settled:  # what it is a part of is noted itself
+        audit.note("move label", version, by=by, reason=reason, before=_said(name, before), after=_said(name, version))
     return _point(name, version, reason, by)
 
 
@@ -97,8 +98,9 @@ def take_off(
             proposals.demand(label.version)
         _point(Name.PREVIOUS, label.version, reason, by)
     label.delete()
-    before, after = _said(name, label.version), _said(name, None)
-    audit.note("take label off", label.version, by=by, reason=reason, before=before, after=after)
+    if not settled:
+        before, after = _said(name, label.version), _said(name, None)
+        audit.note("take label off", label.version, by=by, reason=reason, before=before, after=after)
     return LabelMove.objects.create(
         app_id=label.app_id, kind=kind, name=name, origin=label.version, to=None, reason=reason, by=by
     )

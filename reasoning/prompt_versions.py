@@ -53,23 +53,28 @@ def create(
         raise Invalid(" ".join(problems), ("parameters",))
     if not message.strip():
         raise Invalid("Say what is new in this version, and why.", ("message",))
+    by = by or (author.get_username() if author else "")
+    made = _add(
+        kind,
+        instructions,
+        message=message,
+        app=app,
+        model=model,
+        parameters=dict(parameters or {}),
+        author=author,
+        by=by,
+    )
+    audit.note("make prompt version", made, by=by, after={"kind": kind, "number": made.number, "model": model})
+    return made
+
+
+def _add(kind: str, instructions: str, *, app: App | None = None, **fields: Any) -> PromptVersion:
+    """Add the next version of a kind's prompt."""
     with connection.cursor() as cursor:  # two at once get two numbers
         cursor.execute(f"LOCK TABLE {PromptVersion._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
     versions = PromptVersion.objects.filter(app=app, kind=kind)
     number = (versions.aggregate(last=Max("number"))["last"] or 0) + 1
-    made = PromptVersion.objects.create(
-        app=app,
-        kind=kind,
-        number=number,
-        instructions=instructions,
-        model=model,
-        parameters=dict(parameters or {}),
-        message=message,
-        author=author,
-        by=by or (author.get_username() if author else ""),
-    )
-    audit.note("make prompt version", made, by=made.by, after={"kind": kind, "number": number, "model": model})
-    return made
+    return PromptVersion.objects.create(app=app, kind=kind, number=number, instructions=instructions, **fields)
 
 
 def name_of(version: PromptVersion) -> str:
@@ -123,6 +128,7 @@ def ensure_defaults() -> None:
         ship(kind, default_instructions(Kind(kind)))
 
 
+@transaction.atomic
 def ship(kind: str, instructions: str) -> None:
     """Make a version of a shipped prompt where the site has none with its text.
 
@@ -131,6 +137,6 @@ def ship(kind: str, instructions: str) -> None:
     versions = PromptVersion.objects.filter(app=None, kind=kind)
     if not versions.exists():
         message = "The prompt that ships with Honcho."
-        labels.move(labels.Name.LIVE, create(kind, instructions, message=message), reason=message, settled=True)
+        labels.move(labels.Name.LIVE, _add(kind, instructions, message=message), reason=message, settled=True)
     elif not versions.filter(instructions=instructions).exists():
-        create(kind, instructions, message=f"The prompt that ships with Honcho {__version__}.")
+        _add(kind, instructions, message=f"The prompt that ships with Honcho {__version__}.")

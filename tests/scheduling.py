@@ -7,6 +7,7 @@ ONE_WORKER = {
     "tests/admin/test_admin_browser.py",
     "tests/admin/test_experiments_browser.py",
     "tests/admin/test_overview_browser.py",
+    "tests/admin/test_prompt_browser.py",
     "tests/admin/test_quarantine_browser.py",
     "tests/admin/test_subject_browser.py",
     "tests/admin/test_reprocess_browser.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.safestring import SafeString
@@ -41,6 +41,8 @@ def table(versions: Sequence[PromptVersion]) -> dict[str, Any]:
 
 
 def _cells(name: str, estimates: Sequence[Estimate]) -> list[Cell]:
+    if name != "feedback":  # nothing else goes below nothing, whatever its interval says
+        estimates = [replace(item, low=None if item.low is None else max(item.low, 0.0)) for item in estimates]
     known = [part for item in estimates for part in (item.value, item.low, item.high) if part is not None]
     least, most = min(known), max(known)
     return [_cell(name, item, least, most) for item in estimates]

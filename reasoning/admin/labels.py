@@ -16,7 +16,8 @@ from memory.admin.links import link
 from memory.errors import Conflict
 from memory.models import Subject
 from memory.worddiff import Diff
-from reasoning import labels, prompt_diff, prompt_places
+from reasoning import labels, prompt_places
+from reasoning.admin.prompt_compare import settings_told
 from reasoning.models import Label, LabelMove, PromptVersion
 
 COUNTED = 10_000
@@ -96,7 +97,7 @@ class MakeCandidate(Act):
 class TakeOffCandidate(Act):
     """Let no version be the candidate."""
 
-    name, verb, permission = "take_off_candidate", "No candidate any more", "reasoning.edit_prompts"
+    name, verb, permission = "take_off_candidate", "Take candidate off", "reasoning.edit_prompts"
 
     def needs(self, request: HttpRequest, obj: PromptVersion) -> bool:
         """Only what is the candidate."""
@@ -162,6 +163,9 @@ class LabelMoveAdmin(ReadOnlyAdmin[LabelMove]):
     ordering = ("-pk",)
     sortable_by = ()
 
+    class Media:
+        css = {"all": ["reasoning/prompts.css"]}
+
     def for_list(self, rows: QuerySet[LabelMove]) -> QuerySet[LabelMove]:
         """Leave the prompts' texts where they are."""
         return rows.defer("origin__instructions", "to__instructions")
@@ -219,14 +223,7 @@ def _subjects(version: PromptVersion) -> str:
 
 
 def _settings(before: PromptVersion, after: PromptVersion) -> list[tuple[str, Any]]:
-    """Return the model and the parameters that differ, as lines of a preview."""
-    shown = []
-    for item in prompt_diff.settings(before, after):
-        unset = "the site’s default" if item.name == "model" else "not set"
-        name = item.name.removeprefix("parameters.").replace("_", " ").capitalize()
-        values = [unset if value in (None, "") else value for value in (item.before, item.after)]
-        shown.append((name, f"{values[0]} → {values[1]}"))
-    return shown
+    return [(name, f"{old} → {new}") for name, old, new in settings_told(before, after)]
 
 
 def _warning(standing: PromptVersion | None) -> str:

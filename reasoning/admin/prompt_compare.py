@@ -42,7 +42,7 @@ class Compare(Page):
             "kinds": [*Kind],
         }
         try:
-            compared = prompt_diff.settings(start, end)
+            compared = settings_told(start, end)
         except Invalid as refusal:
             return found | {"problem": refusal.message}
         prompt_places.look_up([start, end])
@@ -52,6 +52,20 @@ class Compare(Page):
             "text_diff": Diff("The prompt’s text", start.instructions, end.instructions),
             "figures": figures.table([start] if start == end else [start, end]),
         }
+
+
+def settings_told(start: PromptVersion, end: PromptVersion) -> list[tuple[str, str, str]]:
+    """Return which settings differ, in words: the name, what it was and what it is.
+
+    Raises :class:`Invalid` where the versions are not of one kind.
+    """
+    told = []
+    for item in prompt_diff.settings(start, end):
+        unset = "the site’s default" if item.name == "model" else "not set"
+        name = item.name.removeprefix("parameters.").replace("_", " ").capitalize()
+        before, after = (unset if value in (None, "") else str(value) for value in (item.before, item.after))
+        told.append((name, before, after))
+    return told
 
 
 def _asked(request: HttpRequest, name: str) -> PromptVersion | None:

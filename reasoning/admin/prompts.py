@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 
 from memory.admin import charts
 from memory.admin.base import CappedCount, HonchoAdmin
@@ -68,14 +69,22 @@ class NextVersionForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
         return values
 
 
+class LabelFilter(admin.ChoicesFieldListFilter):
+    """Versions that a label points at."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "label"
+
+
 @admin.register(PromptVersion)
 class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     """Immutable recipes. To change one is to make the next; one of each app and kind is live."""
 
     form = NextVersionForm
-    list_display = ("label", "kind", "app_link", "at_work", "message", "made_by", "used", "made_at")
+    list_display = ("label", "at_work", "message", "app_link", "made_by", "used", "made_at")
     list_select_related = ("app", "author")
-    list_filter = ("labels__name", "kind", AppFilter)
+    list_filter = (("labels__name", LabelFilter), "kind", AppFilter)
     actions = ("compare_selected",)
     search_fields = ("message", "model")
     search_help_text = "A part of the message or of the model's name, or an id."
@@ -116,8 +125,8 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
 
     @admin.display(description="version")
     def label(self, row: PromptVersion) -> str:
-        """Show its number."""
-        return f"Version {row.number}"
+        """Show its kind and number."""
+        return _title(row)
 
     @admin.display(description="app")
     def app_link(self, row: PromptVersion) -> SafeString | str:
@@ -179,7 +188,8 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
             for model, text in beside
             if may_view(request, model)
         ]
-        return super().changelist_view(request, {**(extra_context or {}), "related": related})
+        shown = {"title": "Prompt versions", "related": related}
+        return super().changelist_view(request, {**(extra_context or {}), **shown})
 
     @admin.action(description="Compare two versions")
     def compare_selected(self, request: HttpRequest, queryset: QuerySet[PromptVersion]) -> HttpResponse | None:
@@ -198,7 +208,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
         prompt_places.look_up([row, *siblings])
         moves = _moves(row) if may_view(request, LabelMove) else []
         return {
-            "title": f"{row.get_kind_display().capitalize()} prompt {row.number}",
+            "title": _title(row),
             "subtitle": None,
             "places": _places(row, moves),
             "served": rollbacks.served(row),
@@ -219,8 +229,9 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     ) -> HttpResponse:
         """Offer one way to save: it leads to the page where the version can be tried and made live."""
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
-        if context.get("add"):
-            context["title"] = "Write the next version of a prompt"
+        if kwargs.get("add"):
+            origin = self._begin_with(request)
+            context |= {"title": f"Clone {origin}" if origin else "Write a prompt", "origin": origin}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _begin_with(self, request: HttpRequest) -> PromptVersion | None:
@@ -235,6 +246,10 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
         return reverse(
             "admin:reasoning_promptversion_change", args=[quote(version.pk)], current_app=self.admin_site.name
         )
+
+
+def _title(version: PromptVersion) -> str:
+    return f"{capfirst(version.get_kind_display())} prompt {version.number}"
 
 
 def _places(version: PromptVersion, moves: Sequence[LabelMove]) -> list[dict[str, Any]]:

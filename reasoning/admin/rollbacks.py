@@ -22,7 +22,7 @@ from memory.admin.filters import AppFilter
 from memory.admin.links import link, page_url, when
 from memory.admin.pages import Page
 from memory.errors import Conflict
-from memory.models import App, Subject
+from memory.models import App, Line, Subject
 from memory.restoring import Onward
 from memory.worddiff import Diff
 from reasoning import prompt_places, rollbacks
@@ -92,6 +92,10 @@ class RollBackDeployment(Act):
 
     name, verb, permission = "roll_back", "Roll back what it made", "memory.roll_back_versions"
     form_class = DeploymentForm
+
+    def needs(self, request: HttpRequest, obj: PromptVersion) -> bool:
+        """What has no line has made nothing."""
+        return Line.objects.filter(recipe=obj.recipe).exists()
 
     def form(self, obj: PromptVersion, data: Any = None, initial: Mapping[str, Any] | None = None) -> ReasonForm:
         """Return the form with what fits this version."""

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from memory import clock
-from memory.models import Audit, Representation, Subject
+from memory.models import Audit, Line, Representation, Subject
 from reasoning import labels, prompt_versions, trials
 from reasoning.experiments import lifecycle
 from reasoning.models import Label, LabelMove, PromptVersion, Rollback, Trial
@@ -102,8 +102,9 @@ def test_a_version_that_has_made_nothing_says_what_to_do(operator):
 def test_two_versions_are_compared_word_by_word_and_by_what_else_they_set(operator):
     version = second(parameters={"temperature": 0})
     page = text_of(operator.get(url("promptversion_compare"), {"from": first().pk, "to": version.pk}))
-    assert re.search(r"<ins>.*Say less than you would\.</ins>", page)
-    for words in ("parameters.temperature", "not set", "gpt-large", "Turn around"):
+    assert re.search(r"<ins\b.*Say less than you would\.", page)
+    assert '<th scope="row">Temperature</th><td>not set</td><td>0</td>' in page
+    for words in ("the site’s default", "gpt-large", "Turn around"):
         assert words in page
     assert "Say less than you would." in text_of(operator.get(url("promptversion_compare"))), "live and the newest"
 
@@ -149,7 +150,7 @@ def test_pages_make_as_many_queries_for_much_as_for_little(operator):
     few = counts()
     fill(30, "many")
     assert counts() == few
-    assert max(few.values()) <= 22, few
+    assert max(few.values()) <= 24, few
 
 
 # Labels
@@ -219,6 +220,7 @@ def test_an_experiment_that_loses_its_control_is_named_before_the_label_moves(op
 )
 def test_each_act_is_for_those_with_its_permission(client, permission, names):
     version = second()
+    Line.objects.create(subject=data.crowd(1).subjects.filter(kind="user").get(), recipe=version.recipe)
     acts = ("promptversion_make_live", "promptversion_make_candidate", "promptversion_roll_back")
     client.force_login(data.staff("view_promptversion", permission))
     page = text_of(client.get(url("promptversion_change", version.pk)))
@@ -273,7 +275,7 @@ def test_what_came_of_a_dry_run_stands_beside_what_readers_get(operator, ana, se
         "Statement by statement", "1,200", "0.004", "Beware of &lt;script&gt;", "which no version has read yet",
     ):  # fmt: skip
         assert words in page
-    assert re.search(r"<ins>.*trains", page), "reworded, word by word"
+    assert re.search(r"<ins\b.*trains", page), "reworded, word by word"
     assert "data-refresh" not in page
     assert data.HOSTILE not in page
 
@@ -402,11 +404,8 @@ def test_what_cannot_be_rolled_back_says_why(operator, ana):
     go = url("promptversion_roll_back", first().pk)
     answer = operator.post(go, {"step": "preview", "reason": "It lies", "then": "stay"})
     assert "say which version shall be live instead" in text_of(answer)
-    unused = second()
-    answer = operator.post(
-        url("promptversion_roll_back", unused.pk), {"step": "preview", "reason": "It lies", "then": "stay"}
-    )
-    assert "Readers get nothing that" in text_of(answer)
+    unused = url("promptversion_roll_back", second().pk)
+    assert "There is nothing to do here now" in text_of(operator.get(unused, follow=True))
 
 
 def test_a_rollback_warns_where_readers_would_get_nothing(operator, deployed):
