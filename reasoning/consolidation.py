@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from memory import clock
+from memory import audit, clock
 from memory.errors import Conflict, NotFound
 from memory.models import App, Subject
 from reasoning import following, signals
@@ -42,8 +42,10 @@ def mark_due() -> int:
     return following.consolidate(due, AT_ONCE)
 
 
-def ask_for(subject: Subject) -> Work:
+def ask_for(subject: Subject, *, by: str, reason: str = "") -> Work:
     """Have what is known of a subject gone over next, once nothing waits to be read; return its work.
+
+    ``by`` names who asks.
 
     Raises :class:`NotFound` where no pass has concluded anything yet, and :class:`Conflict` where an operator must act
     first.
@@ -52,7 +54,9 @@ def ask_for(subject: Subject) -> Work:
     with transaction.atomic():
         following.consolidate(of_subject.exclude(state=Work.State.PARKED), 1)
         transaction.on_commit(signals.wake, robust=True)
-        work = of_subject.first()
+        work = of_subject.select_related("line").first()
+        if work is not None and work.task == Work.Task.CONSOLIDATE:
+            audit.note("consolidate", work, by=by, reason=reason, after={"state": work.state})
     if work is None:
         raise NotFound("Nothing has been reasoned over here yet: there is nothing to consolidate.")
     if work.state == Work.State.PARKED:

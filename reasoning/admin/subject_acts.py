@@ -91,7 +91,7 @@ class Consolidate(Act):
 
     def perform(self, obj: Subject, data: dict[str, Any], by: str, preview: Preview) -> Done:
         """Ask for it, as the API does."""
-        work = consolidation.ask_for(obj)
+        work = consolidation.ask_for(obj, by=by, reason=data["reason"])
         return Done(
             message="A worker goes over it as soon as one is free.",
             made=[("its work", page_url(work, self.model_admin.admin_site.name))],

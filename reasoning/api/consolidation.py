@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from memory.api import auth, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
-from memory.api.views.representations import named_subject
+from memory.api.views.representations import by_of, named_subject
 from reasoning import consolidation
 
 _NOTHING = {"application/json": {"type": "object", "maxProperties": 0}}
@@ -41,6 +41,6 @@ class Consolidate(Endpoint):
         auth.admit_beyond_user(self.grant)
         parameters.only(self.fields(), ())
         subject = named_subject(self, refs)
-        work = consolidation.ask_for(subject)
+        work = consolidation.ask_for(subject, by=by_of(self))
         shown = {"subject": shapes.subject(subject), "state": work.state, "events": work.waiting_events}
         return shapes.json_response(shown)

@@ -327,7 +327,7 @@ class TestWhatItIsShown:
 
     def test_a_single_statement_is_not_worth_a_call(self):
         read("one")
-        consolidation.ask_for(person())
+        consolidation.ask_for(person(), by="olga")
         assert tasks(go_on(merging)) == []
         assert state() == IDLE
         assert Pass.objects.count() == 1
@@ -362,7 +362,7 @@ class TestEventsGoFirst:
         read("one")
         say("two", "three")
         following.take_in()
-        work = consolidation.ask_for(subject)
+        work = consolidation.ask_for(subject, by="olga")
         assert (work.state, work.task, work.bulk, work.waiting_events) == ("waiting", "consolidate", False, 2)
         assert tasks(go_on(merging)) == ["read", "consolidate"]
 
@@ -521,19 +521,19 @@ class TestWhenItIsAskedFor:
         settings.HONCHO = {**AT_ONCE, "CONSOLIDATE": False}
         subject = person()
         read("one", "two", "three")
-        work = consolidation.ask_for(subject)
+        work = consolidation.ask_for(subject, by="olga")
         assert (work.state, work.task) == ("waiting", "consolidate")
-        assert consolidation.ask_for(subject) == work
+        assert consolidation.ask_for(subject, by="olga") == work
         assert tasks(go_on(merging)) == ["consolidate"]
 
     def test_where_nothing_is_known_or_an_operator_must_act_it_is_refused(self):
         subject = person()
         with pytest.raises(NotFound, match="nothing to consolidate"):
-            consolidation.ask_for(subject)
+            consolidation.ask_for(subject, by="olga")
         read("one", "two")
         Work.objects.update(state="parked", due_at=None)
         with pytest.raises(Conflict, match="parked"):
-            consolidation.ask_for(subject)
+            consolidation.ask_for(subject, by="olga")
         assert work_of().task == "read"
 
     def test_all_of_an_app_are_and_nobody_elses(self):

@@ -98,7 +98,7 @@ class Kept(Endpoint):
         fields = self.fields()
         parameters.only(fields, ("reason",))
         reason = validation.text(parameters.required(fields, "reason"), ("reason",), most=_REASON_LENGTH, least=1)
-        retention.keep(found.representation, reason=reason, by=_by(self))
+        retention.keep(found.representation, reason=reason, by=by_of(self))
         return _shown(self, found)
 
     @schemas.describe(
@@ -142,13 +142,13 @@ class Rollback(Endpoint):
         if then not in schemas.THEN:
             raise Invalid(f"Use one of {', '.join(schemas.THEN)}.", ("then",), "literal_error")
         subject = named_subject(self, refs)
-        made = restoring.roll_back(subject, to, reason=reason, by=_by(self), then=restoring.Onward(then))
+        made = restoring.roll_back(subject, to, reason=reason, by=by_of(self), then=restoring.Onward(then))
         observer = parameters.query_name(self.http, "observer")
         subject, view = reading.representation(**refs, observer=observer, version=made.number)
         return shapes.json_response(_structured(subject, view, None))
 
 
-def _by(view: Endpoint) -> str:
+def by_of(view: Endpoint) -> str:
     """Return who acts, as it is kept with what is done."""
     return "" if view.grant.key_id is None else f"key {ids.encode(view.grant.key_id)}"
 
