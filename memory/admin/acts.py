@@ -22,7 +22,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import Media, MediaDefiningClass
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.crypto import constant_time_compare
@@ -101,7 +101,8 @@ class Act(metaclass=MediaDefiningClass):
     """One act on one object; with ``bulk`` (the words of the list's action), on several selected ones too.
 
     ``verb`` is the button's words. An act with ``four_eyes`` is only proposed by the one and confirmed by another where
-    ``HONCHO["FOUR_EYES"]`` is on. The functions of the domain that ``preview`` and ``perform`` call may raise a
+    ``HONCHO["FOUR_EYES"]`` is on. With ``preview_first``, an act whose form need not be filled in begins with what
+    would come of it. The functions of the domain that ``preview`` and ``perform`` call may raise a
     :class:`memory.errors.Refusal`: it is shown at the form, and nothing has changed.
     """
 
@@ -114,6 +115,7 @@ class Act(metaclass=MediaDefiningClass):
     """It takes the object for good: the button says so, and the admin's log, which would name it, keeps nothing."""
 
     bulk: ClassVar[str] = ""
+    preview_first: ClassVar[bool] = False
     template: ClassVar[str] = "admin/memory/act.html"
 
     media: Media
@@ -198,7 +200,7 @@ class Act(metaclass=MediaDefiningClass):
         """Answer one step of the act: the form, the preview, or, once it was confirmed, where to go then."""
         obj = None if many else objs[0]
         proposing = self.four_eyes and proposals.asked_for()
-        sent = request.POST if "step" in request.POST else None
+        sent = request.POST if "step" in request.POST else QueryDict() if self.preview_first else None
         form = self.form(obj, sent, request.GET.dict())
         preview = None
         if form.is_valid() and "edit" not in request.POST:

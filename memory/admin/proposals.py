@@ -78,7 +78,7 @@ class _Decision(Act):
 class Confirm(_Decision):
     """Let what was proposed be done."""
 
-    name, verb, form_class = "confirm", "Confirm", OptionalReasonForm
+    name, verb, form_class, preview_first = "confirm", "Confirm", OptionalReasonForm, True
 
     def about(self, obj: Proposal) -> str:
         """Say what it is to confirm."""
@@ -120,7 +120,7 @@ class Decline(_Decision):
 class Withdraw(_Decision):
     """Take back what one has proposed."""
 
-    name, verb, form_class = "withdraw", "Withdraw", OptionalReasonForm
+    name, verb, form_class, preview_first = "withdraw", "Withdraw", OptionalReasonForm, True
 
     def may(self, request: HttpRequest, obj: Proposal) -> bool:
         """Whoever has made it."""

@@ -95,7 +95,7 @@ def verdict(concerns: list[Concern]) -> tuple[str, str]:
         return "bad", "The loop stands still"
     slowed = sum(not concern.asks for concern in concerns)
     if slowed:
-        return "warn", f"The loop works, with {slowed} trouble{'s' if slowed > 1 else ''}"
+        return "warn", f"The loop works, but {slowed} thing{'s are' if slowed > 1 else ' is'} wrong"
     return "good", "The loop is healthy"
 
 

@@ -77,8 +77,9 @@ def test_an_act_is_proposed_and_nothing_is_done(proposal, app, client):
     assert reverse("admin:memory_proposal_change", args=[proposal.pk]) in said
 
 
-def test_another_person_sees_what_would_come_of_it_and_confirms_it(proposal, act, do, app):
-    shown = text_of(act("bo", "confirm", proposal))
+def test_another_person_sees_what_would_come_of_it_and_confirms_it(proposal, act, do, app, client):
+    act("bo", "confirm", proposal)
+    shown = text_of(client.get(reverse("admin:memory_proposal_confirm", args=[proposal.pk])))
     assert re.search(r"Proposed by</th><td>ana", shown)
     assert re.search(r"Then</th><td>two", shown)
     assert do("bo", "confirm", proposal).status_code == MOVED
@@ -86,7 +87,7 @@ def test_another_person_sees_what_would_come_of_it_and_confirms_it(proposal, act
     proposal.refresh_from_db()
     assert (proposal.state, proposal.decided_by) == ("confirmed", "bo")
     assert proposal.used_at
-    assert list(Audit.objects.order_by("pk").values_list("act", "by")) == [
+    assert list(Audit.objects.filter(kind="memory.proposal").order_by("pk").values_list("act", "by")) == [
         ("propose", "ana"),
         ("confirm proposal", "bo"),
     ]
