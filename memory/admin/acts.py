@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 
 REASON_LENGTH = 2_000
 AT_ONCE = 100
-"""So many objects are shown, and done, at a time."""
+"""So many objects are done at a time, unless an act does more in one statement."""
+
+LISTED = 30
+"""So many of several objects are named."""
 
 
 class ReasonForm(forms.Form):
@@ -116,12 +119,13 @@ class Act(metaclass=MediaDefiningClass):
 
     bulk: ClassVar[str] = ""
     preview_first: ClassVar[bool] = False
+    at_once: ClassVar[int] = AT_ONCE
     template: ClassVar[str] = "admin/memory/act.html"
 
     media: Media
 
     class Media:
-        css = {"all": ["memory/admin.css", "memory/charts.css", "memory/console.css"]}
+        css = {"all": ["memory/admin.css", "memory/charts.css", "memory/console.css", "memory/acts.css"]}
 
     def __init__(self, model_admin: HonchoAdmin[Any]) -> None:
         self.model_admin = model_admin
@@ -228,6 +232,8 @@ class Act(metaclass=MediaDefiningClass):
             "original": obj,
             "objs": objs,
             "many": many,
+            "listed": LISTED,
+            "unlisted": max(0, len(objs) - LISTED),
             "act": self,
             "about": self.about(obj),
             "proposing": proposing,
@@ -308,9 +314,9 @@ def actions(model_admin: HonchoAdmin[Any], request: HttpRequest) -> dict[str, tu
 
 def _action(act: type[Act]) -> Action:
     def run(model_admin: HonchoAdmin[Any], request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        objs = list(queryset.defer(None)[: AT_ONCE + 1])
-        if len(objs) > AT_ONCE:
-            model_admin.message_user(request, f"Select at most {AT_ONCE} at a time.", messages.WARNING)
+        objs = list(queryset.defer(None)[: act.at_once + 1])
+        if len(objs) > act.at_once:
+            model_admin.message_user(request, f"Select at most {act.at_once} at a time.", messages.WARNING)
             return None
         return act(model_admin).answer(request, objs, request.get_full_path(), many=True)
 

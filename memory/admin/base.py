@@ -9,10 +9,12 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
 from django.db.models import IntegerField, Model, QuerySet, Subquery, UUIDField
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils.text import capfirst
 
 from memory import ids
 from memory.admin import acts, links, pages
@@ -66,6 +68,11 @@ class BoundedChangeList(ChangeList):
     """A list that looks at the newest rows only where its filters have no index to go by."""
 
     model_admin: HonchoAdmin[Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_popup:
+            self.title = str(capfirst(self.opts.verbose_name_plural))
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         """Return the rows of the list, bounded, with what only the list shows."""
@@ -129,6 +136,14 @@ class HonchoAdmin(_ModelAdmin[M]):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Add the acts that can be done to several rows of the list."""
         return {**super().get_actions(request), **acts.actions(self, request)}
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Let a row be chosen, without icons that lead away from a form that is half filled in."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            for what in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{what}_related", False)
+        return field
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the bounded list."""

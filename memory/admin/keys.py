@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from memory import keys
+from memory.admin import once
 from memory.admin.acts import Act, Done, Preview
 from memory.admin.base import HonchoAdmin
 from memory.admin.filters import AppFilter, ChosenSession, ChosenUser
-from memory.admin.links import link, when
+from memory.admin.links import link, list_url, when
 from memory.conf import MemorySettings
 from memory.errors import Conflict
 from memory.models import ApiKey
 
+OPENS = {
+    ApiKey.Scope.OPERATOR: "Everything on this server, and what is done over apps. For operators' own scripts",
+    ApiKey.Scope.APP: "One app and all that belongs to it",
+    ApiKey.Scope.USER: "One user: their sessions, events and memory",
+    ApiKey.Scope.SESSION: "One session",
+    ApiKey.Scope.PROJECT: "One project",
+    ApiKey.Scope.COLLECTION: "The documents of one collection",
+}
+
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """What a new key opens, and until when."""
+
+    scope = forms.ChoiceField(
+        choices=[(scope.value, words) for scope, words in OPENS.items()],
+        widget=forms.RadioSelect(attrs={"data-names": json.dumps(keys.NAMED)}),
+    )
 
     class Meta:
         model = ApiKey
@@ -30,6 +45,12 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
             "name", "scope", "app", "user", "session", "project", "collection", "read_only", "rate_per_minute",
             "expires_at",
         )  # fmt: skip
+        help_texts = {
+            "name": "What it is for, and where it lives: “invoice bot, production”.",
+            "collection": "Its id.",
+            "read_only": "It may read, and write nothing.",
+            "expires_at": "In UTC. Empty: it holds until it is revoked.",
+        }
 
     def clean(self) -> dict[str, Any]:
         """Check that the scope and what it names fit together."""
@@ -102,13 +123,23 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     page_related = ("app", "user", "session", "project", "collection")
     change_form_template = "admin/memory/apikey/change_form.html"
 
+    class Media:
+        css = {"all": ["memory/forms.css"]}
+        js = ["memory/keys.js"]
+
     def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """A key is never edited. To revoke one needs the permission to change it."""
         return False
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         """Show a form for a new key only; the hash is never shown."""
-        return super().get_fieldsets(request, obj) if obj is None else [(None, {"fields": ()})]
+        if obj is not None:
+            return [(None, {"fields": ()})]
+        return [
+            (None, {"fields": ("name",)}),
+            ("What it opens", {"fields": ("scope", "app", "user", "session", "project", "collection")}),
+            ("Limits", {"fields": ("read_only", "rate_per_minute", "expires_at")}),
+        ]
 
     @admin.display(description="key")
     def shown_prefix(self, row: ApiKey) -> str:
@@ -148,14 +179,16 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         """Show the key, this once: it is in this answer, not in a message that a cookie or session would hold."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "API key made",
-            "opts": self.opts,
-            "row": obj,
-            "key": request.honcho_key,  # type: ignore[attr-defined]
-        }
-        return TemplateResponse(request, "admin/memory/apikey/made.html", context)
+        shown = once.Once(
+            what="this key",
+            why="It is shown only this once: what is kept is a hash, from which nobody can tell the key.",
+            id="made-key",
+            text=request.honcho_key,  # type: ignore[attr-defined]
+            back=list_url(ApiKey, self.admin_site.name),
+            leads_to="Back to the keys",
+            facts=[("Name", obj.name), ("Opens", opened(obj)), ("Until", until(obj))],
+        )
+        return once.answer(self, request, "API key made", shown)
 
     def detail(self, request: HttpRequest, row: ApiKey) -> dict[str, Any]:
         """Show whether it works."""
@@ -174,6 +207,11 @@ def opened(row: ApiKey) -> str:
     thing = row.collection or row.project or row.session or row.user or row.app
     what = "everything on this server" if thing is None else f"the {row.scope} {thing}"
     return f"{what}{', to read only' if row.read_only else ''}"
+
+
+def until(row: ApiKey) -> str:
+    """Say until when a key holds."""
+    return "it is revoked" if row.expires_at is None else f"{when(row.expires_at)} UTC, or it is revoked"
 
 
 def state(row: ApiKey) -> str:

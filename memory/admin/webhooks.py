@@ -9,8 +9,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
+from memory.admin import once
 from memory.admin.acts import Act, Done, Preview
 from memory.admin.base import HonchoAdmin, ReadOnlyAdmin
 from memory.admin.filters import AppFilter
@@ -22,14 +22,29 @@ from memory.webhooks import addresses, endpoints
 MOST_COUNTED = 1_000
 
 
+TOLD = {
+    WebhookEndpoint.Event.PUBLISHED: "A new version of a memory (representation.published)",
+    WebhookEndpoint.Event.PARKED: "Work that is parked: an operator must act (pass.parked)",
+    WebhookEndpoint.Event.REPROCESSED: "A reprocess that has ended (reprocess.finished)",
+    WebhookEndpoint.Event.ERASED: "An erasure (erasure.completed)",
+}
+
+
 class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """Where to tell of what."""
 
-    events = forms.MultipleChoiceField(choices=WebhookEndpoint.Event.choices, widget=forms.CheckboxSelectMultiple)
+    events = forms.MultipleChoiceField(
+        label="Tell it of", choices=[(event.value, words) for event, words in TOLD.items()],
+        widget=forms.CheckboxSelectMultiple,
+    )  # fmt: skip
 
     class Meta:
         model = WebhookEndpoint
         fields = ("app", "url", "events", "description", "enabled")
+        help_texts = {
+            "url": "Where to send, by HTTPS. Addresses of private networks are refused.",
+            "description": "What listens there, for whoever looks later.",
+        }
 
     def clean_url(self) -> str:
         """Check the URL as the API does."""
@@ -112,6 +127,9 @@ class WebhookEndpointAdmin(HonchoAdmin[WebhookEndpoint]):
     page_related = ("app",)
     change_form_template = "admin/memory/webhookendpoint/change_form.html"
 
+    class Media:
+        css = {"all": ["memory/forms.css"]}
+
     def get_fields(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> tuple[str, ...]:
         """A new one is enabled; an endpoint stays in its app."""
         if obj is None:
@@ -192,9 +210,17 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
 
 
 def secret_page(page: HonchoAdmin[Any], row: WebhookEndpoint, request: HttpRequest) -> HttpResponse:
-    """Return the page that shows a secret, this once: no message, session or log ever holds it."""
-    context = {**page.admin_site.each_context(request), "title": "Webhook secret", "opts": page.opts, "row": row}
-    return TemplateResponse(request, "admin/memory/webhookendpoint/made.html", context)
+    """Return the page that shows an endpoint's secret, this once."""
+    shown = once.Once(
+        what="this secret",
+        why="It is shown only this once; with it the receiver verifies that what is sent comes from here.",
+        id="made-secret",
+        text=row.secret,
+        back=list_url(WebhookEndpoint, page.admin_site.name),
+        leads_to="Back to the endpoints",
+        facts=[("URL", row.url), ("Told of", ", ".join(row.events))],
+    )
+    return once.answer(page, request, "Webhook secret", shown)
 
 
 def _each(request: HttpRequest, rows: list[Any], do: Any, what: str, page: HonchoAdmin[Any]) -> None:

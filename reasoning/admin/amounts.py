@@ -57,7 +57,9 @@ def _used(limit: Use) -> SafeString:
     unit = "tokens" if limit.unit == "tokens" else "in money"
     loud = "honcho-bad" if limit.ratio >= 1 else "honcho-warn" if limit.ratio >= NEARLY else "honcho-good"
     return format_html(
-        '{} of {} {} <span class="honcho-badge {}">{} %</span>',
+        '<meter class="honcho-meter" min="0" max="1" high="{}" optimum="0" value="{}" aria-hidden="true"></meter>'
+        ' {} of {} {} <span class="honcho-badge {}">{} %</span>',
+        NEARLY, min(limit.ratio, 1.0),
         _amount(limit.used), _amount(limit.limit), unit, loud, f"{int(limit.ratio * 100):,}",
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
@@ -72,10 +73,8 @@ class Gate(admin.SimpleListFilter):
 class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     """The versions that a gate stopped, newest first; first of all those that wait for a decision."""
 
-    list_display = (
-        "label", "subject_link", "gate", "why", "age", "decision", "prompt_link", "pass_link", "app_link",
-    )  # fmt: skip
-    list_display_links = ("label",)
+    list_display = ("subject_version", "stopped", "age", "decision", "prompt_link", "app_link")
+    list_display_links = ("subject_version",)
     list_select_related = (*_SUBJECT, "subject__app", "ruling")
     list_filter = (Decision, Gate, "subject__kind", AppOfSubject, ChosenSubject)
     search_fields = ("subject__user__name", "subject__session__name", "subject__project__name")
@@ -89,7 +88,11 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     window = WINDOW
     indexed = {"ruling": "", "subject": "subject"}
     page_related = (*_SUBJECT, "subject__app", "subject__current", "line", "parent", "ruling__made")
+    change_list_template = "admin/reasoning/quarantined/change_list.html"
     change_form_template = "admin/reasoning/quarantined/change_form.html"
+
+    class Media:
+        css = {"all": ["memory/forms.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantined]:
         """Return what was quarantined, decided or not."""
@@ -99,25 +102,21 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
         """Leave the texts where they are."""
         return rows.defer("text", "card", "now", "short_summary", "long_summary", "line_tokens", "draft")
 
-    @admin.display(description="version")
-    def label(self, row: Quarantined) -> str:
-        """Show its number."""
-        return f"Version {row.number}"
-
-    @admin.display(description="subject")
-    def subject_link(self, row: Quarantined) -> SafeString | str:
-        """Link to what it is about."""
-        return link(row.subject)
+    @admin.display(description="what")
+    def subject_version(self, row: Quarantined) -> str:
+        """Show what it is about, and its number."""
+        return f"{row.subject}, version {row.number}"
 
     @admin.display(description="app")
     def app_link(self, row: Quarantined) -> SafeString | str:
         """Link to the app."""
         return link(row.subject.app)
 
-    @admin.display(description="reason")
-    def why(self, row: Quarantined) -> str:
-        """Show how the reason begins."""
-        return Truncator(row.reason).chars(160)
+    @admin.display(description="why it was stopped")
+    def stopped(self, row: Quarantined) -> SafeString:
+        """Show what stopped it, and how the reason begins."""
+        gate = format_html('<span class="honcho-badge honcho-bad">{}</span> ', row.gate) if row.gate else ""
+        return format_html("{}{}", gate, Truncator(row.reason).chars(160))
 
     @admin.display(description="age")
     def age(self, row: Quarantined) -> str:
@@ -129,12 +128,6 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
         """Link to the prompt version that it was made by."""
         key = _key(row, "prompt_version")
         return link(PromptVersion(pk=key), f"prompt {row.made_by.get('prompt_number', '')}") if key else "–"
-
-    @admin.display(description="pass")
-    def pass_link(self, row: Quarantined) -> SafeString | str:
-        """Link to the pass whose answer it is."""
-        key = _key(row, "pass")
-        return link(Pass(pk=key), "pass") if key else "–"
 
     @admin.display(description="decision")
     def decision(self, row: Quarantined) -> str:

@@ -246,6 +246,9 @@ class BudgetAdmin(AuditedAdmin[Budget]):
     page_related = ("app", "prompt_version")
     change_form_template = "admin/reasoning/budget/change_form.html"
 
+    class Media:
+        css = {"all": ["memory/forms.css"]}
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that knows what is used."""
         return BudgetChangeList

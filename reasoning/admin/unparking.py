@@ -9,11 +9,14 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from memory.admin.acts import Act, Done, Preview
+from memory.admin.acts import LISTED, Act, Done, Preview
 from memory.admin.links import page_url
 from memory.errors import Conflict
 from reasoning import disposition, signals
 from reasoning.models import Work
+
+MOST = 900
+"""What is done in one statement is done to so many rows at a time: more, a form cannot name (Django's limit)."""
 
 
 class OnWork(Act):
@@ -33,16 +36,15 @@ class OnWork(Act):
         return Preview(lines=[("Waiting", waiting(obj)), ("Failed", _failed(obj))], token=f"{obj.pk} {obj.state}")
 
     def preview_many(self, objs: Sequence[Any], data: dict[str, Any]) -> Preview:
-        """Say of each what waits, and of all together."""
+        """Say what waits, in all and of the first, and how many are left alone."""
         chosen = [obj for obj in objs if obj.state == self.state]
-        lines: list[tuple[str, Any]] = [
-            (str(obj.line.subject), f"{waiting(obj)}; {_failed(obj)}")
-            if obj in chosen
-            else (str(obj.line.subject), f"left as it is: it is {obj.state}, not {self.state}")
-            for obj in objs
-        ]
         events, tokens = (sum(getattr(obj, name) for obj in chosen) for name in ("waiting_events", "waiting_tokens"))
-        lines.append(("Together", f"{len(chosen)} lines, {events:,} events, {tokens:,} tokens"))
+        lines: list[tuple[str, Any]] = [("In all", f"{len(chosen):,} lines, {events:,} events, {tokens:,} tokens")]
+        if left := len(objs) - len(chosen):
+            lines.append((f"Not {self.state}", f"{left:,}: left as they are"))
+        lines += [(str(obj.line.subject), f"{waiting(obj)}; {_failed(obj)}") for obj in chosen[:LISTED]]
+        if len(chosen) > LISTED:
+            lines.append(("and", f"{len(chosen) - LISTED:,} more"))
         return Preview(lines=lines, token=" ".join(f"{obj.pk}:{obj.state}" for obj in objs))
 
 
@@ -50,6 +52,7 @@ class Retry(OnWork):
     """Let parked work be tried again."""
 
     name, verb, bulk, state = "retry", "Retry", "Retry parked work", Work.State.PARKED
+    at_once = MOST
 
     def about(self, obj: Any) -> str:
         """Say what it means."""
@@ -73,6 +76,7 @@ class AskAgain(OnWork):
     """Let held work ask its budgets again."""
 
     name, verb, bulk, state = "ask-again", "Ask again now", "Ask again now (held work)", Work.State.HELD
+    at_once = MOST
 
     def about(self, obj: Any) -> str:
         """Say what it means."""

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
@@ -84,18 +85,8 @@ class ChosenRun(Chosen):
 class WorkAdmin(ReadOnlyAdmin[Work]):
     """What each line still has to read."""
 
-    list_display = (
-        "subject_link",
-        "kind",
-        "state",
-        "waiting",
-        "oldest_age",
-        "attempts",
-        "failed",
-        "due",
-        "app_link",
-    )
-    list_display_links = ("state",)
+    list_display = ("subject_link", "state_badge", "waiting", "oldest_age", "failing", "due", "app_link")
+    list_display_links = ("state_badge",)
     list_select_related = ("app", *_SUBJECT)
     list_filter = ("state", "kind", AppFilter, "last_failure", ChosenRun)
     search_fields = ("line__subject__user__name", "line__subject__session__name", "line__subject__project__name")
@@ -106,6 +97,9 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     page_related = ("app", "line", *_SUBJECT)
     change_list_template = "admin/reasoning/work/change_list.html"
     change_form_template = "admin/reasoning/work/change_form.html"
+
+    class Media:
+        css = {"all": ["memory/forms.css"]}
 
     def get_urls(self) -> list[URLPattern]:
         """Add the account of all events."""
@@ -158,11 +152,20 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Show what waits."""
         return waiting(row) if row.waiting_events else "–"
 
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, row: Work) -> SafeString:
+        """Show its state, loud where somebody must act."""
+        loud = {Work.State.PARKED: " honcho-bad", Work.State.HELD: " honcho-warn"}.get(Work.State(row.state), "")
+        return format_html('<span class="honcho-badge{}">{}</span>', loud, row.get_state_display())
+
     @admin.display(description="last failure")
-    def failed(self, row: Work) -> str:
-        """Show how the last pass failed, and how its error begins."""
+    def failing(self, row: Work) -> str:
+        """Show how the last pass failed, how often, and how its error begins."""
+        if not row.last_failure:
+            return "–"
+        times = f" ({row.attempts}×)" if row.attempts > 1 else ""
         error = Truncator(row.last_error).chars(120)
-        return f"{row.last_failure}: {error}" if row.last_failure else "–"
+        return f"{row.last_failure}{times}{': ' if error else ''}{error}"
 
     def detail(self, request: HttpRequest, row: Work) -> dict[str, Any]:
         """Show its last passes, and what the model said in the last that failed."""

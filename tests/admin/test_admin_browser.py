@@ -152,7 +152,8 @@ def test_a_new_prompt_version_is_written_and_made_live(page, site, ana):
 def test_a_key_is_made_with_the_pickers_and_shown_once(page, site, ana):
     page.goto(f"{site}{reverse('admin:memory_apikey_add')}")
     page.fill("#id_name", "planner bot")
-    page.select_option("#id_scope", "app")
+    page.check("input[name=scope][value=app]")
+    expect(page.locator(".field-user")).to_be_hidden()
     page.locator(".field-app .select2-selection").click()
     page.fill(".select2-search__field", "trip")
     page.locator(".select2-results__option", has_text="trip-planner").click()

@@ -192,7 +192,7 @@ def test_an_act_on_several_rows_is_offered_to_those_alone_who_may(client, app):
 
 
 def test_a_selection_that_is_too_large_is_refused(operator, app, monkeypatch):
-    monkeypatch.setattr("memory.admin.acts.AT_ONCE", 1)
+    monkeypatch.setattr("tests.admin.console.Rename.at_once", 1)
     other = App.objects.create(name="two")
     chosen = {"action": "rename", "_selected_action": [app.pk, other.pk], "index": "0"}
     answer = operator.post(reverse("admin:memory_app_changelist"), chosen, follow=True)
