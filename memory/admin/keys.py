@@ -7,8 +7,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from memory import keys
@@ -36,7 +39,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
 
     scope = forms.ChoiceField(
         choices=[(scope.value, words) for scope, words in OPENS.items()],
-        widget=forms.RadioSelect(attrs={"data-names": json.dumps(keys.NAMED)}),
+        widget=forms.RadioSelect(attrs={"class": "honcho-choices", "data-names": json.dumps(keys.NAMED)}),
     )
 
     class Meta:
@@ -71,6 +74,23 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         if (expires_at := values.get("expires_at")) is not None and expires_at <= timezone.now():
             self.add_error("expires_at", "This lies in the past.")
         return values
+
+
+class KeyState(admin.SimpleListFilter):
+    """Keys that work, or that do not any more."""
+
+    title, parameter_name = "state", "key_state"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """Offer the states."""
+        return [("works", "Works"), ("expired", "Expired"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        """Keep those in the chosen state."""
+        over = Q(expires_at__isnull=False, expires_at__lte=Now())
+        standing = Q(revoked_at=None)
+        chosen = {"works": standing & ~over, "expired": standing & over, "revoked": ~standing}
+        return queryset.filter(chosen[value]) if (value := self.value()) in chosen else queryset
 
 
 class Revoke(Act):
@@ -110,13 +130,14 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     """Who may call the agent API."""
 
     form = ApiKeyForm
-    list_display = ("name", "shown_prefix", "scope", "opens", "read_only", "state", "used", "expires", "made_at")
+    list_display = ("named", "opens", "state", "used", "expires")
+    list_display_links = ("named",)
     list_select_related = ("app", "user", "session", "project", "collection")
-    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter), AppFilter, ChosenUser, ChosenSession)
+    list_filter = (KeyState, "scope", AppFilter, ChosenUser, ChosenSession)
     search_fields = ("name", "prefix__startswith")
     search_help_text = "A part of the name, or how the key begins."
     ordering = ("-pk",)
-    sortable_by = ("name", "made_at", "expires")
+    sortable_by = ("named", "used", "expires")
     autocomplete_fields = ("app", "user", "session", "project")
     raw_id_fields = ("collection",)
     acts = (Revoke,)
@@ -141,24 +162,27 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
             ("Limits", {"fields": ("read_only", "rate_per_minute", "expires_at")}),
         ]
 
-    @admin.display(description="key")
-    def shown_prefix(self, row: ApiKey) -> str:
-        """Show how the key begins."""
-        return f"{row.prefix}…"
+    @admin.display(description="key", ordering="name")
+    def named(self, row: ApiKey) -> SafeString:
+        """Show what it is for, and below how it begins and when it was made."""
+        made = f"{row.prefix}… · made {when(row.created_at)}{f' by {row.created_by}' if row.created_by else ''}"
+        return format_html('{}<div class="honcho-meta">{}</div>', row.name, made)
 
     @admin.display(description="opens")
-    def opens(self, row: ApiKey) -> SafeString | str:
+    def opens(self, row: ApiKey) -> SafeString:
         """Link to what it opens."""
-        return (
-            "everything"
-            if row.app is None
-            else link(row.collection or row.project or row.session or row.user or row.app)
-        )
+        thing = _thing(row)
+        shown = "everything" if thing is None else link(thing)
+        beside = f"{row.get_scope_display().lower()}{', read only' if row.read_only else ''}"
+        return format_html('{}<div class="honcho-meta">{}</div>', shown, beside)
 
     @admin.display(description="state")
-    def state(self, row: ApiKey) -> str:
+    def state(self, row: ApiKey) -> SafeString:
         """Show whether it works."""
-        return state(row)
+        said = state(row)
+        return format_html(
+            '<span class="honcho-badge {}">{}</span>', "honcho-good" if said == "works" else "honcho-bad", said
+        )
 
     @admin.display(description="last used", ordering="last_used_at")
     def used(self, row: ApiKey) -> str:
@@ -204,9 +228,13 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
 
 def opened(row: ApiKey) -> str:
     """Say in words what a key opens."""
-    thing = row.collection or row.project or row.session or row.user or row.app
+    thing = _thing(row)
     what = "everything on this server" if thing is None else f"the {row.scope} {thing}"
     return f"{what}{', to read only' if row.read_only else ''}"
+
+
+def _thing(row: ApiKey) -> Model | None:
+    return row.collection or row.project or row.session or row.user or row.app
 
 
 def until(row: ApiKey) -> str:

@@ -18,13 +18,13 @@ from django.utils.timesince import timesince
 from memory import ids, publishing
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppOfSubject, ChosenSubject
-from memory.admin.links import link, may_view
+from memory.admin.links import may_view
 from memory.admin.sections import Section, section_of
 from memory.admin.statements import QUOTED, SHOWN, with_evidence
 from memory.models import Conclusion, Event, Representation, Ruling, Span, User
 from memory.publishing import NewConclusion, Retired
 from reasoning.admin.deciding import AskAnew, Discard, Publish, outcome, ruling_of
-from reasoning.models import Pass, PromptVersion, Quarantined, Work
+from reasoning.models import Pass, Quarantined, Work
 
 WINDOW = 50_000
 LOOKED_AT = 1_000
@@ -73,7 +73,7 @@ class Gate(admin.SimpleListFilter):
 class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     """The versions that a gate stopped, newest first; first of all those that wait for a decision."""
 
-    list_display = ("subject_version", "stopped", "age", "decision", "prompt_link", "app_link")
+    list_display = ("subject_version", "stopped", "age", "decision")
     list_display_links = ("subject_version",)
     list_select_related = (*_SUBJECT, "subject__app", "ruling")
     list_filter = (Decision, Gate, "subject__kind", AppOfSubject, ChosenSubject)
@@ -103,14 +103,13 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
         return rows.defer("text", "card", "now", "short_summary", "long_summary", "line_tokens", "draft")
 
     @admin.display(description="what")
-    def subject_version(self, row: Quarantined) -> str:
-        """Show what it is about, and its number."""
-        return f"{row.subject}, version {row.number}"
-
-    @admin.display(description="app")
-    def app_link(self, row: Quarantined) -> SafeString | str:
-        """Link to the app."""
-        return link(row.subject.app)
+    def subject_version(self, row: Quarantined) -> SafeString:
+        """Show what it is about and its number, and below in which app and by which prompt."""
+        beside = [str(row.subject.app), f"{row.subject.get_kind_display().lower()}"]
+        if "prompt_number" in row.made_by:
+            beside.append(f"prompt {row.made_by['prompt_number']}")
+        said = f"{row.subject}, version {row.number}"
+        return format_html('{}<div class="honcho-meta">{}</div>', said, " · ".join(beside))
 
     @admin.display(description="why it was stopped")
     def stopped(self, row: Quarantined) -> SafeString:
@@ -122,12 +121,6 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     def age(self, row: Quarantined) -> str:
         """Show for how long it has been there."""
         return timesince(row.created_at)
-
-    @admin.display(description="prompt")
-    def prompt_link(self, row: Quarantined) -> SafeString | str:
-        """Link to the prompt version that it was made by."""
-        key = _key(row, "prompt_version")
-        return link(PromptVersion(pk=key), f"prompt {row.made_by.get('prompt_number', '')}") if key else "–"
 
     @admin.display(description="decision")
     def decision(self, row: Quarantined) -> str:

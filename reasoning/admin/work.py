@@ -85,7 +85,7 @@ class ChosenRun(Chosen):
 class WorkAdmin(ReadOnlyAdmin[Work]):
     """What each line still has to read."""
 
-    list_display = ("subject_link", "state_badge", "waiting", "oldest_age", "failing", "due", "app_link")
+    list_display = ("subject_link", "state_badge", "waiting", "failing")
     list_display_links = ("state_badge",)
     list_select_related = ("app", *_SUBJECT)
     list_filter = ("state", "kind", AppFilter, "last_failure", ChosenRun)
@@ -128,35 +128,25 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         return TemplateResponse(request, "admin/reasoning/work/reconcile.html", context)
 
     @admin.display(description="subject")
-    def subject_link(self, row: Work) -> SafeString | str:
-        """Link to the subject."""
-        return link(row.line.subject)
+    def subject_link(self, row: Work) -> SafeString:
+        """Link to the subject, and say below what it is and in which app."""
+        beside = f"{row.app} · {row.get_kind_display().lower()}"
+        return format_html('{}<div class="honcho-meta">{}</div>', link(row.line.subject), beside)
 
-    @admin.display(description="app")
-    def app_link(self, row: Work) -> SafeString | str:
-        """Link to the app."""
-        return link(row.app)
-
-    @admin.display(description="oldest waits")
-    def oldest_age(self, row: Work) -> str:
-        """Show for how long the oldest event has waited."""
-        return timesince(row.oldest) if row.oldest else "–"
-
-    @admin.display(description="due")
-    def due(self, row: Work) -> str:
-        """Show when somebody may claim it."""
-        return when(row.due_at)
+    @admin.display(description="state")
+    def state_badge(self, row: Work) -> SafeString:
+        """Show its state, loud where somebody must act, and below when somebody may claim it."""
+        loud = {Work.State.PARKED: " honcho-bad", Work.State.HELD: " honcho-warn"}.get(Work.State(row.state), "")
+        due = format_html('<div class="honcho-meta">due {}</div>', when(row.due_at)) if row.due_at else ""
+        return format_html('<span class="honcho-badge{}">{}</span>{}', loud, row.get_state_display(), due)
 
     @admin.display(description="waiting")
-    def waiting(self, row: Work) -> str:
-        """Show what waits."""
-        return waiting(row) if row.waiting_events else "–"
-
-    @admin.display(description="state", ordering="state")
-    def state_badge(self, row: Work) -> SafeString:
-        """Show its state, loud where somebody must act."""
-        loud = {Work.State.PARKED: " honcho-bad", Work.State.HELD: " honcho-warn"}.get(Work.State(row.state), "")
-        return format_html('<span class="honcho-badge{}">{}</span>', loud, row.get_state_display())
+    def waiting(self, row: Work) -> SafeString | str:
+        """Show what waits, and below for how long the oldest has."""
+        if not row.waiting_events:
+            return "–"
+        oldest = format_html('<div class="honcho-meta">for {}</div>', timesince(row.oldest)) if row.oldest else ""
+        return format_html("{}{}", waiting(row), oldest)
 
     @admin.display(description="last failure")
     def failing(self, row: Work) -> str:

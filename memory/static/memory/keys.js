@@ -1,7 +1,7 @@
 /* A new key: only what its scope names is asked for. A secret that is shown once can be copied. Both work without. */
-(() => {
-  "use strict";
+"use strict";
 
+document.addEventListener("DOMContentLoaded", () => {
   const PARTS = ["app", "user", "session", "project", "collection"];
   const scopes = [...document.querySelectorAll("input[name=scope][data-names]")];
 
@@ -31,4 +31,4 @@
       });
     }
   }
-})();
+});
