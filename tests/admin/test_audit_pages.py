@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from memory import audit, keys
 from memory.admin import audit as page
-from memory.models import Audit, Subject
-from reasoning.models import PromptVersion
-from tests.admin import data
-from tests.factories import UserFactory
+from memory.models import Audit, Subject, WebhookEndpoint
+from memory.webhooks import endpoints
+from reasoning.models import Price, PromptVersion
+from tests.admin import acting, data
+from tests.factories import AppFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +147,42 @@ def test_the_page_takes_as_many_queries_for_thirty_entries_as_for_three(auditor:
     few = queries()
     done(27)
     assert queries() == few <= 12
+
+
+def test_what_is_made_changed_and_deleted_in_forms_is_noted_with_what_it_was(client: Any):
+    client.force_login(data.superuser())
+    made = {"model": "m", "since": "2026-01-01", "input_price": "1", "output_price": "2"}
+    client.post(reverse("admin:reasoning_price_add"), made)
+    price = Price.objects.get(model="m")
+    client.post(reverse("admin:reasoning_price_change", args=[price.pk]), made | {"output_price": "3"})
+    client.post(reverse("admin:reasoning_price_delete", args=[price.pk]), {"post": "yes"})
+    client.post(reverse("admin:memory_app_add"), {"name": "harbour", "metadata": "{}"})
+    found = {row.act: row for row in Audit.objects.all()}
+    assert list(found) == ["make price", "change price", "delete price", "make app"]
+    assert found["make price"].after["output_price"] == "2"
+    assert (found["change price"].before, found["change price"].after) == ({"output_price": "2"}, {"output_price": "3"})
+    assert found["delete price"].before["output_price"] == "3"
+    assert {row.by for row in found.values()} == {"operator"}
+
+
+def test_a_webhook_is_deleted_once_it_was_shown_what_goes(client: Any):
+    client.force_login(data.superuser())
+    hook = endpoints.create(AppFactory(), "https://hooks.example/x", ["pass.parked"])
+    done = acting.act(client, reverse("admin:memory_webhookendpoint_remove", args=[hook.pk]), "Nobody listens.")
+    assert "The endpoint is deleted." in done.content.decode()
+    assert not WebhookEndpoint.objects.exists()
+    assert Audit.objects.get(act="delete webhook").reason == "Nobody listens."
+
+
+def test_keys_are_listed_by_whether_they_work(client: Any):
+    client.force_login(data.superuser())
+    past = timezone.now() - timedelta(days=1)
+    rows = {
+        "works": keys.create("a", "operator")[0],
+        "expired": keys.create("b", "operator", expires_at=past)[0],
+        "revoked": keys.create("c", "operator", expires_at=past)[0],
+    }
+    keys.revoke(rows["revoked"])
+    for state, row in rows.items():
+        answer = client.get(reverse("admin:memory_apikey_changelist"), {"key_state": state})
+        assert list(answer.context["cl"].queryset) == [row], state

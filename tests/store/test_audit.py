@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from memory import audit
+from memory import audit, keys
 from memory.erasure import act
+from memory.errors import Invalid
 from memory.models import Audit, Conclusion, Event, Line, Session, Subject
+from memory.webhooks import endpoints
 from tests.erasure.helpers import assert_nowhere
-from tests.factories import EventFactory, UserFactory
+from tests.factories import AppFactory, EventFactory, UserFactory
 from tests.store.helpers import refused
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +94,30 @@ def test_an_app_goes_with_all_that_was_noted_in_it():
     act.erase(event.app, by="officer")
     assert acts() == ["stays", "erase"]
     assert_nowhere(str(event.app_id), event.app.public_id)
+
+
+def test_keys_and_webhooks_leave_a_trace_without_their_secrets():
+    app = AppFactory()
+    row, key = keys.create("bot", "app", app=app, created_by="ana")
+    keys.revoke(row, reason="It has retired.", by="olga")
+    keys.revoke(row, reason="Again.", by="olga")
+    hook = endpoints.create(app, "https://hooks.example/token-x", ["pass.parked"], by="ana")
+    endpoints.change(hook, enabled=False, by="olga")
+    secret = endpoints.rotate(hook, reason="It leaked.", by="olga").secret
+    endpoints.delete(hook, by="olga")
+    assert acts() == [
+        "make key", "revoke key", "make webhook", "change webhook", "give new secret", "delete webhook",
+    ]  # fmt: skip
+    changed = Audit.objects.get(act="change webhook")
+    assert (changed.before["enabled"], changed.after["enabled"], changed.app) == (True, False, app)
+    kept = str(list(Audit.objects.values()))
+    for hidden in (key, row.prefix, secret, "token-x"):
+        assert hidden not in kept
+
+
+def test_what_is_refused_leaves_no_trace():
+    with pytest.raises(Invalid):
+        endpoints.create(AppFactory(), "http://10.0.0.1", ["pass.parked"], by="ana")
+    with pytest.raises(Invalid):
+        keys.create("bot", "app", created_by="ana")
+    assert not Audit.objects.exists()
