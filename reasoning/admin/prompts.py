@@ -23,6 +23,7 @@ from memory.admin.base import CappedCount, HonchoAdmin
 from memory.admin.charts import Series
 from memory.admin.filters import AppFilter
 from memory.admin.links import link, list_url, may_view
+from memory.admin.permissions import allowed
 from memory.admin.tenants import JSON_TEXT, PrettyJSONField
 from reasoning import labels, prompt_figures, prompt_places, prompt_versions
 from reasoning.admin import figures, rollbacks, trials
@@ -217,6 +218,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
             "spent": _spent(row) if may_view(request, Spend) else "",
             "may_make_next": self.has_add_permission(request),
             "try_url": trials.try_url(row.pk, self.admin_site.name) if self.has_add_permission(request) else "",
+            "experiment_url": "" if row == live else self._experiment_url(request, row),
             "trials": trials.latest(row) if may_view(request, Trial) else [],
             "compare_url": Compare(self).url(),
             "siblings": [{"version": each, "places": prompt_places.of(each)} for each in siblings],
@@ -241,6 +243,13 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
             kind = request.GET.get("kind", Kind.USER)
             return labels.pointed(Label.Name.LIVE, None, kind)
         return PromptVersion.objects.filter(pk=wanted).first()
+
+    def _experiment_url(self, request: HttpRequest, version: PromptVersion) -> str:
+        """Return where an experiment that tries a version is set up; empty for who may not."""
+        if not allowed(request, "reasoning.run_experiments"):
+            return ""
+        url = reverse("admin:reasoning_experiment_add", current_app=self.admin_site.name)
+        return f"{url}?version={version.public_id}"
 
     def _page(self, version: PromptVersion) -> str:
         return reverse(

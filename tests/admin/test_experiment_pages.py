@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from memory import ids, tenants
-from memory.models import Representation, Subject
+from memory.models import Proposal, Representation, Subject
 from reasoning import assignment, labels
 from reasoning.admin.experiments import figures, pages
 from reasoning.experiments import lifecycle, measures, pairwise, split
@@ -214,6 +214,8 @@ class TestSettingUp:
         assert said.context["candidates"].forms[0]["version"].value() == prompts[1].public_id
         assert said.context["form"]["sample"].value() == 50
         assert said.context["guardrails"].forms[0]["relative"].value() == "yes"
+        page = reverse("admin:reasoning_promptversion_change", args=[prompts[1].pk])
+        assert f"{ADD}?version={prompts[1].public_id}" in operator.get(page).content.decode()
         said = operator.get(ADD, {"version": prompts[1].public_id})
         assert said.context["candidates"].forms[0]["version"].value() == prompts[1].public_id
 
@@ -428,6 +430,20 @@ class TestActs:
             "added: Candidate",
         ):
             assert words in said, words
+        assert (found.state, labels.live(found.app_id, "user")) == ("promoted", prompts[1])
+
+    def test_with_four_eyes_one_proposes_and_another_promotes(self, client, operator, prompts, settings):
+        settings.HONCHO = {**AT_ONCE, "FOUR_EYES": True}
+        found = experiment(prompts[1])
+        act(operator, found, "promote", arm=arm(found).public_id)
+        proposal = Proposal.objects.get()
+        assert found.state == "running"
+        client.force_login(data.superuser("other"))
+        confirm = reverse("admin:memory_proposal_confirm", args=[proposal.pk])
+        preview = client.post(confirm, {"step": "preview", "reason": "Seen"})
+        assert "Becomes live user-2" in plain(preview)
+        client.post(confirm, {"step": "preview", "reason": "Seen", "token": token_in(preview, "token")})
+        found.refresh_from_db()
         assert (found.state, labels.live(found.app_id, "user")) == ("promoted", prompts[1])
 
     def test_a_candidate_of_the_site_cannot_win_for_one_app_and_that_is_said_before(self, operator, prompts):
