@@ -54,7 +54,7 @@ WITH recent AS (SELECT started_at, ended_at, representation_id, covers_from FROM
      placed AS (SELECT *, row_number() OVER (ORDER BY started_at) AS place, count(*) OVER () AS of FROM recent),
      sample AS (SELECT * FROM placed WHERE place %% greatest(1, ceil(of::numeric / %(sample)s)::bigint) = 0),
      waited AS (SELECT date_bin(make_interval(secs => %(step)s), sample.started_at, %(since)s) AS bucket,
-                       extract(epoch FROM sample.ended_at - event.recorded_at)::float AS seconds
+                       greatest(0, extract(epoch FROM sample.ended_at - event.recorded_at))::float AS seconds
                   FROM sample
                   JOIN memory_representation made ON made.id = sample.representation_id
                   JOIN memory_feedentry entry

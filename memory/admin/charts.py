@@ -205,7 +205,7 @@ def _points(
 ) -> list[tuple[float, float] | None]:
     step = width / max(len(values) - 1, 1)
     return [
-        None if value is None else (place * step, height - min(value / top, 1.0) * height)
+        None if value is None else (place * step, height - min(max(value / top, 0.0), 1.0) * height)
         for place, value in enumerate(values)
     ]
 

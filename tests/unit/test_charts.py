@@ -40,6 +40,10 @@ def test_a_line_goes_through_its_points_and_leaves_gaps_where_there_is_no_number
     assert paths == ["M0 160L200 80", "M600 0L600 0"]
 
 
+def test_a_line_stays_within_the_drawing():
+    assert tags(line_chart([Series(name="x", values=[-3, 5])], HOURS[:2], title="x"), "path")[0]["d"] == "M0 160L600 0"
+
+
 def test_a_band_goes_up_one_side_and_down_the_other():
     item = Series(name="kept", values=[5, 5], low=[0, 2.5], high=[10, 7.5])
     band = tags(line_chart([item], HOURS[:2], title="Kept"), "path")[0]
