@@ -22,7 +22,7 @@ from memory.admin import charts
 from memory.admin.base import CappedCount, HonchoAdmin
 from memory.admin.charts import Series
 from memory.admin.filters import AppFilter
-from memory.admin.links import link, list_url, may_view
+from memory.admin.links import link, list_url, may_view, when
 from memory.admin.permissions import allowed
 from memory.admin.tenants import JSON_TEXT, PrettyJSONField
 from reasoning import labels, prompt_figures, prompt_places, prompt_versions
@@ -83,7 +83,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     """Immutable recipes. To change one is to make the next; one of each app and kind is live."""
 
     form = NextVersionForm
-    list_display = ("label", "at_work", "message", "app_link", "made_by", "used", "made_at")
+    list_display = ("label", "at_work", "message", "app_link", "used", "made")
     list_select_related = ("app", "author")
     list_filter = (("labels__name", LabelFilter), "kind", AppFilter)
     actions = ("compare_selected",)
@@ -140,10 +140,11 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
         shown = render_to_string("admin/reasoning/includes/places.html", {"places": prompt_places.of(row)})
         return mark_safe(shown)  # noqa: S308 - a template escapes
 
-    @admin.display(description="by")
-    def made_by(self, row: PromptVersion) -> str:
-        """Show who made it."""
-        return row.maker or "–"
+    @admin.display(description="made")
+    def made(self, row: PromptVersion) -> SafeString:
+        """Show when it was made, and by whom; a key by how its id begins."""
+        by = f"{row.maker[:10]}…" if row.maker.startswith("key ") else row.maker
+        return format_html('{}<br><span class="honcho-meta">{}</span>', when(row.created_at), by)
 
     @admin.display(description="passes")
     def used(self, row: PromptVersion) -> str:
@@ -258,7 +259,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
 
 
 def _title(version: PromptVersion) -> str:
-    return f"{capfirst(version.get_kind_display())} prompt {version.number}"
+    return str(capfirst(str(version)))
 
 
 def _places(version: PromptVersion, moves: Sequence[LabelMove]) -> list[dict[str, Any]]:

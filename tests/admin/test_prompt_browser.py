@@ -38,7 +38,7 @@ def test_the_outcome_of_a_dry_run_shows_by_itself(page, site, ana, settings):
     with LoopbackModel() as model:
         settings.HONCHO = {"PROVIDER": "openai", "OPENAI_API_KEY": "key", "OPENAI_BASE_URL": model.url}
         assert trials.start_due()
-        expect(page.locator("#dry-run")).to_contain_text("What they would get")
+        expect(page.locator("#dry-run")).to_contain_text("What they would get", timeout=60_000)
         assert model.count == 1
     expect(page.locator("#dry-run")).to_contain_text("Lea loves tiles and trams.")
     assert Trial.objects.get().by == "operator"

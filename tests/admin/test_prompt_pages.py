@@ -74,7 +74,7 @@ def test_the_list_shows_where_each_version_is_at_work_and_leads_on(operator):
     labels.move("candidate", version, reason="Try it")
     lifecycle.start(lifecycle.create("user", "short answers", [lifecycle.Candidate(version, 0.2)]))
     shown = text_of(operator.get(url("promptversion_changelist")))
-    for words in ("live", "candidate", "tried in “short answers”", "control of “short answers”", "key 123"):
+    for words in ("live", "candidate", "tried in “short answers”", "control of “short answers”", "key 123…"):
         assert words in shown
     for name in ("promptversion_compare", "trial_changelist", "labelmove_changelist", "rollback_changelist"):
         assert url(name) in shown
