@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -18,9 +19,13 @@ from reasoning.reprocessing.parts import EVERYTHING, Part
 from reasoning.reprocessing.progress import WITH_ITEM
 
 CHUNK = 1_000
+MOST_COMPARED = 500
+"""In so many subjects regressions are looked for before a promotion; it looks for them in all that it takes."""
 
 LOOKED_AT = 1_000
 """So many characters of a text tell its language."""
+
+_UNUSED = ("card", "now", "short_summary", "long_summary", "made_by", "reason", "draft")
 
 Item = ReprocessItem.State
 
@@ -37,22 +42,30 @@ class Compared:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What promoting a part would do now: how many subjects it takes, of how many of those the run has made something
-    worse, and how many it leaves as they are."""
+    worse, and how many it leaves as they are. Not ``exact`` where regressions were looked for in some of them only."""
 
     promoted: int
     worse: int
     left: int
+    exact: bool = True
 
 
 def plan(run: Reprocess, part: Part) -> Plan:
-    """Return what promoting a part of a run would do. Changes nothing; a few statements for each thousand subjects."""
-    chosen = worse = 0
-    for items in _chunks(_compared(parts.of(run, part))):
-        chosen += len(items)
-        worse += sum(map(bool, regressions(items).values()))
+    """Return what promoting a part of a run would do. Changes nothing.
+
+    Regressions are looked for in up to ``MOST_COMPARED`` subjects drawn by chance, and projected beyond those.
+    """
+    chosen = parts.of(run, part)
+    drawn = list(chosen.order_by(parts.by_chance(run)).values_list("subject", flat=True)[: MOST_COMPARED + 1])
+    exact = len(drawn) <= MOST_COMPARED
+    drawn = drawn[:MOST_COMPARED]
+    worse = sum(map(bool, regressions(list(_compared(parts.made(run).filter(subject__in=drawn)))).values()))
+    count = len(drawn) if exact else chosen.count()
+    if not exact:
+        worse = math.ceil(worse * count / MOST_COMPARED)
     open_still = ReprocessItem.objects.filter(run=run).exclude(state__in=parts.SETTLED).count()
-    promoted = chosen - worse if part.without_regressions else chosen
-    return Plan(promoted, 0 if part.without_regressions else worse, open_still - promoted)
+    promoted = count - worse if part.without_regressions else count
+    return Plan(promoted, 0 if part.without_regressions else worse, open_still - promoted, exact)
 
 
 def sample(run: Reprocess, limit: int, part: Part = EVERYTHING) -> list[Compared]:
@@ -60,8 +73,9 @@ def sample(run: Reprocess, limit: int, part: Part = EVERYTHING) -> list[Compared
 
     They are drawn by chance, and always the same ones. Regressions are looked at, but do not decide who is drawn.
     """
-    drawn = parts.of(run, part).select_related(*WITH_ITEM).order_by(parts.by_chance(run))
-    found = list(drawn[:limit])
+    drawn = list(parts.of(run, part).order_by(parts.by_chance(run)).values_list("subject", flat=True)[:limit])
+    rows = ReprocessItem.objects.filter(run=run, subject__in=drawn).select_related(*WITH_ITEM)
+    found = sorted(rows, key=lambda item: drawn.index(item.subject_id))
     worse = regressions(found)
     return [Compared(item, _diff(item), worse[item.subject_id]) for item in found]
 
@@ -90,8 +104,9 @@ def chosen(run: Reprocess, part: Part) -> set[UUID]:
 
 
 def _compared(items: QuerySet[ReprocessItem]) -> QuerySet[ReprocessItem]:
-    """Return items with what regressions are told from."""
-    return items.order_by("subject").select_related("line__head", "subject__current")
+    """Return items with what regressions are told from, and without the other texts of their versions."""
+    found = items.order_by("subject").select_related("line__head", "subject__current")
+    return found.defer(*(f"{where}__{text}" for where in ("line__head", "subject__current") for text in _UNUSED))
 
 
 def _chunks(items: QuerySet[ReprocessItem]) -> Iterator[list[ReprocessItem]]:

@@ -45,7 +45,7 @@ _LATEST = """
 SELECT date_bin('1 minute', ended_at, %(now)s), coalesce(sum(covers_to - covers_from), 0)
   FROM reasoning_pass
  WHERE run_id = %(run)s AND outcome = 'published'
-   AND started_at > %(now)s - make_interval(mins => 2 * %(minutes)s)
+   AND started_at > %(now)s - make_interval(mins => %(look)s)
    AND ended_at > %(now)s - make_interval(mins => %(minutes)s)
  GROUP BY 1 ORDER BY 1
 """
@@ -100,7 +100,7 @@ def progress(run: Reprocess) -> Progress:
     left = max(events - read, 0)
     passes, failed = _passes(run)
     return Progress(
-        items=_counts(ReprocessItem.objects.filter(run=run).values_list("state").annotate(Count("subject"))),
+        items=states(run),
         events=events,
         events_read=min(read, events),
         passes=passes,
@@ -113,6 +113,11 @@ def progress(run: Reprocess) -> Progress:
         rate=rate,
         eta_seconds=round(left / rate * 60) if rate else None,
     )
+
+
+def states(run: Reprocess) -> dict[str, int]:
+    """Return how many subjects of a run are in each state."""
+    return _counts(ReprocessItem.objects.filter(run=run).values_list("state").annotate(Count("subject")))
 
 
 def _passes(run: Reprocess) -> tuple[dict[str, int], dict[str, int]]:
@@ -130,11 +135,12 @@ def _passes(run: Reprocess) -> tuple[dict[str, int], dict[str, int]]:
 def lately(run: Reprocess, minutes: int = 30) -> list[tuple[datetime, int]]:
     """Return for each of the last ``minutes`` when it began and how many events were read in it, the oldest first.
 
-    It looks at passes that began in that time and as much before it.
+    It looks at passes that began in that time and as much before it, or a day before it where batches carry them.
     """
     now = clock.now()
+    look = 2 * minutes + (24 * 60 if run.carrier == Reprocess.Carrier.BATCH else 0)
     with connection.cursor() as cursor:
-        cursor.execute(_LATEST, {"run": run.pk, "minutes": minutes, "now": now})
+        cursor.execute(_LATEST, {"run": run.pk, "minutes": minutes, "look": look, "now": now})
         read = {at: int(events) for at, events in cursor.fetchall()}
     whole = [now - timedelta(minutes=back) for back in range(minutes, 0, -1)]
     return [(at, read.get(at, 0)) for at in whole]

@@ -30,22 +30,22 @@ WITH RECURSIVE promoted AS (
       FROM promoted JOIN memory_representation version ON version.subject_id = promoted.subject_id
            AND version.number > promoted.number AND version.status = 'published'
 ), follows AS (
-    SELECT id, subject_id FROM promoted
+    SELECT id, subject_id, id AS promoted_id FROM promoted
      UNION
-    SELECT later.id, later.subject_id FROM follows JOIN later ON later.before_id = follows.id
+    SELECT later.id, later.subject_id, follows.promoted_id FROM follows JOIN later ON later.before_id = follows.id
 )
-SELECT promoted.subject_id, before.representation_id
-  FROM promoted
-  JOIN memory_subject subject ON subject.id = promoted.subject_id
-  JOIN follows ON follows.id = subject.current_id
-  JOIN LATERAL (SELECT min(since) AS since FROM memory_serving WHERE representation_id = promoted.id) given ON true
+SELECT follows.subject_id, before.representation_id
+  FROM follows
+  JOIN memory_subject subject ON subject.id = follows.subject_id AND subject.current_id = follows.id
+  JOIN LATERAL (
+       SELECT min(since) AS since FROM memory_serving WHERE representation_id = follows.promoted_id) given ON true
   JOIN LATERAL (
        SELECT representation_id FROM memory_serving serving
-        WHERE serving.subject_id = promoted.subject_id AND serving.since < given.since
+        WHERE serving.subject_id = follows.subject_id AND serving.since < given.since
         ORDER BY serving.since DESC LIMIT 1) before ON true
   LEFT JOIN memory_representation version ON version.id = before.representation_id
  WHERE version.status IS DISTINCT FROM 'erased'
- ORDER BY promoted.subject_id
+ ORDER BY follows.subject_id
 """
 
 

@@ -98,6 +98,17 @@ def test_a_plan_says_what_a_promotion_then_does(subtests):
     assert outcome.plan(run, Part()) == outcome.Plan(0, 0, 0)
 
 
+def test_a_plan_of_many_subjects_looks_into_some_and_projects(monkeypatch):
+    run, subjects = done(4)
+    for subject in subjects:
+        say("two", user=subject.user.name)
+    lifecycle.pause(run)
+    drain()
+    monkeypatch.setattr(outcome, "MOST_COMPARED", 2)
+    assert outcome.plan(run, Part()) == outcome.Plan(promoted=4, worse=4, left=0, exact=False)
+    assert outcome.plan(run, FINE) == outcome.Plan(promoted=0, worse=0, left=4, exact=False)
+
+
 def test_what_is_not_promoted_yet_is_what_a_sample_shows():
     run, _ = done(3)
     drawn = [each.item.subject_id for each in outcome.sample(run, 3)]
@@ -159,7 +170,7 @@ def test_what_a_human_said_of_the_promoted_version_holds_in_what_comes_back():
     lifecycle.promote(run)
     corrections.add(subject, "Sails on Sundays.", by="me")
     undoing.undo(run, reason="Worse")
-    assert "Sails on Sundays." in served(subject)
+    assert "Sails on Sundays" in served(subject)
     assert "Now read as" not in served(subject)
 
 

@@ -17,7 +17,7 @@ from memory.worddiff import Diff
 from reasoning.admin.amounts import money
 from reasoning.admin.reprocessing import showing
 from reasoning.models import Reprocess, ReprocessItem, Work
-from reasoning.reprocessing import lifecycle, outcome, scope, undoing
+from reasoning.reprocessing import lifecycle, outcome, progress, scope, undoing
 from reasoning.reprocessing.parts import Part
 
 State = Reprocess.State
@@ -172,7 +172,7 @@ class Cancel(Step):
 
     def preview(self, obj: Reprocess, data: dict[str, Any]) -> Preview:
         """Show what is given up."""
-        counted = _states(obj)
+        counted = progress.states(obj)
         lines = [*_under_way(obj), ("Subjects that are ready", f"{counted.get(ReprocessItem.State.READY, 0):,}")]
         return Preview(lines=lines, warning=_kept(counted), token=obj.state)
 
@@ -193,7 +193,7 @@ class Discard(Step):
 
     def preview(self, obj: Reprocess, data: dict[str, Any]) -> Preview:
         """Show what is given up."""
-        counted = _states(obj)
+        counted = progress.states(obj)
         return Preview(
             lines=[("Subjects that are ready", f"{counted.get(ReprocessItem.State.READY, 0):,}")],
             warning=_kept(counted),
@@ -289,10 +289,12 @@ class Promote(Act):
         part = _part(obj, data)
         told = outcome.plan(obj, part)
         sample = outcome.sample(obj, SHOWN, part)
+        about = "" if told.exact else "about "
+        of_fine = about if part.without_regressions else ""
         lines = [
-            ("Subjects that change", f"{told.promoted:,}"),
-            ("Of these made worse", f"{told.worse:,}"),
-            ("Subjects that stay as they are", f"{told.left:,}"),
+            ("Subjects that change", f"{of_fine}{told.promoted:,}"),
+            ("Of these made worse", f"{about}{told.worse:,}" if told.worse else "none"),
+            ("Subjects that stay as they are", f"{of_fine}{told.left:,}"),
             ("The run", "ends" if data["rest"] == "left" else "stays open for the others"),
         ]
         return Preview(lines=lines, diffs=[_with_worse(each) for each in sample], warning=_warning(obj, told))
@@ -359,7 +361,8 @@ def _warning(run: Reprocess, told: outcome.Plan) -> str:
     if not told.promoted:
         warnings.append("There is nothing to promote in this part.")
     if told.worse:
-        warnings.append(f"{told.worse:,} of these subjects would be worse off than now.")
+        about = "" if told.exact else "About "
+        warnings.append(f"{about}{told.worse:,} of these subjects would be worse off than now.")
     if run.state == State.PAUSED:
         warnings.append("The run was halted: what it has not read yet, it reads once it is promoted.")
     return " ".join(warnings)
@@ -382,10 +385,6 @@ def _back(targets: Mapping[Any, Any]) -> list[Diff]:
     return [
         Diff(str(subject), subject.current.text if subject.current else "", text) for subject, text in texts.items()
     ]
-
-
-def _states(run: Reprocess) -> dict[str, int]:
-    return {state: ReprocessItem.objects.filter(run=run, state=state).count() for state in ReprocessItem.State.values}
 
 
 def _kept(counted: Mapping[str, int]) -> str:

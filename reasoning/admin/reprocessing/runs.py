@@ -81,7 +81,7 @@ class Subjects(OfRun):
             "state": state,
             "after": after,
             "next": shown[-1].subject.public_id if len(found) > PAGE else None,
-            "tabs": showing.slices(progress.progress(obj).items),
+            "tabs": showing.slices(progress.states(obj)),
             "states": dict(Item.choices),
         }
 
