@@ -56,7 +56,7 @@ def test_a_budget_holds_work_until_it_is_raised(page, site, ana):  # noqa: F811
     held = page.locator("tr", has=page.get_by_role("link", name="held", exact=True))
     expect(held.locator("td").first).to_have_text("4")
     page.get_by_role("link", name="held", exact=True).click()
-    page.locator("th.field-state a, td.field-state a").first.click()
+    page.locator("th.field-state_badge a, td.field-state_badge a").first.click()
     expect(page.locator(".honcho-alert")).to_contain_text("It asks again as soon as a budget or a price is changed.")
 
     page.locator(".honcho-alert").get_by_role("link", name="Budgets").click()
