@@ -85,6 +85,8 @@ def entries(
     """
     exact = {"by": by, "act": act, "kind": kind, "object_id": object_id, "subject": subject_id}
     rows = Audit.objects.filter(**{name: value for name, value in exact.items() if value})
+    if object_id and not kind:
+        rows = rows.filter(kind__in=names("kind"))  # the index begins with the kind
     if since is not None:
         rows = rows.filter(created_at__gte=since)
     if until is not None:
@@ -95,8 +97,8 @@ def entries(
     return rows.order_by("-created_at", "-pk")
 
 
-def names(of: Literal["act", "by"]) -> list[str]:
-    """Return the acts that there were, or who did any, in order and at most ``MOST_NAMES``. One statement."""
+def names(of: Literal["act", "by", "kind"]) -> list[str]:
+    """Return the acts that there were, who did any, or to what kinds of rows: in order, at most ``MOST_NAMES``."""
     with connection.cursor() as cursor:
         cursor.execute(_NAMES.format(column=of), [MOST_NAMES])
         return [name for (name,) in cursor.fetchall()]
