@@ -22,7 +22,7 @@ from memory.admin import charts
 from memory.admin.base import CappedCount, HonchoAdmin
 from memory.admin.charts import Series
 from memory.admin.filters import AppFilter
-from memory.admin.links import link, list_url, may_view, when
+from memory.admin.links import list_url, may_view, when
 from memory.admin.permissions import allowed
 from memory.admin.tenants import JSON_TEXT, PrettyJSONField
 from reasoning import labels, prompt_figures, prompt_places, prompt_versions
@@ -83,7 +83,7 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
     """Immutable recipes. To change one is to make the next; one of each app and kind is live."""
 
     form = NextVersionForm
-    list_display = ("label", "at_work", "message", "app_link", "used", "made")
+    list_display = ("label", "at_work", "message", "used", "made")
     list_select_related = ("app", "author")
     list_filter = (("labels__name", LabelFilter), "kind", AppFilter)
     actions = ("compare_selected",)
@@ -126,13 +126,8 @@ class PromptVersionAdmin(HonchoAdmin[PromptVersion]):
 
     @admin.display(description="version")
     def label(self, row: PromptVersion) -> str:
-        """Show its kind and number."""
-        return _title(row)
-
-    @admin.display(description="app")
-    def app_link(self, row: PromptVersion) -> SafeString | str:
-        """Link to the app, if it is not the site's."""
-        return link(row.app) if row.app else "the site"
+        """Show its kind and number, and whose it is where it is not the site's."""
+        return f"{_title(row)} of {row.app}" if row.app else _title(row)
 
     @admin.display(description="at work")
     def at_work(self, row: PromptVersion) -> SafeString:
