@@ -42,7 +42,7 @@ def counted(rows: QuerySet[Batch]) -> QuerySet[Batch]:
 class BatchAdmin(ReadOnlyAdmin[Batch]):
     """What was sent to a provider's batch interface, newest first."""
 
-    list_display = ("label", "shown_state", "size", "run_link", "sent", "ended")
+    list_display = ("label", "shown_state", "size", "run_link", "sent")
     list_display_links = None
     list_select_related = ("run__prompt_version", "run__app")
     list_filter = ("state", ChosenRun)
@@ -86,14 +86,10 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
         return link(row.run, showing.title_of(row.run))
 
     @admin.display(description="sent")
-    def sent(self, row: Batch) -> str:
-        """Show when it was written, to be sent."""
-        return when(row.created_at)
-
-    @admin.display(description="ended")
-    def ended(self, row: Batch) -> str:
-        """Show when it was over."""
-        return when(row.ended_at)
+    def sent(self, row: Batch) -> SafeString | str:
+        """Show when it was written, to be sent, and when it was over."""
+        ended = f"ended {when(row.ended_at)}" if row.ended_at else ""
+        return format_html('{} <span class="honcho-label-note">{}</span>', when(row.created_at), ended)
 
     def detail(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
         """Show how its passes ended, and the first of those that gave no version."""

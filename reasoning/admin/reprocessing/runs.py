@@ -150,9 +150,11 @@ class ReprocessAdmin(ReadOnlyAdmin[Reprocess]):
         )  # fmt: skip
 
     @admin.display(description="spent")
-    def spent(self, row: Reprocess) -> str:
-        """Show what it took."""
-        return f"{row.tokens:,} tokens, {money(row.cost)}" if row.tokens else "–"
+    def spent(self, row: Reprocess) -> SafeString | str:
+        """Show what it took, in tokens and in money."""
+        if not row.tokens:
+            return "–"
+        return format_html('{} tokens <span class="honcho-label-note">{}</span>', f"{row.tokens:,}", money(row.cost))
 
     def detail(self, request: HttpRequest, row: Reprocess) -> dict[str, Any]:
         """Show how far it is, what it spent, what went wrong, and what it would change."""
