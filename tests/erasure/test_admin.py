@@ -58,7 +58,7 @@ def test_no_log_of_the_admin_names_what_was_erased(client):
     event = EventFactory()
     act(client, erase_page(event.user))
     assert not LogEntry.objects.exists()
-    assert list(Audit.objects.values_list("act", "by")) == [("erase", "operator")]
+    assert list(Audit.objects.filter(by="operator").values_list("act", flat=True)) == ["erase"]
 
 
 def test_who_may_not_erase_finds_no_way_to_it_and_who_may_sees_the_receipt(client):
