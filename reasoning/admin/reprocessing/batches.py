@@ -87,9 +87,9 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
 
     @admin.display(description="sent")
     def sent(self, row: Batch) -> SafeString | str:
-        """Show when it was written, to be sent, and when it was over."""
-        ended = f"ended {when(row.ended_at)}" if row.ended_at else ""
-        return format_html('{} <span class="honcho-label-note">{}</span>', when(row.created_at), ended)
+        """Show when it was written, to be sent, and how long it took."""
+        took = f"took {showing.duration((row.ended_at - row.created_at).total_seconds())}" if row.ended_at else ""
+        return format_html('{} <span class="honcho-label-note">{}</span>', when(row.created_at), took)
 
     def detail(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
         """Show how its passes ended, and the first of those that gave no version."""
