@@ -107,14 +107,25 @@ SUMS = f"""
 """
 """The columns that figures are made of, for passes (``pass``) of lines (``line``) joined with ``MADE``."""
 
+_ALL = """
+reasoning_pass pass JOIN memory_line line ON line.id = pass.line_id
+  JOIN memory_subject subject ON subject.id = line.subject_id
+"""
+
+# Of some subjects: by the indexes, however the planner thinks of it, which may be wrong about how many rows those have.
+_SOME = """
+memory_subject subject
+  JOIN LATERAL (SELECT * FROM memory_line WHERE subject_id = subject.id OFFSET 0) line ON TRUE
+  JOIN LATERAL (SELECT * FROM reasoning_pass WHERE line_id = line.id OFFSET 0) pass ON TRUE
+"""
+
 _PASSES = """
 SELECT line.subject_id, line.recipe, line.branch, {period} AS period, {sums}
-  FROM reasoning_pass pass JOIN memory_line line ON line.id = pass.line_id
-  JOIN memory_subject subject ON subject.id = line.subject_id {made}
+  FROM {source} {made}
  WHERE pass.started_at >= %(since)s AND pass.started_at < %(until)s
    AND pass.outcome IN ('published', 'quarantined', 'failed') AND pass.task = 'read' AND pass.run_id IS NULL
    AND line.recipe = ANY(%(recipes)s) AND {scope}
- GROUP BY line.id, period ORDER BY line.subject_id
+ GROUP BY line.id, line.subject_id, line.recipe, line.branch, period ORDER BY line.subject_id
 """
 
 _FEEDBACK = """
@@ -130,8 +141,8 @@ SELECT line.subject_id, line.recipe, line.branch, {period} AS period, count(*) A
 
 def passes(scope: Scope, periods: int, versions: bool) -> Iterator[tuple[UUID, ByVersion]]:
     """Yield, for each subject with anything that counts, what it falls to and what its passes did."""
-    made = MADE if versions else _NOT_MADE
-    return _by_subject(scope, periods, _PASSES, at="pass.started_at", made=made, sums=SUMS)
+    made, source = MADE if versions else _NOT_MADE, _ALL if scope.only is None else _SOME
+    return _by_subject(scope, periods, _PASSES, at="pass.started_at", made=made, source=source, sums=SUMS)
 
 
 def feedback(scope: Scope, periods: int) -> Iterator[tuple[UUID, ByVersion]]:

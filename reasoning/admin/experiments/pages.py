@@ -32,7 +32,7 @@ ACTS_SHOWN = 50
 COMPARED = 50
 """Of so many subjects the page compares the arms' statements; the API, of more."""
 
-COUNTED = 2_000
+COUNTED = 1_000
 """Of more subjects than these the page counts so many, chosen by chance, unless it is asked to count all."""
 
 
