@@ -514,12 +514,16 @@ class TestPermissions:
 
 def test_pages_make_as_many_queries_for_12_subjects_as_for_3(operator, prompts):
     found = experiment(prompts[1], prompt("Other"), share=0.5, sample=1.0)
+    someone(found, arm(found, 0))  # each arm has pairs from the beginning on
+    someone(found, arm(found, 1))
     asked = [url_of(found, name) for name in ("change", "review", "samples", "who")]
     asked.append(reverse("admin:reasoning_experiment_changelist"))
 
     def fill(size: int) -> dict[str, int]:
         for number in range(Subject.objects.count(), size):
-            say("One.", user=f"user-{number}", app=APP)
+            person(f"more-{number}", APP)
+        for subject in Subject.objects.filter(versions=0):
+            say("One.", user=subject.user.name, app=APP)
         reason()
         assert Representation.objects.count() >= size
         return {url: queries_of(operator, url) for url in asked}
