@@ -65,7 +65,6 @@ def test_it_leads_to_what_wants_attention(operator):
 
 @pytest.mark.parametrize("span", ["hour", "day", "week", "century"])
 def test_one_can_choose_a_time(operator, span):
-    data.ana()
     assert "<svg" in text_of(operator.get(URL, {"span": span}))
 
 
