@@ -9,6 +9,7 @@ ONE_WORKER = {
     "tests/admin/test_overview_browser.py",
     "tests/admin/test_prompt_browser.py",
     "tests/admin/test_quarantine_browser.py",
+    "tests/admin/test_stories_browser.py",
     "tests/admin/test_subject_browser.py",
     "tests/admin/test_reprocess_browser.py",
     "tests/clients/test_apps_era.py",

@@ -8,18 +8,19 @@ from decimal import Decimal
 from functools import partial
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from memory import log, tenants
 from memory.log import NewEvent
 from memory.models import App, Representation, User
-from reasoning import following, passes, queue
+from reasoning import following, groups, passes, queue
 from reasoning.models import Budget, Price, PromptVersion, Spend, Work
 from reasoning.passes import Prepared
 from reasoning.providers.base import Answer, Completion, Failure, Level, ProviderError, Retirement, Statement, Usage
 from tests.loop.helpers import STEP
 
+PASSWORD = "open sesame"
 HOSTILE = '<script>alert("memory")</script>'
 
 Answerer = Callable[[Prepared], Answer]
@@ -27,13 +28,21 @@ Answerer = Callable[[Prepared], Answer]
 
 def superuser(name: str = "operator"):
     """An operator who may do everything."""
-    return get_user_model().objects.create_superuser(name, password="open sesame")
+    return get_user_model().objects.create_superuser(name, password=PASSWORD)
 
 
 def staff(*permissions: str, name: str = "staff"):
     """Somebody who may enter the admin, with these permissions (``view_event``)."""
-    user = get_user_model().objects.create_user(name, password="open sesame", is_staff=True)
+    user = get_user_model().objects.create_user(name, password=PASSWORD, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def member(group: str):
+    """Somebody of one of the groups that ``operator_groups`` makes, called as the group."""
+    groups.ensure()
+    user = get_user_model().objects.create_user(group.replace(" ", "-"), password=PASSWORD, is_staff=True)
+    user.groups.set([Group.objects.get(name=group)])
     return user
 
 
