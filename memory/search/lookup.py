@@ -28,7 +28,7 @@ MOST_READ = 2_000
 Term = Sequence[int]
 """The lexemes of a word."""
 
-_READ = "SELECT * FROM memory_look_up(%s, %s, %s, %s::int[], %s::boolean[], %s, %s)"  # migration 0027
+_READ = "SELECT * FROM memory_look_up(%s, %s, %s, %s::int[], %s::boolean[], %s, %s)"  # migration 0031
 
 _Part = tuple[Records, NDArray[np.int32]]
 """Records, and the lexeme of each."""

@@ -86,7 +86,7 @@ def best(where: Scope, query: str, vector: Vector | None, today: date, most: int
         found = _compared(found, asked, vector, near)
     scores = formula.score(found.candidates, asked)
     order = np.argsort(-scores, kind="stable")[:most]
-    items = [Scored(*pair) for pair in zip(found.passages[order].tolist(), scores[order].tolist(), strict=True)]
+    items = list(map(Scored._make, zip(found.passages[order].tolist(), scores[order].tolist(), strict=True)))
     return Ranked(items, matches.fresh, asked.terms, matches.names)
 
 

@@ -33,7 +33,7 @@ FEW, TYPICAL, BATCH = 10, 30, 50
 MOST_SOURCES = 10
 """Of a statement that rests on more events, the newest are named."""
 
-# What belongs to the scope, and stands: neighbours of what belongs to it need not. (Migration 0027.)
+# What belongs to the scope, and stands: neighbours of what belongs to it need not. (Migration 0031.)
 _TELL = "SELECT * FROM memory_tell(%s::bigint[], %s::tsquery, %s::bigint[], %s)"
 
 
@@ -65,7 +65,7 @@ class Recalled:
 
 
 class _Passage(NamedTuple):  # a data class takes five times as long to make
-    """What is told of a passage. ``sources`` are the events that it rests on, the newest first."""
+    """What is told of a passage. ``sources`` are the events that a statement rests on, the newest first."""
 
     passage: int
     statement: bool
@@ -76,7 +76,7 @@ class _Passage(NamedTuple):  # a data class takes five times as long to make
     who: str | None
     held_from: date | None
     held_until: date | None
-    sources: list[UUID]
+    sources: list[UUID] | None
 
 
 def recall(
@@ -129,9 +129,8 @@ def _passages(where: Scope, found: Ranked, batch: int) -> Iterator[tuple[_Passag
     marks, known = narrow(where, Filters()), array(found.known)
     for start in range(0, len(found.items), batch):
         scores = {item.passage: item.score for item in found.items[start : start + batch]}
-        told = rows(_TELL, [array(scores), marks, known, MOST_SOURCES])
-        passages = {row[0]: _Passage(*row) for row in told}
-        yield from ((passages[passage], score) for passage, score in scores.items() if passage in passages)
+        told = {row[0]: row for row in rows(_TELL, [array(scores), marks, known, MOST_SOURCES])}
+        yield from ((_Passage(*told[passage]), score) for passage, score in scores.items() if passage in told)
 
 
 def _told(passages: Iterable[tuple[_Passage, float]], found: Ranked) -> Iterator[Told]:
@@ -145,4 +144,5 @@ def _told(passages: Iterable[tuple[_Passage, float]], found: Ranked) -> Iterator
         else:
             line = packing.line(passage.who or "", passage.at.date(), packing.excerpt(text, asked, names))
         kind = CONCLUSION if passage.statement else EVENT
-        yield Told(kind, passage.id, text, passage.at, score, line, passage.sources)
+        sources = [passage.id] if passage.sources is None else passage.sources
+        yield Told(kind, passage.id, text, passage.at, score, line, sources)

@@ -114,11 +114,10 @@ class _Seen:
     def says(self, words: frozenset[str], sources: Iterable[Hashable]) -> bool:
         """Say whether a text says what another does: in the same words, or where one of them rests on the other."""
         own = len(words)
-        for size in range(int(ALIKE * own), int(own / ALIKE) + 2):  # of others too few can be common
-            least = ALIKE * max(own, size)
-            for other in self._by_size.get(size, ()):
-                if len(words & other) >= least:
-                    return True
+        for size, others in self._by_size.items():
+            least, most = (ALIKE * own, size) if size < own else (ALIKE * size, own)  # in common
+            if most >= least and any(len(words & other) >= least for other in others):
+                return True
         beside = (other for source in sources for other in self._by_source.get(source, ()))
         return any(len(words & other) > CONTAINED * own for other in beside)
 
