@@ -10,10 +10,10 @@ from django.db import transaction
 APPS = ("memory", "reasoning")
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "viewer": (),
-    "prompt engineer": ("reasoning.edit_prompts",),
-    "experimenter": ("reasoning.run_experiments", "reasoning.run_reprocesses", "reasoning.promote_prompts"),
-    "operator": (
+    "memory viewer": (),
+    "memory prompt engineer": ("reasoning.edit_prompts",),
+    "memory experimenter": ("reasoning.run_experiments", "reasoning.run_reprocesses", "reasoning.promote_prompts"),
+    "memory operator": (
         "memory.correct_statements",
         "memory.roll_back_versions",
         "reasoning.change_work",
@@ -21,11 +21,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "reasoning.publish_quarantined",
         "reasoning.discard_quarantined",
     ),
-    "privacy officer": ("memory.erase",),
+    "memory privacy officer": ("memory.erase",),
 }
-"""By group, what its members may do beside seeing everything."""
+"""By group, what its members may do beside seeing everything. (A site may well have an "operator" of its own.)"""
 
-ADMINISTRATOR = "administrator"
+ADMINISTRATOR = "memory administrator"
 """This group may do all there is to do in the two apps."""
 
 

@@ -21,10 +21,10 @@ def may(group: str) -> set[str]:
 
 def test_each_group_may_do_its_own_and_see_everything():
     groups.ensure()
-    assert may("viewer") == set()
+    assert may("memory viewer") == set()
     for name, wanted in groups.GROUPS.items():
         assert may(name) == set(wanted)
-    viewer = Group.objects.get(name="viewer")
+    viewer = Group.objects.get(name="memory viewer")
     shown = set(viewer.permissions.values_list("codename", flat=True))
     assert {"view_audit", "view_event", "view_pass", "view_quarantined", "view_reprocess"} <= shown
 
@@ -32,20 +32,20 @@ def test_each_group_may_do_its_own_and_see_everything():
 def test_an_administrator_may_do_all_there_is_to_do():
     groups.ensure()
     wanted = {"memory.erase", "memory.add_apikey", "reasoning.promote_prompts", "reasoning.change_budget"}
-    assert wanted <= may("administrator")
-    assert not {name for name in may("administrator") if name.startswith("auth.")}
+    assert wanted <= may("memory administrator")
+    assert not {name for name in may("memory administrator") if name.startswith("auth.")}
 
 
 def test_run_again_it_gives_what_is_missing_and_takes_nothing(capsys: pytest.CaptureFixture[str]):
     call_command("operator_groups")
-    assert "viewer: made, with" in capsys.readouterr().out
+    assert "memory viewer: made, with" in capsys.readouterr().out
     call_command("operator_groups")
     assert capsys.readouterr().out.count("as it should be") == len(groups.GROUPS) + 1
-    officer = Group.objects.get(name="privacy officer")
+    officer = Group.objects.get(name="memory privacy officer")
     officer.permissions.remove(Permission.objects.get(codename="erase"))
     officer.permissions.add(Permission.objects.get(codename="add_apikey"))
     call_command("operator_groups")
     out = capsys.readouterr().out
     assert "privacy officer: given memory.erase" in out
     assert "privacy officer: keeps memory.add_apikey" in out
-    assert may("privacy officer") == {"memory.erase", "memory.add_apikey"}
+    assert may("memory privacy officer") == {"memory.erase", "memory.add_apikey"}
