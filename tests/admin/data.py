@@ -39,10 +39,10 @@ def staff(*permissions: str, name: str = "staff"):
 
 
 def member(group: str):
-    """Somebody of one of the groups that ``operator_groups`` makes, called as the group."""
+    """Somebody of one of the groups that ``operator_groups`` makes, named without "memory "."""
     groups.ensure()
     user = get_user_model().objects.create_user(group.replace(" ", "-"), password=PASSWORD, is_staff=True)
-    user.groups.set([Group.objects.get(name=group)])
+    user.groups.set([Group.objects.get(name=f"memory {group}")])
     return user
 
 
