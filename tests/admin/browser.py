@@ -79,7 +79,7 @@ def entered(browser: Any, site: str, name: str, **options: Any) -> Iterator[Any]
         yield opened
     finally:
         context.close()
-    assert not complaints
+    assert not complaints, complaints
 
 
 def complains(message: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -57,19 +58,43 @@ def rows(owner: HonchoAdmin[Any], most: int = 30) -> list[Model]:
     return list(owner.get_queryset(HttpRequest()).order_by("-pk")[:most]) if owner.model._meta.managed else []
 
 
-def every_page(most: int) -> Iterator[str]:
-    """The address of every list and form, and of so many rows of every model with all the pages that they lead to."""
+def every_page(user: Any, most: int) -> Iterator[str]:
+    """The address of every list and form, and of so many rows of every model with all the pages that they lead to.
+
+    Forms for new rows are left out where nobody like ``user`` makes one.
+    """
     for owner in CONSOLE:
-        yield from (reverse(f"admin:{name}") for name, of_row in named_urls(owner) if not of_row)
-        shown = {"change", *(page.name for page in owner.object_pages if page.listed)}
+        adds = owner.has_add_permission(request_of(user))
+        for name, of_row in named_urls(owner):
+            if not of_row and (adds or not name.endswith("_add")):
+                yield reverse(f"admin:{name}")
         for row in rows(owner, most):
-            for name, of_row in named_urls(owner):
-                if of_row and name.rpartition("_")[2] in shown:
-                    yield reverse(f"admin:{name}", args=[quote(row.pk)])
+            yield from pages_of(owner, row)
 
 
-def forms_of_acts() -> Iterator[str]:
-    """The address of the form of every act, of one row each."""
+def pages_of(owner: HonchoAdmin[Any], row: Model) -> Iterator[str]:
+    """The address of a row's page, and of the pages that it leads to."""
+    shown = {"change", *(page.name for page in owner.object_pages if page.listed)}
+    for name, of_row in named_urls(owner):
+        if of_row and name.rpartition("_")[2] in shown:
+            yield reverse(f"admin:{name}", args=[quote(row.pk)])
+
+
+def done_to(owner: HonchoAdmin[Any], act: type[Act], user: Any) -> Iterator[Model]:
+    """The rows of a model to which somebody may do an act now."""
+    one, request = act(owner), request_of(user)
+    return (row for row in rows(owner, 200) if one.may(request, row) and one.needs(request, row))
+
+
+def forms_of_acts(user: Any) -> Iterator[str]:
+    """The address of the form of every act, of a row to which somebody may do it."""
     for owner, act in ACTS:
-        for row in rows(owner, 1):
+        for row in islice(done_to(owner, act, user), 1):
             yield address(owner, act, row)
+
+
+def request_of(user: Any) -> HttpRequest:
+    """A request of somebody, as it is asked for permissions."""
+    request = HttpRequest()
+    request.user = user
+    return request

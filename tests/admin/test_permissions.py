@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.http import HttpRequest
 
 from memory.admin.acts import Act
 from memory.admin.base import HonchoAdmin
 from tests.admin import data, world
-from tests.admin.pages import ACTS, CONSOLE, PAGES, address, addresses, every_page, rows, url_of
+from tests.admin.pages import ACTS, CONSOLE, PAGES, address, addresses, done_to, every_page, url_of
 from tests.loop.helpers import AT_ONCE
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +70,7 @@ def test_each_act_is_offered_to_who_may_and_hidden_from_who_may_not(client, sett
             assert f'<option value="{act.name}"' not in listed.content.decode(), f"{act.name} is in the list"
     assert not never, "no row shows these: let tests.admin.world make one"
     client.force_login(viewer)
-    for url in every_page(2):
+    for url in every_page(viewer, 2):
         shown = client.get(url)
         assert shown.status_code in (FOUND, REFUSED), url
         assert not acts_in(shown.content.decode()), url
@@ -79,12 +78,7 @@ def test_each_act_is_offered_to_who_may_and_hidden_from_who_may_not(client, sett
 
 def offered(client: Any, user: Any, owner: HonchoAdmin[Any], act: type[Act]) -> tuple[str, str] | None:
     """The page on which an act is offered, and its address there."""
-    request = HttpRequest()
-    request.user = user
-    for row in rows(owner, 200):
-        one = act(owner)
-        if not (one.may(request, row) and one.needs(request, row)):
-            continue
+    for row in done_to(owner, act, user):
         page, url = url_of(owner, "change", row), address(owner, act, row)
         shown = client.get(page)
         if shown.status_code == FOUND and f'href="{url}"' in shown.content.decode():
