@@ -77,7 +77,7 @@ def open_server(other_site: str, settings: Any, request: pytest.FixtureRequest) 
 
 
 def test_a_page_of_a_site_that_is_named_reads_a_context(page: Any, open_server: str) -> None:
-    assert "Lea loves tiles and trams." in page.evaluate(READ, [open_server, ApiKeyFactory().key])
+    assert "Lea loves tiles and trams" in page.evaluate(READ, [open_server, ApiKeyFactory().key])
     assert "401 invalid_token" in page.evaluate(f"(given) => ({READ})(given).catch(String)", [open_server, "wrong"])
 
 
