@@ -13,8 +13,9 @@ class Command(BaseCommand):
     """``operator_groups``: make the groups, or give them what they lack, and say what changed."""
 
     help = (
-        "Make the groups memory viewer, memory prompt engineer, memory experimenter, memory operator, "
-        "memory privacy officer and memory administrator, or give them what they lack. It can be run again after every upgrade; nothing is taken from a group."
+        "Make the groups memory viewer, memory prompt engineer, memory experimenter, memory operator, memory privacy"
+        " officer and memory administrator, or give them what they lack. It can be run again after every upgrade;"
+        " nothing is taken from a group."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
