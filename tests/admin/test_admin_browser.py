@@ -2,93 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from pathlib import Path
 
 import pytest
-from django.db import connections
 from django.urls import reverse
 
 from memory import keys
 from memory.models import ApiKey, Event, Subject
 from reasoning.models import PromptVersion
 from tests.admin import data
+from tests.admin.browser import NEEDS, heading
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = playwright.expect
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-pytestmark = [
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no chromium; name one in CHROMIUM"),
-    pytest.mark.django_db(transaction=True),
-]
-
-
-@pytest.fixture(scope="module")
-def browser(django_db_setup):
-    """One chromium for the module.
-
-    Playwright's loop runs in this thread; Django must not take what the tests ask of the database for asynchronous.
-    """
-    with pytest.MonkeyPatch.context() as patch, playwright.sync_playwright() as engine:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def site(request, monkeypatch):
-    """The site's address."""
-    # Each request gives its connection back, so that none is open when the database is dropped.
-    monkeypatch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", 0)
-    return request.getfixturevalue("live_server").url
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
 def ana():
     """Ana, whose journey is remembered."""
     return data.ana()
-
-
-@pytest.fixture
-def page(browser, site, ana):
-    """A page in which the operator is logged in; whatever the browser complains about fails the test."""
-    data.superuser()
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("console", lambda message: complaints.append(message.text) if complains(message) else None)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.goto(f"{site}{reverse('admin:index')}")
-    opened.fill("#id_username", "operator")
-    opened.fill("#id_password", "open sesame")
-    opened.click("input[type=submit]")
-    yield opened
-    context.close()
-    assert not complaints
-
-
-def complains(message):
-    """Whether a message of the console is an error of ours; a site need not have an icon."""
-    return message.type == "error" and not message.location.get("url", "").endswith("/favicon.ico")
-
-
-def heading(page):
-    """The page's title."""
-    return page.locator("#content h1")
 
 
 def test_from_a_user_to_the_version_its_evidence_and_its_pass(page, site, ana):

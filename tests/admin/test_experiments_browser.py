@@ -8,14 +8,13 @@ from django.urls import reverse
 from memory.models import Subject
 from reasoning.experiments import falling
 from reasoning.models import Comparison, Experiment
-from tests.admin.test_admin_browser import browser, heading, page, playwright, site  # noqa: F401  # fixtures
-from tests.admin.test_admin_browser import pytestmark as needs
+from tests.admin.browser import NEEDS, heading
 from tests.loop.experiments import APP, experiment, live, prompt, reason
 from tests.loop.helpers import AT_ONCE
 from tests.store.helpers import say
 
-expect = playwright.expect
-pytestmark = needs
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def ana(settings):
     return prompts
 
 
-def test_one_form_with_a_preview_then_a_draft_that_is_started(page, site, ana):  # noqa: F811
+def test_one_form_with_a_preview_then_a_draft_that_is_started(page, site, ana):
     page.goto(f"{site}{reverse('admin:reasoning_experiment_add')}")
     page.fill("#id_name", "Shorter")
     page.fill("#id_reason", "Readers skip long ones")
@@ -54,7 +53,7 @@ def test_one_form_with_a_preview_then_a_draft_that_is_started(page, site, ana): 
     expect(page.locator(".honcho-arm")).to_have_count(2)
 
 
-def test_pairs_are_judged_by_the_keyboard_and_told_afterwards(page, site, ana):  # noqa: F811
+def test_pairs_are_judged_by_the_keyboard_and_told_afterwards(page, site, ana):
     found = experiment(ana[1], mode="shadow")
     for subject in Subject.objects.filter(kind="user"):
         say("I plan another.", user=subject.user.name, app=APP)

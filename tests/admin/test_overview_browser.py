@@ -7,10 +7,10 @@ import pytest
 from memory import clock
 from reasoning.models import Worker
 from tests.admin import data
-from tests.admin.test_admin_browser import browser, page, pytestmark, site  # noqa: F401
+from tests.admin.browser import NEEDS
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = playwright.expect
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def ana():
     return data.ana()
 
 
-def test_it_renews_itself_until_it_is_paused_and_keeps_what_is_open(page, site):  # noqa: F811
+def test_it_renews_itself_until_it_is_paused_and_keeps_what_is_open(page, site):
     page.clock.install()
     page.goto(f"{site}/admin/reasoning/overview/")
     verdict = page.locator(".honcho-verdict-words")

@@ -10,10 +10,11 @@ from reasoning import prompt_versions, trials
 from reasoning.models import Trial
 from reasoning.providers.openai import forget_manners
 from tests.admin import data
-from tests.admin.test_admin_browser import browser, expect, page, pytestmark, site  # noqa: F401
+from tests.admin.browser import NEEDS
 from tests.loopback.server import LoopbackModel
 
-__all__ = ["browser", "page", "site"]
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ from django.urls import reverse
 from memory import reading
 from memory.models import Event, Ruling
 from reasoning.models import Work
-from tests.admin.test_admin_browser import browser, heading, page, playwright, site  # noqa: F401  # fixtures
-from tests.admin.test_admin_browser import pytestmark as needs
+from tests.admin.browser import NEEDS, heading
 from tests.admin.test_quarantine_pages import make_stopped, stop
 
-expect = playwright.expect
-pytestmark = needs
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def ana():
     return found
 
 
-def test_from_the_list_to_readers(page, site, ana):  # noqa: F811
+def test_from_the_list_to_readers(page, site, ana):
     page.goto(f"{site}{reverse('admin:index')}")
     page.get_by_role("link", name="Quarantine", exact=True).first.click()
     expect(page.locator("#result_list tbody tr")).to_have_count(2)
@@ -48,7 +47,7 @@ def test_from_the_list_to_readers(page, site, ana):  # noqa: F811
     expect(page.locator(".honcho-side")).to_contain_text("Published from version 2 by operator")
 
 
-def test_what_is_left_is_discarded_in_the_list(page, site, ana):  # noqa: F811
+def test_what_is_left_is_discarded_in_the_list(page, site, ana):
     page.goto(f"{site}{reverse('admin:reasoning_quarantined_changelist')}")
     page.check("#action-toggle")
     page.select_option("select[name=action]", "discard")

@@ -11,13 +11,12 @@ from reasoning.admin.reprocessing import showing
 from reasoning.models import Reprocess
 from reasoning.reprocessing import advance
 from tests.admin import data
-from tests.admin.test_admin_browser import browser, heading, page, playwright, site  # noqa: F401  # fixtures
-from tests.admin.test_admin_browser import pytestmark as needs
+from tests.admin.browser import NEEDS, heading
 from tests.admin.test_reprocess_pages import AFTER, BEFORE, read, second_prompt, served
 from tests.loop.helpers import AT_ONCE
 
-expect = playwright.expect
-pytestmark = needs
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
@@ -28,13 +27,13 @@ def ana(settings):
     return data.crowd(3, "studio")
 
 
-def confirm(page, verb):  # noqa: F811
+def confirm(page, verb):
     page.fill("#id_reason", "Agreed")
     page.get_by_role("button", name="See what would change").click()
     page.get_by_role("button", name=verb).click()
 
 
-def test_a_run_from_its_estimate_to_its_undoing(page, site, ana, monkeypatch):  # noqa: F811
+def test_a_run_from_its_estimate_to_its_undoing(page, site, ana, monkeypatch):
     monkeypatch.setitem(showing.RENEWED, "running", 1)
     page.goto(f"{site}{reverse('admin:reasoning_reprocess_changelist')}")
     page.get_by_role("link", name="New run").click()

@@ -8,11 +8,10 @@ from django.urls import reverse
 from memory.models import Subject
 from reasoning.models import Budget, Price, Work
 from tests.admin import data
-from tests.admin.test_admin_browser import browser, heading, page, playwright, site  # noqa: F401  # fixtures
-from tests.admin.test_admin_browser import pytestmark as needs
+from tests.admin.browser import NEEDS, heading
 
-expect = playwright.expect
-pytestmark = needs
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def go_on():
     data.reason(lambda prepared: data.one_statement(prepared, "plans a journey."))
 
 
-def test_a_budget_holds_work_until_it_is_raised(page, site, ana):  # noqa: F811
+def test_a_budget_holds_work_until_it_is_raised(page, site, ana):
     page.goto(f"{site}{reverse('admin:reasoning_budget_changelist')}")
     page.get_by_role("link", name="Add budget").click()
     page.locator(".field-app .select2-selection").click()
@@ -74,7 +73,7 @@ def test_a_budget_holds_work_until_it_is_raised(page, site, ana):  # noqa: F811
     expect(page.locator("#result_list")).to_contain_text("unknown")
 
 
-def test_work_without_a_price_goes_on_when_the_price_is_given(page, site, ana):  # noqa: F811
+def test_work_without_a_price_goes_on_when_the_price_is_given(page, site, ana):
     Budget.objects.create(period="month", money=5)
     write_and_reason("We could go to Sintra.")
     assert set(Work.objects.values_list("state", "last_failure")) == {("held", "no_price")}

@@ -8,11 +8,10 @@ from django.urls import reverse
 from memory import reading
 from memory.models import Subject
 from tests.admin import data
-from tests.admin.test_admin_browser import browser, heading, page, playwright, site  # noqa: F401  # fixtures
-from tests.admin.test_admin_browser import pytestmark as needs
+from tests.admin.browser import NEEDS, heading
 
-expect = playwright.expect
-pytestmark = needs
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def ana():
     return data.ana()
 
 
-def test_from_a_sentence_to_what_was_said_to_its_correction_and_what_that_changed(page, site, ana):  # noqa: F811
+def test_from_a_sentence_to_what_was_said_to_its_correction_and_what_that_changed(page, site, ana):
     subject = Subject.objects.get(user=ana, kind="user")
     page.goto(f"{site}{reverse('admin:memory_subject_change', args=[subject.pk])}")
     page.locator(".honcho-read-text").get_by_role("link", name="Lea loves tiles and trams").click()

@@ -14,11 +14,10 @@ import pytest
 
 from memory.models import Event
 from tests.admin import data
-from tests.admin.test_admin_browser import browser  # noqa: F401 - a fixture
-from tests.admin.test_admin_browser import pytestmark as needs
+from tests.admin.browser import NEEDS, browser  # noqa: F401 - `browser` is a fixture
 from tests.factories import ApiKeyFactory
 
-pytestmark = needs
+pytestmark = NEEDS
 
 READ = """async ([baseURL, apiKey]) => {
     const { Honcho } = await import("/dist/index.js");

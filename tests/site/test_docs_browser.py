@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.admin.test_admin_browser import browser, complains, expect  # noqa: F401 - `browser` is a fixture
-from tests.admin.test_admin_browser import pytestmark as needs
+from tests.admin.browser import NEEDS, browser, complains  # noqa: F401 - `browser` is a fixture
 
-pytestmark = needs
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+pytestmark = NEEDS
 
 
 @pytest.fixture
