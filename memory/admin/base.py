@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.paginator import Paginator
 from django.db.models import IntegerField, Model, QuerySet, Subquery, UUIDField
@@ -22,6 +22,7 @@ from memory.admin.acts import Act
 from memory.admin.links import when
 from memory.admin.pages import Page
 from memory.admin.sections import sections
+from memory.admin.widgets import name_parts
 
 M = TypeVar("M", bound=Model)
 
@@ -79,7 +80,7 @@ class BoundedChangeList(ChangeList):
         rows = super().get_queryset(request, exclude_parameters)
         owner = self.model_admin
         asked = set(self.get_filters_params())
-        unbounded = bool(self.query) or bool(asked - owner.indexed.keys())
+        unbounded = bool(self.query) or bool(asked - owner.indexed.keys()) or ORDER_VAR in self.params
         if owner.window and unbounded and not owner.looks_up(request, self.query):
             scope = {owner.indexed[key]: self.params[key] for key in asked & owner.indexed.keys() if owner.indexed[key]}
             field = owner.window_field
@@ -96,8 +97,8 @@ class HonchoAdmin(_ModelAdmin[M]):
     ``pages`` and ``object_pages`` are more pages of the model and of its rows (``memory.admin.pages``), ``acts`` what
     can be done to a row (``memory.admin.acts``).
 
-    ``window`` is how many of the newest rows a search or filter without an index looks at (0: all). ``indexed`` maps
-    the list's parameters that need no window to the lookup that narrows it, "" for none.
+    ``window`` is how many of the newest rows a search, order or filter without an index looks at (0: all). ``indexed``
+    maps the list's parameters that need no window to the lookup that narrows it, "" for none.
     """
 
     change_list_template = "admin/memory/list.html"
@@ -138,8 +139,10 @@ class HonchoAdmin(_ModelAdmin[M]):
         return {**super().get_actions(request), **acts.actions(self, request)}
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Let a row be chosen, without icons that lead away from a form that is half filled in."""
+        """Let a row be chosen, without icons that lead away from a form that is half filled in; name all inputs."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            name_parts(field)
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             for what in ("add", "change", "delete", "view"):
                 setattr(field.widget, f"can_{what}_related", False)

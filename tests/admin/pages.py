@@ -86,11 +86,11 @@ def done_to(owner: HonchoAdmin[Any], act: type[Act], user: Any) -> Iterator[Mode
     return (row for row in rows(owner, 200) if one.may(request, row) and one.needs(request, row))
 
 
-def forms_of_acts(user: Any) -> Iterator[str]:
-    """The address of the form of every act, of a row to which somebody may do it."""
+def forms_of_acts(user: Any) -> Iterator[tuple[type[Act], str]]:
+    """Every act with the address of its form, of a row to which somebody may do it."""
     for owner, act in ACTS:
         for row in islice(done_to(owner, act, user), 1):
-            yield address(owner, act, row)
+            yield act, address(owner, act, row)
 
 
 def request_of(user: Any) -> HttpRequest:
