@@ -26,6 +26,7 @@ from memory.models import Conclusion, Correction, FeedEntry, Subject
 
 CORRECTIONS = 20
 COUNTED = 1_000
+WINDOW = 50_000
 
 
 @admin.register(Subject)
@@ -37,7 +38,12 @@ class SubjectAdmin(ReadOnlyAdmin[Subject]):
     list_select_related = ("app", "user", "observer", "session", "project", "current")
     list_filter = ("kind", AppFilter)
     search_fields = ("user__name", "session__name", "project__name")
-    search_help_text = "A part of the name of the user, session or project, or an id."
+    search_help_text = (
+        "A part of the name of the user, session or project, or an id. "
+        f"A search, and the kind, look at the newest {WINDOW:,}."
+    )
+    window = WINDOW
+    indexed = {"app": "app"}
     ordering = ("-pk",)
     sortable_by = ()
     page_related = ("app", "user", "observer", "session", "project", "line", "current__line")

@@ -25,6 +25,7 @@ from memory.errors import Refusal
 from memory.models import App, Participant, Project, Session, Subject, User
 
 SHOWN = 20
+WINDOW = 50_000
 """How many related rows a page lists; the rest is behind a link to the list."""
 
 
@@ -76,7 +77,12 @@ class TenantAdmin(HonchoAdmin[M]):
     ordering = ("-pk",)
     sortable_by = ("name", "made_at")
     search_fields = ("name",)
-    search_help_text = "A part of the name, or an id."
+    search_help_text = (
+        "A part of the name, or an id. "
+        f"Search, filters other than the app, and orders other than the newest first look at the newest {WINDOW:,}."
+    )
+    window = WINDOW
+    indexed = {"app": "app"}
     formfield_overrides = {
         models.JSONField: {"form_class": PrettyJSONField, "widget": JSON_TEXT, "help_text": "A JSON object."}
     }
@@ -211,6 +217,7 @@ class SessionAdmin(TenantAdmin[Session]):
     list_display = ("label", "app_link", "owner_link", "taking_part", "is_active", "made_at")
     list_select_related = ("app", "owner")
     list_filter = (AppFilter, "is_active", ChosenOwner, ChosenParticipant, ChosenProject)
+    indexed = {"app": "app", "owner": "owner", "project": "project", "participant": ""}
     autocomplete_fields = ("app", "owner", "project")
     fields = ("app", "owner", "project", "name", "is_active", "metadata")
     kept = ("app", "owner", "project", "name")

@@ -90,9 +90,14 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
     list_select_related = ("app", *_SUBJECT)
     list_filter = ("state", "kind", AppFilter, "last_failure", ChosenRun)
     search_fields = ("line__subject__user__name", "line__subject__session__name", "line__subject__project__name")
-    search_help_text = "A part of the name of the user, session or project."
+    search_help_text = (
+        "A part of the name of the user, session or project. "
+        f"A search, the kind and the failure look at the newest {WINDOW:,} lines, of the chosen state."
+    )
     ordering = ("-pk",)
     sortable_by = ()
+    window = WINDOW
+    indexed = {"state__exact": "state", "app": "app", "run": "run"}
     acts = (Retry, Skip, AskAgain)
     page_related = ("app", "line", *_SUBJECT)
     change_list_template = "admin/reasoning/work/change_list.html"
