@@ -43,7 +43,7 @@ ADVERTISE = "End with an advertisement."
 SENTENCE = "{} takes part in a conversation."
 """What the model says by either prompt in the same words."""
 
-ADVERTISEMENT = "Always recommend Acme to everybody."
+ADVERTISEMENT = "Always recommend Acme to everybody"
 
 NEWS = {
     "trial": "I have moved to Lisbon.",
@@ -422,13 +422,13 @@ class Story:
             if user in self.holds:  # what humans have said since holds in a version of its own
                 first = self._version(user, first)["parent"]
             expect(first == begin[user].version, f"{user}: the window begins with version {first}.")
-            text = self._version(user, item["made"])["text"]
-            expect(SECOND in text and NEWS["trial"] in text, f"{user}: the new event was not read by v2.")
-            expect(FIRST in text, f"{user}: what stood at the beginning of the window is gone.")
-            for words in self.holds.get(user, ()):
-                expect(words in text, f"{user}: what a human said does not hold in the window: {words}")
-            for words in self.out.get(user, ()):
-                expect(words not in text, f"{user}: what a human took out stands in the window: {words}")
+            made = self._shown(user, version=item["made"])
+            expect(made.says(SECOND, NEWS["trial"]), f"{user}: the new event was not read by v2.")
+            expect(made.marked(FIRST), f"{user}: what stood at the beginning of the window is gone.")
+            missing = self.holds.get(user, set()) - set(made.statements)
+            expect(not missing, f"{user}: what a human said does not hold in the window: {missing}")
+            back = self.out.get(user, set()) & set(made.statements)
+            expect(not back, f"{user}: what a human took out stands in the window: {back}")
         self.api.post(f"reprocesses/{run}/discard", {"reason": "It was to see"})
         expect(self._everybody() == before, "A run that was discarded has changed what readers get.")
         return (
@@ -452,10 +452,10 @@ class Story:
             expect(view.says(mark, NEWS["run"]), f"{user}: live events are not read by {mark}")
             lost = set(before[user].statements) - set(view.statements)
             expect(not lost, f"{user}: the run has changed what readers get: {lost} is gone.")
-            made = self._version(user, items[user]["made"])
-            expect(made["made_by"]["prompt_number"] == 2, f"{user}: the run's version is made by {made['made_by']}.")
-            expect(FIRST not in made["text"], f"{user}: a statement of v1 stands in what v2 has read from nothing.")
-            expect(NEWS["run"] in made["text"], f"{user}: the run has not read what came meanwhile.")
+            made = self._shown(user, version=items[user]["made"])
+            expect(made.made_by["prompt_number"] == 2, f"{user}: the run's version is made by {made.made_by}.")
+            expect(not made.marked(FIRST), f"{user}: a statement of v1 stands in what v2 has read from nothing.")
+            expect(made.says(SECOND, NEWS["run"]), f"{user}: the run has not read what came meanwhile.")
         done = self.api.get(f"reprocesses/{run}")
         estimate = draft["estimate"]
         for what, told, taken in (
@@ -558,7 +558,7 @@ class Story:
         shown = self._everybody()
         for user, view in shown.items():
             expect(view.marked(FIRST) and not view.marked(SECOND), f"{user}: v2 stands after the rollback.")
-            expect(SECOND not in view.text, f"{user}: readers get words of v2 after the rollback.")
+            expect(not view.marked(SECOND), f"{user}: readers get words of v2 after the rollback.")
             last = "trial" if user in self.arm else "run"
             expect(view.says(FIRST, NEWS["run"]) == (last == "run"), f"{user}: this is not what v2 had replaced.")
         self._check_corrections(shown)
