@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -48,11 +48,32 @@ class OnWork(Act):
         return Preview(lines=lines, token=" ".join(f"{obj.pk}:{obj.state}" for obj in objs))
 
 
-class Retry(OnWork):
+class AllAtOnce(OnWork):
+    """What these acts share: one statement does them to all that are chosen."""
+
+    at_once = MOST
+    do: ClassVar[Callable[..., int]]
+    """Do it to these rows, with a ``reason`` and ``by`` whom; return to how many it was done."""
+    one: str
+    several: str
+
+    def perform(self, obj: Work, data: dict[str, Any], by: str, preview: Preview) -> Done:
+        """Do it."""
+        return self.perform_many([obj], data, by, preview)
+
+    def perform_many(self, objs: Sequence[Any], data: dict[str, Any], by: str, preview: Preview) -> Done:
+        """Do it to them all."""
+        count = self.do(objs, reason=data["reason"], by=by)
+        transaction.on_commit(signals.wake, robust=True)
+        return Done(message=_count(count, len(objs), self.one, self.several))
+
+
+class Retry(AllAtOnce):
     """Let parked work be tried again."""
 
     name, verb, bulk, state = "retry", "Retry", "Retry parked work", Work.State.PARKED
-    at_once = MOST
+    one, several = "is due now", "are due now"
+    do = staticmethod(disposition.retry)
 
     def about(self, obj: Any) -> str:
         """Say what it means."""
@@ -61,22 +82,13 @@ class Retry(OnWork):
             "count of attempts: do it once what made it fail is mended."
         )
 
-    def perform(self, obj: Work, data: dict[str, Any], by: str, preview: Preview) -> Done:
-        """Retry it."""
-        return self.perform_many([obj], data, by, preview)
 
-    def perform_many(self, objs: Sequence[Any], data: dict[str, Any], by: str, preview: Preview) -> Done:
-        """Retry them all at once."""
-        count = disposition.retry(objs, reason=data["reason"], by=by)
-        transaction.on_commit(signals.wake, robust=True)
-        return Done(message=_count(count, len(objs), "is due now", "are due now"))
-
-
-class AskAgain(OnWork):
+class AskAgain(AllAtOnce):
     """Let held work ask its budgets again."""
 
     name, verb, bulk, state = "ask-again", "Ask again now", "Ask again now (held work)", Work.State.HELD
-    at_once = MOST
+    one, several = "asks again", "ask again"
+    do = staticmethod(disposition.ask_again)
 
     def about(self, obj: Any) -> str:
         """Say what it means."""
@@ -84,16 +96,6 @@ class AskAgain(OnWork):
             "Held work waits for a budget or for the price of a model. It asks again by itself when one is changed or "
             "a new period begins; this lets it ask now."
         )
-
-    def perform(self, obj: Work, data: dict[str, Any], by: str, preview: Preview) -> Done:
-        """Let it ask."""
-        return self.perform_many([obj], data, by, preview)
-
-    def perform_many(self, objs: Sequence[Any], data: dict[str, Any], by: str, preview: Preview) -> Done:
-        """Let them all ask at once."""
-        count = disposition.ask_again(objs, reason=data["reason"], by=by)
-        transaction.on_commit(signals.wake, robust=True)
-        return Done(message=_count(count, len(objs), "asks again", "ask again"))
 
 
 class Skip(OnWork):

@@ -75,7 +75,7 @@ def entered(browser: Any, site: str, name: str, **options: Any) -> Iterator[Any]
         opened.goto(f"{site}{reverse('admin:index')}")
         opened.fill("#id_username", name)
         opened.fill("#id_password", data.PASSWORD)
-        opened.click("input[type=submit]")
+        opened.press("#id_password", "Enter")
         yield opened
     finally:
         context.close()

@@ -16,6 +16,7 @@ from memory.models import App, Representation, Subject
 from memory.worddiff import Diff
 from reasoning.admin.amounts import money
 from reasoning.admin.reprocessing import showing
+from reasoning.admin.reprocessing.limits import Limits
 from reasoning.models import Reprocess, ReprocessItem, Work
 from reasoning.reprocessing import lifecycle, outcome, progress, scope, undoing
 from reasoning.reprocessing.parts import Part
@@ -108,22 +109,9 @@ class Resume(Step):
         return Done(message="It goes on.", undo=("Pause", Pause(self.model_admin).url(obj)))
 
 
-class LimitsForm(ReasonForm):
-    """How fast a run may go, and what it may take."""
+class LimitsForm(Limits, ReasonForm):
+    """What it may take from now on, and why."""
 
-    passes_per_minute = forms.IntegerField(
-        required=False, min_value=1, max_value=lifecycle.MOST_PASSES_PER_MINUTE, help_text="Empty: as fast as it can."
-    )
-    token_budget = forms.IntegerField(
-        required=False, min_value=0, max_value=lifecycle.MOST_TOKENS, help_text="In all. Empty: no limit."
-    )
-    money_budget = forms.DecimalField(
-        required=False,
-        min_value=Decimal(0),
-        max_value=lifecycle.MOST_MONEY,
-        decimal_places=6,
-        help_text="In all, in the currency of the prices. Empty: no limit.",
-    )
     field_order = ("passes_per_minute", "token_budget", "money_budget", "reason")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from memory.models import App
 from reasoning import prompt_versions
 from reasoning.admin.reprocessing import showing
 from reasoning.admin.reprocessing.acts import RUN, app_named
+from reasoning.admin.reprocessing.limits import Limits
 from reasoning.conf import ReasoningSettings
 from reasoning.models import PromptVersion, Reprocess
 from reasoning.reprocessing import lifecycle, scope
@@ -35,7 +35,7 @@ OFFERED = 200
 AGES = {"1": "the last 24 hours", "7": "the last 7 days", "30": "the last 30 days", "90": "the last 90 days"}
 
 
-class RunForm(forms.Form):
+class RunForm(Limits):
     """What to read again, by which prompt version, how fast, for how much and why."""
 
     required_css_class = "required"
@@ -70,19 +70,6 @@ class RunForm(forms.Form):
         choices=Reprocess.Carrier.choices,
         widget=forms.RadioSelect,
         initial=Reprocess.Carrier.CALLS,
-    )
-    passes_per_minute = forms.IntegerField(
-        required=False, min_value=1, max_value=lifecycle.MOST_PASSES_PER_MINUTE, help_text="Empty: as fast as it can."
-    )
-    token_budget = forms.IntegerField(
-        required=False, min_value=0, max_value=lifecycle.MOST_TOKENS, help_text="The run pauses there. Empty: no limit."
-    )
-    money_budget = forms.DecimalField(
-        required=False,
-        min_value=Decimal(0),
-        max_value=lifecycle.MOST_MONEY,
-        decimal_places=6,
-        help_text="In the currency of the prices. The run pauses there. Empty: no limit.",
     )
     reason = forms.CharField(
         max_length=REASON_LENGTH,
