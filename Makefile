@@ -7,6 +7,8 @@ BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
+# The tests start many processes: each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo     a conversation goes in, is reasoned over, and comes back; then it ends by itself"

@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import databases, scheduling
+from tests import databases, scheduling, shared
+
+
+def pytest_configure() -> None:
+    """Make the folder that the processes of this run share, before there are any but this one."""
+    shared.folder()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -19,6 +24,16 @@ def pytest_xdist_auto_num_workers(config: Any) -> int:
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> LoadScopeScheduling:
     """Say which process runs which tests."""
     return scheduling.Together(config, log)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, django_db_keepdb: bool, django_db_blocker: Any
+) -> None:
+    """The test database of each process of a run is a copy of one that was migrated once."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not django_db_keepdb:
+        with django_db_blocker.unblock():
+            databases.copy_a_migrated_one()
 
 
 @pytest.fixture(scope="session")

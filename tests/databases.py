@@ -7,21 +7,60 @@ from typing import Any
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import testcases
 
+from tests import shared
+
 RUN_PREFIX = "test_honcho_"
+
+
+def is_ours() -> bool:
+    """Say whether the server is our own: on somebody else's nothing is dropped by its name alone."""
+    from django.db import connection
+
+    return bool(connection.settings_dict["ENGINE"] == "honcho_site.embedded_postgres")
 
 
 def drop_left_databases() -> None:
     """Drop the test databases of runs whose process is gone (the run's process id is in their name)."""
     from django.db import connection
 
-    if connection.settings_dict["ENGINE"] != "honcho_site.embedded_postgres":
-        return  # on somebody's server we drop nothing that we did not make
+    if not is_ours():
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{RUN_PREFIX}%"])
         for (name,) in cursor.fetchall():
             run = name.removeprefix(RUN_PREFIX).partition("_")[0]
             if run.isdigit() and not alive(int(run)):
                 cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def migrated_name() -> str:
+    """The name of the database that one process of a run migrates, for the others to copy."""
+    return f"{RUN_PREFIX}{os.environ['HONCHO_TEST_RUN']}_migrated"
+
+
+def copy_a_migrated_one() -> None:
+    """Let the test database be made as a copy: to migrate takes seconds, and each process of a run wants one.
+
+    The next run drops what was copied, as it does with all that is left.
+    """
+    from django.db import connection
+
+    if not is_ours():
+        return
+    shared.once("database", lambda _: _migrate())
+    connection.settings_dict["TEST"]["TEMPLATE"] = migrated_name()
+
+
+def _migrate() -> None:
+    from django.db import connection
+
+    own, test = connection.settings_dict["NAME"], connection.settings_dict["TEST"]
+    name, test["NAME"] = test["NAME"], migrated_name()
+    try:
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        connection.creation.destroy_test_db(own, verbosity=0, keepdb=True)  # it closes the connection, no more
+    finally:
+        test["NAME"] = name
 
 
 def alive(pid: int) -> bool:

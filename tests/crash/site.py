@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ import psutil
 import psycopg
 
 from honcho_site.embedded_postgres import server
+from tests import shared
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0
@@ -137,34 +135,33 @@ class Site:
         until(lambda: not server._orphans(self.folder), "the server should stop when nobody uses it")
 
 
-def _folder() -> Path:
-    # Not in pytest's own folder, which other users may not enter: PostgreSQL is one where the tests run as root.
-    base = Path(tempfile.mkdtemp(prefix="honcho-crash-"))
-    base.chmod(0o755)
-    return base
-
-
-@cache
 def migrated() -> Path:
-    """A data folder to copy, whose database was migrated; made once a process, and gone with it."""
-    base = _folder()
-    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    """A data folder to copy, whose database was migrated; made once a run of the tests."""
+    return shared.once("migrated", _migrate) / "data"
+
+
+def _migrate(base: Path) -> None:
+    base.mkdir()
     made = Site(base, "http://127.0.0.1:9/v1")
     try:
         server.ensure_running(made.folder, settings={"fsync": "on"})
         made.finish(made.manage("migrate", "--verbosity", "0"))
     finally:
         made.clear()
-    return base / "data"
+
+
+def copy_migrated(base: Path) -> None:
+    """Give a site its data folder, with a database that was migrated."""
+    subprocess.run(["cp", "-a", str(migrated()), str(base / "data")], check=True)
 
 
 @contextmanager
 def site(model_url: str) -> Iterator[Site]:
     """A site that has been migrated, and is gone afterwards."""
-    base = _folder()
+    base = shared.temporary("crash")
     made = Site(base, model_url)
     try:
-        subprocess.run(["cp", "-a", str(migrated()), str(base / "data")], check=True)
+        copy_migrated(base)
         server.ensure_running(made.folder, settings={"fsync": "on"})
         yield made
     finally:

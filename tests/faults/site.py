@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -25,7 +24,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from honcho_site import processes
 from honcho_site.embedded_postgres import server
-from tests.crash.site import CHECKOUT, PATIENCE, Site
+from tests import shared
+from tests.crash.site import CHECKOUT, PATIENCE, Site, copy_migrated
 
 RESTART_SECONDS = 0.3
 """How long the supervisor waits before it starts again what has ended, as systemd's ``RestartSec``."""
@@ -39,7 +39,6 @@ import sys
 import django
 django.setup()
 from django.core.management import call_command
-call_command("migrate", verbosity=0)
 for app in sys.argv[1:]:
     call_command("create_api_key", "faults", scope="app", app=app)
 from reasoning.models import Budget
@@ -350,20 +349,14 @@ class Template:
     keys: dict[str, str]
 
 
-def _folder() -> Path:
-    # Not in pytest's own folder, which other users may not enter: PostgreSQL is one where the tests run as root.
-    base = Path(tempfile.mkdtemp(prefix="honcho-faults-"))
-    base.chmod(0o755)
-    return base
-
-
 @contextmanager
 def template(apps: tuple[str, ...]) -> Iterator[Template]:
     """A migrated database, made once for many runs."""
-    base = _folder()
+    base = shared.temporary("faults")
     site = FaultSite(base, "http://127.0.0.1:9/v1")
     try:
         try:
+            copy_migrated(base)
             server.ensure_running(site.folder, settings={"fsync": "on"})
             keys = [line for line in site.run(PREPARE, *apps).splitlines() if line.startswith("hk_")]
         finally:
@@ -376,7 +369,7 @@ def template(apps: tuple[str, ...]) -> Iterator[Template]:
 @contextmanager
 def site(made: Template, model_url: str, **options: Any) -> Iterator[FaultSite]:
     """A running site on a copy of a template; gone afterwards."""
-    base = _folder()
+    base = shared.temporary("faults")
     place = FaultSite(base, model_url, **options)
     try:
         subprocess.run(["cp", "-a", str(made.data), str(base / "data")], check=True)

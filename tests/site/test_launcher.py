@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,8 @@ import pytest
 
 from honcho_site import environment
 from honcho_site.embedded_postgres import server
+from tests import shared
+from tests.crash.site import copy_migrated
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90
@@ -99,8 +100,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site():
-    base = Path(tempfile.mkdtemp(prefix="honcho-test-"))
-    base.chmod(0o755)
+    base = shared.temporary("test")
     running = Site(base / "data")
     running.start()
     yield running
@@ -174,8 +174,8 @@ def test_a_second_one_on_the_same_port_is_refused_with_another_port(site):
 
 
 def test_it_stops_as_a_whole_and_its_data_are_there_at_the_next_start():
-    base = Path(tempfile.mkdtemp(prefix="honcho-test-"))
-    base.chmod(0o755)
+    base = shared.temporary("test")
+    copy_migrated(base)
     try:
         for number, signum in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
             site = Site(base / "data")
