@@ -47,5 +47,5 @@ def _worker_problem() -> dict[str, str]:
     if newest is None:
         return {"worker": "No worker has ever run: start `manage.py worker`, or `manage.py reason --forever`."}
     if newest < clock.now() - timedelta(seconds=silence):
-        return {"worker": f"The last worker was seen at {newest:%Y-%m-%dT%H:%M:%SZ}, over {silence:g} seconds ago."}
+        return {"worker": f"The last worker was seen at {newest:%Y-%m-%d %H:%M:%S} UTC, over {silence:g} seconds ago."}
     return {}

@@ -213,12 +213,15 @@ def _known(model: type[Model], keys: set[str]) -> list[Any]:
 
 def _changes(row: Audit) -> list[tuple[str, str, str]]:
     names = dict.fromkeys([*row.before, *row.after])
-    return [(name.replace("_", " "), _said(row.before.get(name)), _said(row.after.get(name))) for name in names]
+    said = ((name.replace("_", " "), _said(row.before.get(name)), _said(row.after.get(name))) for name in names)
+    return [change for change in said if change[1] or change[2]]
 
 
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "none"
     return "" if value is None else str(value)

@@ -222,7 +222,9 @@ def _runs(points: Sequence[tuple[float, float] | None], classes: str) -> SafeStr
             runs.append([])
         else:
             runs[-1].append(point)
-    drawn = ((classes, _path(run if len(run) > 1 else run * 2)) for run in runs if run)
+    drawn = (
+        (classes, _path(run)) if len(run) > 1 else (f"{classes} honcho-point", _path(run * 2)) for run in runs if run
+    )
     return format_html_join("", '<path class="{}" d="{}"/>', drawn)
 
 

@@ -68,7 +68,7 @@ def _lines(found: Plan) -> list[tuple[str, str]]:
         *named,
         ("Rows that only serve these", f"{rest:,} erased"),
         ("Memories emptied", f"{found.unreadable:,}: readers get nothing that knew of it any more"),
-        ("of them rebuilt", f"{found.rebuilding:,}: reasoned over again from what stays"),
+        ("Of them rebuilt", f"{found.rebuilding:,}: reasoned over again from what stays"),
     ]
 
 

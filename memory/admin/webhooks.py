@@ -35,7 +35,7 @@ class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]  # not gen
 
     events = forms.MultipleChoiceField(
         label="Tell it of", choices=[(event.value, words) for event, words in TOLD.items()],
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "honcho-choices"}),
     )  # fmt: skip
 
     class Meta:

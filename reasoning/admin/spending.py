@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from memory import audit
@@ -168,7 +169,7 @@ class PriceAdmin(AuditedAdmin[Price]):
     """What tokens cost. A new price is a new row with a later day; correcting a row changes no cost of before."""
 
     form = PriceForm
-    list_display = ("model", "of_provider", "since", "input_shown", "cached_shown", "output_shown")
+    list_display = ("model", "of_provider", "from_day", "input_shown", "cached_shown", "output_shown")
     list_filter = (ModelFilter,)
     search_fields = ("model",)
     search_help_text = "A part of the model's name. Prices are for a million tokens."
@@ -180,6 +181,11 @@ class PriceAdmin(AuditedAdmin[Price]):
     def of_provider(self, row: Price) -> str:
         """Show whose price it is."""
         return row.provider or "any"
+
+    @admin.display(description="since", ordering="since")
+    def from_day(self, row: Price) -> str:
+        """Show its first day."""
+        return row.since.isoformat()
 
     @admin.display(description="input")
     def input_shown(self, row: Price) -> str:
@@ -316,12 +322,11 @@ class SpendAdmin(ReadOnlyAdmin[Spend]):
         "on",
         "app_link",
         "prompt_link",
-        "model",
+        "asked",
         "calls",
         "in_and_out",
         "shown_cost",
         "counted",
-        "provider",
     )
     list_select_related = ("app", "prompt_version")
     list_filter = (Days, AppFilter, PromptFilter, ModelFilter)
@@ -348,6 +353,11 @@ class SpendAdmin(ReadOnlyAdmin[Spend]):
     def prompt_link(self, row: Spend) -> SafeString | str:
         """Link to the prompt version; answers to questions have none."""
         return link(row.prompt_version) if row.prompt_version else "answers"
+
+    @admin.display(description="model")
+    def asked(self, row: Spend) -> SafeString:
+        """Show which model was asked, and below of which provider."""
+        return format_html('{}<div class="honcho-meta">{}</div>', row.model, row.provider)
 
     @admin.display(description="day")
     def on(self, row: Spend) -> str:

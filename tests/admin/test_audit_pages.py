@@ -82,6 +82,13 @@ def test_it_is_filtered_by_who_act_object_and_day(auditor: Any):
     assert len(acts(since="nonsense", subject="nonsense", before="nonsense")) == 3
 
 
+def test_it_says_what_changed_in_words_and_leaves_out_what_is_empty(auditor: Any):
+    before, after = {"shares": {}, "budget": None}, {"shares": {"one": 0.5, "two": 0.1}, "budget": None}
+    audit.note("start experiment", UserFactory(), by="olga", before=before, after=after)
+    ((_, (entry,)),) = auditor.get(LIST).context["days"]
+    assert entry.changes == [("shares", "none", "one 0.5, two 0.1")]
+
+
 def test_it_pages_through_all_of_it_without_a_gap(auditor: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(page, "SHOWN", 3)
     audit.note_each("retry", [UserFactory() for _ in range(4)], by="pete")

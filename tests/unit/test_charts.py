@@ -38,6 +38,7 @@ def test_a_line_goes_through_its_points_and_leaves_gaps_where_there_is_no_number
     chart = line_chart([Series(name="p50", values=[0, 5, None, 10])], HOURS, title="Lag", unit="s")
     paths = [path["d"] for path in tags(chart, "path")]
     assert paths == ["M0 160L200 80", "M600 0L600 0"]
+    assert ["honcho-point" in path["class"] for path in tags(chart, "path")] == [False, True], "a point alone is seen"
 
 
 def test_a_line_stays_within_the_drawing():

@@ -70,6 +70,7 @@ _DAYS = timedelta(hours=10)
 _LESS_IS_BETTER = ("failure_rate", "gate_rejection_rate", "input_tokens", "output_tokens", "cost", "latency")
 _MORE_IS_BETTER = ("feedback", "win_rate")
 _SHARES = ("failure_rate", "gate_rejection_rate", "win_rate", "agreement")
+_ONE = {"passes": "pass", "answers": "answer", "subjects": "subject", "comparisons": "comparison"}
 _EVEN = 0.5
 """What two equal arms each win."""
 
@@ -224,7 +225,8 @@ def _row(name: str, figures: Figures) -> Row:
             title=f"{prompt_versions.name_of(arm.version)}: {shown(name, estimate.value)} {_interval(name, estimate)}",
             least=least, most=most, reference=None if arm.arm is None else reference,
         )  # fmt: skip
-        cell = Cell(shown(name, estimate.value), _interval(name, estimate), _count(name, estimate), drawing)
+        value = "" if estimate.value is None else shown(name, estimate.value)
+        cell = Cell(value, _interval(name, estimate), _count(name, estimate), drawing)
         if arm.arm is not None and name != "agreement":
             compared = _compared(name, arm, figures.control)
             cell = Cell(cell.value, cell.interval, cell.n, drawing, _told(name, compared), _verdict(name, compared))
@@ -285,7 +287,8 @@ def _told(name: str, compared: Estimate) -> str:
 
 
 def _count(name: str, estimate: Estimate) -> str:
-    return f"{estimate.n:,} {MEASURES[name].over}" if estimate.n else ""
+    over = MEASURES[name].over
+    return f"{estimate.n:,} {_ONE[over] if estimate.n == 1 else over}" if estimate.n else ""
 
 
 def _moment(value: datetime, length: timedelta) -> str:
