@@ -113,7 +113,13 @@ def duration(seconds: float | None) -> str:
     for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds >= 10 or not seconds % 1 else f"{seconds:.1f} s"
+
+
+@register.filter
+def lasting(value: datetime, now: datetime | None = None) -> str:
+    """Show for how long something has gone on, in whole seconds or in what is longer."""
+    return duration(max(((now or timezone.now()) - value).total_seconds(), 0.0) // 1)
 
 
 @register.filter
@@ -121,7 +127,7 @@ def ago(value: datetime | None, now: datetime | None = None) -> SafeString | str
     """Show how long ago a moment was, with the exact moment in its title."""
     if value is None:
         return "–"
-    shown = duration(max(((now or timezone.now()) - value).total_seconds(), 0.0))
+    shown = lasting(value, now)
     exact = date_format(value.astimezone(UTC), "Y-m-d H:i:s")
     return format_html('<time datetime="{}" title="{} UTC">{} ago</time>', value.isoformat(), exact, shown)
 

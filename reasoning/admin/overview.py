@@ -106,9 +106,15 @@ def rounded(amount: Decimal) -> str:
 
 def lag_chart(lag: Lag, labels: list[str]) -> SafeString:
     """Return the chart of how long events waited."""
-    series = [Series(name="half of the passes", values=lag.p50), Series(name="95 of 100", values=lag.p95)]
-    said = "From when the oldest event of a pass was recorded until readers had what was made of it."
-    return line_chart(series, labels, title="Lag", description=said, unit="s")
+    longest = max((value for value in lag.p95 if value is not None), default=0.0)
+    size, unit = next(((size, unit) for size, unit in ((3_600, "h"), (60, "min")) if longest >= 2 * size), (1, "s"))
+    named = (("half of the passes", lag.p50), ("95 of 100", lag.p95))
+    series = [
+        Series(name=name, values=[None if value is None else value / size for value in values])
+        for name, values in named
+    ]
+    said = "From the oldest event of a pass until readers had what was made of it."
+    return line_chart(series, labels, title="Lag", description=said, unit=unit)
 
 
 def passes_chart(passes: Passes, labels: list[str]) -> SafeString:

@@ -13,7 +13,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from django.utils.timesince import timesince
 
 from memory import ids, publishing
 from memory.admin.base import ReadOnlyAdmin
@@ -23,6 +22,7 @@ from memory.admin.sections import Section, section_of
 from memory.admin.statements import QUOTED, SHOWN, with_evidence
 from memory.models import Conclusion, Event, Representation, Ruling, Span, User
 from memory.publishing import NewConclusion, Retired
+from memory.templatetags.honcho_admin import lasting
 from reasoning.admin.deciding import AskAnew, Discard, Publish, outcome, ruling_of
 from reasoning.models import Pass, Quarantined, Work
 
@@ -120,7 +120,7 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
     @admin.display(description="age")
     def age(self, row: Quarantined) -> str:
         """Show for how long it has been there."""
-        return timesince(row.created_at)
+        return lasting(row.created_at)
 
     @admin.display(description="decision")
     def decision(self, row: Quarantined) -> str:

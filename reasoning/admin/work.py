@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -16,12 +15,12 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from django.utils.timesince import timesince
 
 from memory.admin.base import ReadOnlyAdmin
 from memory.admin.filters import AppFilter, Chosen
 from memory.admin.links import link, when
 from memory.models import Line
+from memory.templatetags.honcho_admin import lasting
 from reasoning import reconcile
 from reasoning.admin.amounts import money
 from reasoning.admin.unparking import AskAgain, Retry, Skip, waiting
@@ -150,7 +149,7 @@ class WorkAdmin(ReadOnlyAdmin[Work]):
         """Show what waits, and below for how long the oldest has."""
         if not row.waiting_events:
             return "–"
-        oldest = format_html('<div class="honcho-meta">for {}</div>', timesince(row.oldest)) if row.oldest else ""
+        oldest = format_html('<div class="honcho-meta">for {}</div>', lasting(row.oldest)) if row.oldest else ""
         return format_html("{}{}", waiting(row), oldest)
 
     @admin.display(description="last failure")
@@ -279,7 +278,7 @@ class WorkerAdmin(ReadOnlyAdmin[Worker]):
     @admin.display(description="last heartbeat")
     def beat_age(self, row: Worker) -> str:
         """Show how long ago it was alive."""
-        return _ago(row.beat_at, row.asked_at)  # type: ignore[attr-defined]  # an annotation
+        return f"{lasting(row.beat_at, row.asked_at)} ago"  # type: ignore[attr-defined]  # an annotation
 
 
 def took(row: Pass) -> str:
@@ -290,8 +289,3 @@ def took(row: Pass) -> str:
 def cost_of(row: Pass) -> str:
     """Return what a pass cost: nothing is known of it while it runs, or where nobody knew the price or the tokens."""
     return "–" if row.outcome == Pass.Outcome.RUNNING else money(row.cost)
-
-
-def _ago(moment: datetime, now: datetime) -> str:
-    seconds = int((now - moment).total_seconds())
-    return f"{seconds} s ago" if seconds < 120 else f"{timesince(moment, now)} ago"
