@@ -83,7 +83,8 @@ def test_it_is_filtered_by_who_act_object_and_day(auditor: Any):
 
 
 def test_it_says_what_changed_in_words_and_leaves_out_what_is_empty(auditor: Any):
-    before, after = {"shares": {}, "budget": None}, {"shares": {"one": 0.5, "two": 0.1}, "budget": None}
+    before: dict[str, Any] = {"shares": {}, "budget": None}
+    after = {"shares": {"one": 0.5, "two": 0.1}, "budget": None}
     audit.note("start experiment", UserFactory(), by="olga", before=before, after=after)
     ((_, (entry,)),) = auditor.get(LIST).context["days"]
     assert entry.changes == [("shares", "none", "one 0.5, two 0.1")]
