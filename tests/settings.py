@@ -40,4 +40,7 @@ if DATABASES["default"]["ENGINE"] == "honcho_site.embedded_postgres":
 # All pages are shown under it. (The live server reads this once: a test cannot set it.)
 MIDDLEWARE.insert(0, "tests.middleware.strict_policy")
 
+# Files are looked up when they are asked for, not all at once for each client of a test.
+WHITENOISE_AUTOREFRESH = True
+
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
