@@ -27,7 +27,7 @@ ONE_WORKER = (
 """Files whose tests stand on something that takes long to make: one process of a run makes it, and runs them all."""
 
 LONG = (
-    "tests/admin/test_accessibility.py::test_every_page",
+    "tests/admin/test_accessibility.py::",
     *ONE_WORKER[:3],
     "tests/packaging/test_wheel.py::",
     "tests/site/test_scenario.py::",
