@@ -5,9 +5,11 @@
 Fills a database of its own on the server of the site's: an app with so many users, each with so many events and
 versions, with an experiment on half of them and a reprocess over all; beside it the small world of the tests, in which
 each page has something to show. Then it opens every page that the admin knows of, lists with each of their filters and
-a search too, as somebody who may do everything, and prints how many statements each makes and how long it takes. Each
-statement is explained as it is made. Scans of tables with more than 10,000 rows are noted. Ends with exit code 1 where
-one reads more than the 50,000 rows that lists promise to keep to, or a page takes longer than two seconds.
+a search too, as somebody who may do everything, and asks what would come of the acts that touch all of the large app: a
+deployment rolled back, a label moved, an experiment ramped and promoted, a reprocess promoted. It prints how many
+statements each makes and how long it takes. Each statement is explained as it is made. Scans of tables with more than
+10,000 rows are noted. Ends with exit code 1 where one reads more than the 50,000 rows that lists promise to keep to, or
+a page takes longer than two seconds (what would come of an act on all subjects: ten).
 """
 
 from __future__ import annotations
@@ -20,8 +22,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.db.models import Model
 
 NOTED = 10_001
 """Lists count up to 10,000 rows, and see by one more that there are more."""
@@ -30,6 +36,9 @@ MOST_READ = 50_000
 """Searches, and filters that no index serves, look at so many of the newest rows."""
 
 MOST_SECONDS = 2.0
+
+MOST_PREVIEW_SECONDS = 10.0
+"""To say what an act on all subjects would do is to go over all of them."""
 
 LARGE = "a large app"
 """First by name, so that it is among the apps that lists offer to be filtered by."""
@@ -180,7 +189,7 @@ def fill(subjects: int, events: int, versions: int) -> None:
     labels.move("live", made[0], reason="measured")
     lifecycle.start(lifecycle.create("user", LARGE, [Candidate(made[1], 0.5)], app=app))
     run = Reprocess.objects.create(
-        app=app, prompt_version=made[2], state=Reprocess.State.RUNNING, reason="measured", started_at=clock.now(),
+        app=app, prompt_version=made[2], state=Reprocess.State.PAUSED, reason="measured", started_at=clock.now(),
         estimate={"subjects": subjects, "events": subjects * events, "passes": subjects, "tokens": 0, "money": None},
     )  # fmt: skip
     values = {
@@ -206,17 +215,22 @@ def visit() -> list[str]:
     client.force_login(get_user_model().objects.get(username="operator"))
     wrong = []
     print(f"{'statements':>10} {'ms':>8}  page")
-    for url in addresses(client):
-        client.get(url)  # what is cached for the process is filled
+    asked = [(url, partial(client.get, url)) for url in addresses(client)]
+    asked += [(f"{url} (preview)", partial(client.post, url, sent)) for url, sent in previews()]
+    for url, ask in asked:
+        ask()  # what is cached for the process is filled
         watch = Watch()
         began = time.perf_counter()
         with connection.execute_wrapper(watch):
-            status = client.get(url).status_code
+            answer = ask()
+        status, shown = answer.status_code, b'name="token"' in answer.content
         seconds = time.perf_counter() - began + watch.seconds
-        excused = BY_DESIGN.get(url, "")
+        excused, previewed = BY_DESIGN.get(url, ""), url.endswith("(preview)")
         faults = [said for read, said in watch.scans if read > MOST_READ and not excused]
-        faults += [f"{seconds:.1f} s"] if seconds > MOST_SECONDS and not excused else []
+        most = MOST_PREVIEW_SECONDS if previewed else MOST_SECONDS
+        faults += [f"{seconds:.1f} s"] if seconds > most and not excused else []
         faults += [f"status {status}"] if status >= 400 else []
+        faults += ["nothing is previewed"] if previewed and not shown else []
         print(f"{watch.statements:>10} {seconds * 1000:>8.0f}  {url}{f' ({excused})' if excused else ''}", flush=True)
         for read, said in watch.scans:
             if read <= MOST_READ:
@@ -247,6 +261,26 @@ def addresses(client: Any) -> Iterator[str]:
         yield from (f"{listed}{query}" for query in filters(client.get(listed).content.decode()))
         if owner.search_fields:
             yield f"{listed}?q=sail"
+
+
+def previews() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the address of each act that touches all of the large app, and what its form sends."""
+    from reasoning.models import Arm, PromptVersion, Reprocess
+    from tests.admin import pages
+
+    live, candidate = PromptVersion.objects.filter(app__name=LARGE).order_by("number")[:2]
+    arm = Arm.objects.select_related("experiment").get(experiment__app__name=LARGE)
+    run = Reprocess.objects.get(app__name=LARGE)
+    owners = {owner.model: owner for owner in pages.CONSOLE}
+    acts: list[tuple[str, Model, dict[str, Any]]] = [
+        ("roll_back", live, {"then": "stay", "live": candidate.pk}),
+        ("make_live", candidate, {}),
+        ("ramp", arm.experiment, {"arm": arm.public_id, "share": 70}),
+        ("promote", arm.experiment, {"arm": arm.public_id}),
+        ("promote", run, {"only": "all", "percent": 100, "rest": "left"}),
+    ]
+    for name, row, sent in acts:
+        yield pages.url_of(owners[type(row)], name, row), {"step": "preview", "reason": "measured"} | sent
 
 
 def filters(text: str) -> list[str]:
