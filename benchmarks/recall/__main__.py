@@ -10,20 +10,20 @@ python -m benchmarks.recall list
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.recall import report, results
+from benchmarks.recall import report, results, suite
 from benchmarks.recall.conversations import DataSet
 from benchmarks.recall.datasets import DATASETS, CannotRead, dataset, locomo, origin
 from benchmarks.recall.judge import Judge
 from benchmarks.recall.plot import plot
-from benchmarks.recall.running import Measured, measure
+from benchmarks.recall.running import Measured
 from benchmarks.recall.systems import ON_REQUEST, SYSTEMS, system
 from benchmarks.recall.systems.base import Unavailable
 
@@ -97,36 +97,23 @@ def _read(name: str, path: Path | None, options: argparse.Namespace) -> DataSet:
 
 def _measure_all(data: DataSet, where: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Return the run, stored after each system: it takes long, and may not come to its end. Raises ValueError."""
+    if unknown := [name for name in options.systems if name not in SYSTEMS and name not in ON_REQUEST]:
+        raise ValueError(f"There is no system {unknown[0]}. There are: {', '.join([*SYSTEMS, *ON_REQUEST])}.")
     stored = results.read(where) if options.add and where.exists() else None
     judge = Judge.given(options.judge, options.judge_at) if options.judge else None
     began = time.monotonic()
-    measured: list[Measured] = []
+    measured: dict[str, Measured] = {}
     found: dict[str, Any] = {}
-    for name in options.systems:
-        if (each := _measured(name, data, options, judge)) is None:
-            continue
-        measured.append(each)
-        found = results.results(data, options.budgets, measured, time.monotonic() - began, judge)
+    asked = suite.Asked(data, options.budgets, options.option, options.answers)
+    for name, each in suite.measured(options.systems, asked, judge, options.jobs):
+        measured[name] = each
+        ordered = [measured[name] for name in options.systems if name in measured]
+        found = results.results(data, options.budgets, ordered, time.monotonic() - began, options.jobs, judge)
         found = results.added(stored, found) if stored else found
         results.write(found, where)
     if not found:
         raise ValueError("None of the systems could be measured here.")
     return found
-
-
-def _measured(name: str, data: DataSet, options: argparse.Namespace, judge: Judge | None) -> Measured | None:
-    """Return what a system does; None, and a sentence, where it cannot be measured here."""
-    if name not in SYSTEMS and name not in ON_REQUEST:
-        raise ValueError(f"There is no system {name}. There are: {', '.join([*SYSTEMS, *ON_REQUEST])}.")
-    given = {key: value for (owner, key), value in options.option if owner == name}
-    try:
-        with system(name, given) as started:
-            return measure(started, data, options.budgets, judge, answers=options.answers)
-    except Unavailable as error:
-        print(f"Left out: {name}. {error}", file=sys.stderr)
-    except Exception:  # what the others have done by then took long, and stays
-        print(f"Left out: {name}, which broke off.\n{traceback.format_exc()}", file=sys.stderr)
-    return None
 
 
 def _tables(found: dict[str, Any], budget: int) -> str:
@@ -153,6 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--answers", action="store_true", help="ask systems that answer for answers too, and for none")
     add.add_argument("--judge", metavar="MODEL", help="let a model answer and judge too; needs OPENAI_API_KEY")
     add.add_argument("--judge-at", type=int, default=1000, metavar="TOKENS", help="of which budget (1000)")
+    add.add_argument(
+        "--jobs", type=_at_least_one, default=os.cpu_count() or 1, metavar="N",
+        help="measure so many systems at a time (as many as there are cores); 1 for times that nothing disturbs",
+    )  # fmt: skip
     add.add_argument("--out", type=Path, default=Path("var/recall"), help="where results go", metavar="FOLDER")
     add.add_argument("--add", action="store_true", help="keep what is stored there of other systems")
     add.add_argument("--categories-at", type=int, default=500, metavar="TOKENS")
@@ -182,6 +173,12 @@ def _option(text: str) -> tuple[tuple[str, str], str]:
     if not (dot and value):
         raise argparse.ArgumentTypeError(f"{text} is not SYSTEM.KEY=VALUE")
     return (name, key), value
+
+
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
 
 
 def _numbers(text: str) -> list[int]:

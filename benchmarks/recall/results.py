@@ -27,9 +27,10 @@ def results(
     budgets: Sequence[int],
     measured: Sequence[Measured],
     seconds: float,
+    jobs: int = 1,
     judge: Judge | None = None,
 ) -> dict[str, Any]:
-    """Return a run as it is stored."""
+    """Return a run as it is stored; ``jobs`` systems were measured at a time."""
     questions = [
         (conversation.id, question) for conversation in dataset.conversations for question in conversation.questions
     ]
@@ -44,6 +45,7 @@ def results(
         },
         "budgets": list(budgets),
         "seconds": round(seconds),
+        "jobs": jobs,
         "judge": judge and {"models": judge.names, "budget": judge.budget, **asdict(judge.costs())},
         "systems": {found.name: _system(found) for found in measured},
     }

@@ -22,6 +22,8 @@ from benchmarks.recall.systems.base import Costs, InProcess, Item, Memory, Syste
 from tests.benchmarks.tales import TALE, TALES
 
 BUDGETS = [60, 120]
+ALONE = ("--jobs", "1")
+"""The systems of these tests are known to this process alone."""
 
 
 class Witness(Memory):
@@ -216,6 +218,7 @@ def test_one_command_measures_stores_and_prints(tmp_path: Path, capsys: pytest.C
         "60,120",
         "--out",
         str(tmp_path),
+        *ALONE,
     ]
     assert main(asked) == 0
     printed = capsys.readouterr()
@@ -230,7 +233,18 @@ def test_one_command_measures_stores_and_prints(tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.usefixtures("_registered")
 def test_a_system_that_breaks_off_takes_no_other_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["run", "--data", "tales", "--systems", "random,broken,bm25", "--budgets", "60", "--out", str(tmp_path)]
+    asked = [
+        "run",
+        "--data",
+        "tales",
+        "--systems",
+        "random,broken,bm25",
+        "--budgets",
+        "60",
+        "--out",
+        str(tmp_path),
+        *ALONE,
+    ]
     assert main(asked) == 0
     printed = capsys.readouterr()
     assert "Left out: broken, which broke off." in printed.err
@@ -251,8 +265,18 @@ def test_a_system_that_breaks_off_takes_no_other_with_it(tmp_path: Path, capsys:
 def test_what_cannot_be_done_is_a_sentence(
     asked: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*asked, *(["--out", str(tmp_path)] if asked[0] == "run" else [])]) == 1
+    assert main([*asked, *(["--out", str(tmp_path), *ALONE] if asked[0] == "run" else [])]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_systems_that_are_measured_at_the_same_time_score_as_one_after_the_other(tmp_path: Path) -> None:
+    asked = ["run", "--data", "own", "--limit", "1", "--systems", "recency,bm25", "--budgets", "250", "--out"]
+    assert main([*asked, str(tmp_path / "one"), "--jobs", "1"]) == 0
+    assert main([*asked, str(tmp_path / "two"), "--jobs", "2"]) == 0
+    one, two = (results.read(tmp_path / where / "own.json") for where in ("one", "two"))
+    assert (one["jobs"], two["jobs"]) == (1, 2)
+    assert list(two["systems"]) == ["recency", "bm25"]
+    assert all(one["systems"][name]["scores"] == two["systems"][name]["scores"] for name in two["systems"])
 
 
 def test_a_limit_is_a_part_of_the_datas_version() -> None:
