@@ -8,7 +8,6 @@ from datetime import date
 from uuid import UUID
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
 from memory.conf import MemorySettings
@@ -22,6 +21,7 @@ from memory.search.ranking.candidates import Candidates
 from memory.search.ranking.question import Question
 from memory.search.records import MOST_WORDS, OWN, RECORD, Records
 from memory.search.scopes import Filters, Scope
+from memory.search.statements import array, rows
 from memory.search.words import texts
 
 NEAREST = 100
@@ -37,7 +37,7 @@ SELECT passage.id, extract(epoch FROM passage.at)::float8, passage.words,
   LEFT JOIN memory_event event ON event.id = passage.event_id
   LEFT JOIN memory_conclusion conclusion ON conclusion.id = passage.conclusion_id
   LEFT JOIN memory_subject subject ON subject.id = conclusion.subject_id
- WHERE passage.id = ANY(%(passages)s) ORDER BY passage.id
+ WHERE passage.id = ANY(%s::bigint[]) ORDER BY passage.id
 """
 
 
@@ -81,7 +81,9 @@ def best(where: Scope, query: str, vector: Vector | None, today: date, most: int
     named = {stems[term] for term in asked.terms}
     places = [place for place, term in enumerate(terms) if term in named] or range(len(terms))
     near = semantic.rank(where, Filters(), vector, NEAREST) if vector else []
-    found = pool.pool(matches.of_terms(places), _described([item.passage for item in near], matches.authors))
+    nearest = np.array([item.passage for item in near], np.int64)
+    unknown = nearest[~np.isin(nearest, matches.records["passage"])]
+    found = pool.pool(matches.of_terms(places), _described(unknown.tolist(), matches.authors))
     if vector:
         found = _compared(found, asked, vector, near)
     scores = formula.score(found.candidates, asked)
@@ -100,11 +102,9 @@ def _described(passages: Sequence[int], authors: Sequence[UUID]) -> Records:
     found = np.zeros(len(passages), RECORD)
     if not passages:
         return found
-    with connection.cursor() as cursor:
-        cursor.execute(_DESCRIBE, {"passages": list(passages)})
-        rows = cursor.fetchall()
-    found = found[: len(rows)]
-    for place, (passage, at, words_there, author, statement) in enumerate(rows):
+    described = rows(_DESCRIBE, [array(passages)])
+    found = found[: len(described)]
+    for place, (passage, at, words_there, author, statement) in enumerate(described):
         found["passage"][place], found["minute"][place] = passage, at // 60
         found["statement"][place] = statement
         found["words"][place, OWN] = min(words_there, MOST_WORDS)

@@ -28,7 +28,7 @@ _MOST_MEANT = 100
 """Of so many things of one name at most is looked through."""
 
 # What does not stand in what readers get now is not found, retired or retracted as it may be.
-_STANDS = "(passage.conclusion_id IS NULL OR memory_stands(passage.conclusion_id))"
+STANDS = "(passage.conclusion_id IS NULL OR memory_stands(passage.conclusion_id))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +148,15 @@ def narrow(where: Scope, filters: Filters) -> str:
     return " & ".join(asked)
 
 
-def condition(where: Scope, filters: Filters, words: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Return what ``passage`` must fulfil, as SQL and its parameters; ``words`` is the text of a tsquery."""
+def condition(
+    where: Scope, filters: Filters, words: str | None = None, *, standing: bool = True
+) -> tuple[str, dict[str, Any]]:
+    """Return what ``passage`` must fulfil, as SQL and its parameters; ``words`` is the text of a tsquery.
+
+    With ``standing`` false, :data:`STANDS` is left to be asked of fewer passages: it costs more than all the rest.
+    """
     marks = narrow(where, filters)
-    asked = ["passage.app_id = %(app)s", "passage.text @@ %(asked)s::tsquery", _STANDS]
+    asked = ["passage.app_id = %(app)s", "passage.text @@ %(asked)s::tsquery", *([STANDS] if standing else [])]
     values: dict[str, Any] = {"app": where.app_id, "asked": f"{marks} & ({words})" if words else marks}
     if filters.since is not None:
         asked.append("passage.at >= %(since)s")

@@ -15,19 +15,23 @@ from django.db import connection, transaction
 from memory.models import EmbeddingModel
 from memory.search.embedders import Vector
 from memory.search.lexical import Scored
-from memory.search.scopes import Filters, Scope, condition
+from memory.search.scopes import STANDS, Filters, Scope, condition
+from memory.search.statements import array, rows
 
 EXACT = 5_000
 ITERATES_FROM = (0, 8)
 """The version of pgvector from which an index goes on where filters leave too little."""
 
 _SIZE = "SELECT count(*) FROM (SELECT FROM memory_passage passage WHERE {fulfils} LIMIT %(exact)s) AS counted"
+# OFFSET 0 keeps what is asked of a passage below from being asked of all: only of the nearest, until there are enough.
 _COMPARE = """
-WITH own AS MATERIALIZED (SELECT passage.id FROM memory_passage passage WHERE {fulfils})
-SELECT own.id, 1 - ({distance}) AS similarity
-  FROM own JOIN memory_embedding embedding ON embedding.passage_id = own.id AND embedding.model_id = %(model)s
- WHERE embedding.vector IS NOT NULL
- ORDER BY similarity DESC, own.id DESC LIMIT %(limit)s
+WITH own AS MATERIALIZED (SELECT passage.id, passage.conclusion_id FROM memory_passage passage WHERE {fulfils})
+SELECT passage.id, passage.similarity
+  FROM (SELECT own.id, own.conclusion_id, 1 - ({distance}) AS similarity
+          FROM own JOIN memory_embedding embedding ON embedding.passage_id = own.id AND embedding.model_id = %(model)s
+         WHERE embedding.vector IS NOT NULL
+         ORDER BY similarity DESC, own.id DESC OFFSET 0) AS passage
+ WHERE {stands} LIMIT %(limit)s
 """
 _WALK = """
 SELECT passage.id, 1 - ({distance}) AS similarity
@@ -39,16 +43,15 @@ SELECT passage.id, 1 - ({distance}) AS similarity
 
 _SIMILAR = """
 SELECT embedding.passage_id, 1 - ({distance}) FROM memory_embedding embedding
- WHERE embedding.model_id = %(model)s AND embedding.passage_id = ANY(%(passages)s) AND embedding.vector IS NOT NULL
+ WHERE embedding.model_id = %(model)s AND embedding.passage_id = ANY(%(passages)s::bigint[])
+   AND embedding.vector IS NOT NULL
 """
 
 
 def similarities(passages: Sequence[int], vector: Vector) -> dict[int, float]:
     """Return how near each passage is to a vector, of those that the vector's model knows. One statement."""
-    values: dict[str, Any] = {"model": vector.model, "vector": _text(vector), "passages": list(passages)}
-    with connection.cursor() as cursor:
-        cursor.execute(_SIMILAR.format(distance=_distance(vector)), values)
-        return dict(cursor.fetchall())
+    values: dict[str, Any] = {"model": vector.model, "vector": _text(vector), "passages": array(passages)}
+    return dict(rows(_SIMILAR.format(distance=_distance(vector)), values))
 
 
 def rank(where: Scope, filters: Filters, vector: Vector, limit: int) -> list[Scored]:
@@ -61,15 +64,14 @@ def rank(where: Scope, filters: Filters, vector: Vector, limit: int) -> list[Sco
         "vector": _text(vector),
     }
     distance = _distance(vector)
-    with connection.cursor() as cursor:
-        if _index_iterates(vector.model):
-            cursor.execute(_SIZE.format(fulfils=fulfils), values)
-            if cursor.fetchone()[0] > EXACT:
-                found = _walk(_WALK.format(fulfils=fulfils, distance=distance), values)
-                if len(found) == limit:
-                    return found
-        cursor.execute(_COMPARE.format(fulfils=fulfils, distance=distance), values)
-        return [Scored(*row) for row in cursor.fetchall()]
+    if _index_iterates(vector.model):
+        [[size]] = rows(_SIZE.format(fulfils=fulfils), values)
+        if size > EXACT:
+            found = _walk(_WALK.format(fulfils=fulfils, distance=distance), values)
+            if len(found) == limit:
+                return found
+    fulfils, _ = condition(where, filters, standing=False)
+    return [Scored(*row) for row in rows(_COMPARE.format(fulfils=fulfils, distance=distance, stands=STANDS), values)]
 
 
 def index_name(model: EmbeddingModel | int) -> str:
@@ -105,11 +107,9 @@ def _walk(statement: str, values: dict[str, Any]) -> list[Scored]:
 
 def _index_iterates(model: int) -> bool:
     """Say whether a model has an index that is whole, and goes on where filters leave too little."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT extension.extversion FROM pg_extension extension, pg_index index"
-            " WHERE extension.extname = 'vector' AND index.indexrelid = to_regclass(%s) AND index.indisvalid",
-            [index_name(model)],
-        )
-        row = cursor.fetchone()
-    return row is not None and tuple(int(part) for part in row[0].split(".")[:2]) >= ITERATES_FROM
+    found = rows(
+        "SELECT extension.extversion FROM pg_extension extension, pg_index index"
+        " WHERE extension.extname = 'vector' AND index.indexrelid = to_regclass(%s) AND index.indisvalid",
+        [index_name(model)],
+    )
+    return bool(found) and tuple(int(part) for part in found[0][0].split(".")[:2]) >= ITERATES_FROM

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
 
-def rows(statement: str, values: Sequence[Any]) -> list[Any]:
+def rows(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
     """Return the rows of a statement, as psycopg reads them.
 
     A cursor of Django's writes values into the text and reads text: twice the work where what is read is packed.
