@@ -108,7 +108,7 @@ def _measure_all(data: DataSet, where: Path, options: argparse.Namespace) -> dic
     for name, each in suite.measured(options.systems, asked, judge, options.jobs):
         measured[name] = each
         ordered = [measured[name] for name in options.systems if name in measured]
-        found = results.results(data, options.budgets, ordered, time.monotonic() - began, options.jobs, judge)
+        found = results.results(data, options.budgets, ordered, time.monotonic() - began, judge, jobs=options.jobs)
         found = results.added(stored, found) if stored else found
         results.write(found, where)
     if not found:

@@ -27,8 +27,9 @@ def results(
     budgets: Sequence[int],
     measured: Sequence[Measured],
     seconds: float,
-    jobs: int = 1,
     judge: Judge | None = None,
+    *,
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Return a run as it is stored; ``jobs`` systems were measured at a time."""
     questions = [
