@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from benchmarks.plots import colours, drawing
 from benchmarks.recall.bootstrap import mean
 from benchmarks.recall.running import QUERY
 
 WIDTH, HEIGHT = 820, 460
 LEFT, RIGHT, TOP, BOTTOM = 60, 200, 44, 50
-COLOURS = ("#0b6e99", "#c4421a", "#2e7d32", "#7b4fa3", "#b07d00", "#5f6b6d", "#a3195b", "#00796b", "#455a9b", "#8d5524")
 LABEL = 14
 """Least distance of two names, in pixels."""
 
@@ -29,22 +29,16 @@ def plot(run: Mapping[str, Any]) -> str:
     title = (
         f"Evidence recall on {data['name']}: {len(data['questions'])} questions, {data['conversations']} conversations"
     )
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"',
-        ' font-family="sans-serif" font-size="12">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{LEFT}" y="22" font-size="15">{escape(title)}</text>',
-        *_grid(budgets),
-    ]
+    parts = _grid(budgets)
     names = _spread({name: _y(shares[-1]) for name, shares in lines.items()})
-    for colour, (name, shares) in zip(_cycle(len(lines)), lines.items(), strict=True):
+    for colour, (name, shares) in zip(colours(len(lines)), lines.items(), strict=True):
         points = [(_x(budget, budgets), _y(share)) for budget, share in zip(budgets, shares, strict=True)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
         label = f"{name} {shares[-1]:.1f}"
         parts.append(f'<text x="{WIDTH - RIGHT + 12}" y="{names[name] + 4:.1f}" fill="{colour}">{escape(label)}</text>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return drawing(WIDTH, HEIGHT, title, LEFT, parts)
 
 
 def _grid(budgets: Sequence[int]) -> list[str]:
@@ -81,7 +75,3 @@ def _spread(heights: Mapping[str, float]) -> dict[str, float]:
         limit = min(heights[name], limit - LABEL)
         placed[name] = limit
     return placed
-
-
-def _cycle(count: int) -> list[str]:
-    return [COLOURS[number % len(COLOURS)] for number in range(count)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median, quantiles
 from typing import Any
 
 from benchmarks.recall.bootstrap import interval, mean
 from benchmarks.recall.running import FREE, QUERY
+from benchmarks.tables import markdown
 
 ANCHOR = "naive-rag"
 """What the others are compared with."""
@@ -23,7 +24,7 @@ def table(run: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     rows = [_row(run, name, QUERY) for name in run["systems"]]
     rows += [_row(run, name, FREE) for name in run["systems"] if _scores(run, name, FREE, budgets[0], "ev")]
-    return f"{_title(run)}\n\n{_markdown(header, rows)}"
+    return f"{_title(run)}\n\n{markdown(header, rows)}"
 
 
 def gains(run: Mapping[str, Any]) -> str:
@@ -38,7 +39,7 @@ def gains(run: Mapping[str, Any]) -> str:
         if name != ANCHOR and found["bounded"]
     ]
     title = f"Points of evidence recall above {ANCHOR}, with 95 % intervals (paired, by conversation)"
-    return f"{title}\n\n{_markdown(['system', *map(str, anchor)], rows)}"
+    return f"{title}\n\n{markdown(['system', *map(str, anchor)], rows)}"
 
 
 def categories(run: Mapping[str, Any], budget: int) -> str:
@@ -52,7 +53,7 @@ def categories(run: Mapping[str, Any], budget: int) -> str:
         by = {category: [score for score, own in zip(ev, names, strict=True) if own == category] for category in shown}
         rows.append([name, *(_percent(mean(by[category])) for category in shown), *apart])
     header = ["system", *(f"{category} ({names.count(category)})" for category in shown), "stale", "fresh"]
-    return f"Evidence recall by category at {budget} tokens\n\n{_markdown(header, rows)}"
+    return f"Evidence recall by category at {budget} tokens\n\n{markdown(header, rows)}"
 
 
 def judged(run: Mapping[str, Any]) -> str:
@@ -69,7 +70,7 @@ def judged(run: Mapping[str, Any]) -> str:
         f"Answered correctly at {judge['budget']} tokens, as {' and '.join(judge['models'])} answered and judged in "
         f"{judge['calls']} calls of {judge['prompt_tokens']} + {judge['completion_tokens']} tokens"
     )
-    return f"{title}\n\n{_markdown(['system', 'correct', '95 %', 'no verdict'], rows)}"
+    return f"{title}\n\n{markdown(['system', 'correct', '95 %', 'no verdict'], rows)}"
 
 
 def answered(run: Mapping[str, Any]) -> str:
@@ -86,7 +87,7 @@ def answered(run: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     header = ["system", "not known, and said so", "known, and refused", "words of the answer, where it answered"]
-    return f"Asked for an answer\n\n{_markdown(header, rows)}"
+    return f"Asked for an answer\n\n{markdown(header, rows)}"
 
 
 def comparison(first: Mapping[str, Any], second: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> str:
@@ -107,7 +108,7 @@ def comparison(first: Mapping[str, Any], second: Mapping[str, Any], pairs: Seque
                         cells.append(_gain(names, after, before))
                 if cells:
                     rows.append([old if old == new else f"{old} → {new}", mode, key, *cells])
-    return _markdown(["system", "mode", "score", *map(str, budgets)], rows)
+    return markdown(["system", "mode", "score", *map(str, budgets)], rows)
 
 
 def _row(run: Mapping[str, Any], name: str, mode: str) -> list[str]:
@@ -173,8 +174,3 @@ def _ratio(value: float | None, by: int, scale: int) -> str:
         return "?"
     ratio = scale * value / by
     return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}"
-
-
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
