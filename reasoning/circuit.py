@@ -69,6 +69,8 @@ def succeeded(name: str) -> None:
         state = ProviderState.objects.select_for_update().filter(pk=name).first()
         if state is None or state.needs_operator:
             return
+        if state.paused_until is not None and state.paused_until > clock.now():
+            return  # it was in flight when the pause began, and says nothing new
         if state.slots is None or state.slots * 2 > ALL_SLOTS:
             state.delete()
             return

@@ -111,6 +111,16 @@ def test_calls_begin_again_one_at_a_time_and_double_with_each_success():
     assert not ProviderState.objects.exists()
 
 
+def test_calls_that_were_in_flight_when_a_pause_began_do_not_end_it():
+    circuit.failed("fake", limited(30))
+    paused = circuit.allowance("fake")
+    for _ in range(10):
+        circuit.succeeded("fake")
+    assert circuit.allowance("fake") == paused
+    pause_is_over()
+    assert circuit.allowance("fake").calls == 1, "they say nothing of how it is afterwards"
+
+
 def test_a_quota_pauses_until_an_operator_acts():
     circuit.failed("fake", ProviderError(Failure.QUOTA, "Pay the bill."))
     circuit.succeeded("fake")  # a call that was in flight
