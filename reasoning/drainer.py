@@ -54,6 +54,11 @@ _THREADS = "honcho-db"
 _SILENT = timedelta(hours=1)
 """Workers that were seen no more for so long were killed: nobody else takes their row away."""
 
+_POOLED = (
+    "The worker's DATABASE_URL leads to a pooler. If that pools by transaction, no wake-up is heard and the locks of "
+    "chores are never let go: give the worker the address of PostgreSQL itself."
+)
+
 log = structlog.get_logger("honcho.reasoning")
 
 
@@ -268,6 +273,8 @@ class Drainer:
                 parameters = await self._database(_connection_parameters)
                 listener = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
                 async with listener:
+                    if await _is_pooled(listener):
+                        log.warning("connection_pooled", hint=_POOLED)
                     await listener.execute(f"LISTEN {WAKE_CHANNEL}; LISTEN {STOP_CHANNEL}")
                     self._woken.set()
                     async for notice in listener.notifies():
@@ -336,6 +343,13 @@ def _close_connection(everyone: threading.Barrier) -> None:
     connections.close_all()
     with contextlib.suppress(threading.BrokenBarrierError):
         everyone.wait(_CLOSE_SECONDS)
+
+
+async def _is_pooled(listener: psycopg.AsyncConnection[Any]) -> bool:
+    """Say whether somebody stands between us and the server: another process answers than the one we were told of."""
+    cursor = await listener.execute("SELECT pg_backend_pid()")
+    row = await cursor.fetchone()
+    return row is not None and row[0] != listener.info.backend_pid
 
 
 def _connection_parameters() -> dict[str, Any]:

@@ -7,10 +7,12 @@ import threading
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from memory import clock, publishing, restoring
 from memory.models import Representation, Subject
@@ -511,3 +513,23 @@ def test_workers_that_were_killed_are_forgotten():
     Worker.objects.create(name="slow", started_at=clock.now(), beat_at=clock.now() - timedelta(minutes=2))
     drain()
     assert list(Worker.objects.values_list("name", flat=True)) == ["slow"]
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_a_drainer_says_so_where_a_pooler_stands_before_the_database(
+    monkeypatch: pytest.MonkeyPatch, pooled: bool
+) -> None:
+    if pooled:  # a pooler tells its clients of no process of the server's
+        monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", property(lambda info: 0))
+    with capture_logs() as logs:
+        asyncio.run(first_listening(Drainer(Step(FakeProvider()))))
+    assert [line["log_level"] for line in logs if line["event"] == "connection_pooled"] == ["warning"] * pooled
+
+
+async def first_listening(drainer: Drainer) -> None:
+    """Let a drainer listen until it has been woken by that."""
+    listening = asyncio.create_task(drainer._listen())
+    await asyncio.wait_for(drainer._woken.wait(), 30)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await drainer._close()
