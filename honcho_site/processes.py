@@ -21,6 +21,10 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 15.0
 TOO_OFTEN = 5  # deaths within a minute
 PR_SET_PDEATHSIG = 1
+SLOTS = 12
+"""How many requests of one process of the web server work at a time (``memory.slots``)."""
+THREADS = SLOTS + 256
+"""Of one process of the web server: beside those that work, each request that waits has one."""
 
 Say = Callable[[str], None]
 
@@ -155,7 +159,7 @@ def web(port: int, workers: int, host: str) -> list[str]:
     """The command of the web server."""
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
-        "--workers", str(workers), "--blocking-threads", "12", "--workers-kill-timeout", "5",
+        "--workers", str(workers), "--blocking-threads", str(THREADS), "--workers-kill-timeout", "5",
         "--respawn-failed-workers", "--no-ws", "--log-level", "warning", "honcho_site.wsgi:application",
     ]  # fmt: skip
 

@@ -16,8 +16,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from memory import idempotency, rate_limits, retries
-from memory.api import auth, parameters
+from memory import idempotency, rate_limits, replica, retries
+from memory.api import auth, parameters, positions
 from memory.api.errors import HttpRefusal, current_request_id, exception_handler, lost_its_place
 from memory.api.schemas import ApiSchema
 from memory.errors import Conflict
@@ -28,8 +28,9 @@ from memory.models import KeptAnswer
 class Endpoint(APIView):
     """One address. Handlers get the path's names and ids as keyword arguments, once the key opens them.
 
-    ``writes`` names the methods that need a key that may write. ``shown_once`` is the field of an answer that is a
-    secret: it is kept nowhere. No settings of the host site's DRF apply.
+    ``writes`` names the methods that need a key that may write. ``replicated`` says whether a replica may answer its
+    GET. ``shown_once`` is the field of an answer that is a secret: it is kept nowhere. No settings of the host site's
+    DRF apply.
     """
 
     authentication_classes = [auth.KeyAuthentication]
@@ -43,6 +44,7 @@ class Endpoint(APIView):
     http_method_names = ["get", "head", "post", "put", "delete"]
 
     writes: ClassVar[frozenset[str]] = frozenset({"POST", "PUT", "DELETE"})
+    replicated: ClassVar[bool] = False
     shown_once: ClassVar[str | None] = None
     grant: Grant
     refs: dict[str, str]
@@ -88,12 +90,15 @@ class Endpoint(APIView):
                 handle = partial(self._once, key, handle)
             elif (tries := parameters.tries(self.http)) is not None and self.shown_once is None:
                 handle = partial(self._once_of, tries, handle)  # but who never got a secret shall get another
+        if method == "GET" and self.replicated:
+            handle = partial(positions.read, self.http, handle)
         try:
-            return handle()
+            response = handle()
         except IntegrityError as error:
             if not lost_its_place(error):
                 raise
-            return handle()  # somebody who was to hear of it was erased meanwhile: it is looked up anew
+            response = handle()  # somebody who was to hear of it was erased meanwhile: it is looked up anew
+        return positions.told(response) if method in self.writes and replica.exists() else response
 
     def _count(self) -> None:
         """Count the request of a limited key; refuses with 429 what is more than it may make."""

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from memory import clock, tokens, waiting
+from memory import clock, slots, tokens
 from memory.errors import Refusal
 from reasoning import circuit, metrics, providers, spending
 from reasoning.answering.prompt import Message
@@ -122,7 +122,6 @@ class Model:
             spending.give_back(account, charge)
             raise
         try:
-            waiting.let_go()
             for piece in self._talk(provider, chat, stream):
                 if isinstance(piece, Said):
                     said, usage = piece, piece.usage
@@ -165,13 +164,18 @@ class Model:
         pieces: asyncio.Queue[str | Said | None] = asyncio.Queue()
         task = self._runner.get_loop().create_task(_pump(provider, chat, stream, pieces))
         try:
-            while (piece := self._runner.run(_next(pieces))) is not None:
+            while (piece := self._rest_until(pieces)) is not None:
                 yield piece
             self._runner.run(_ended(task))
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, ProviderError):
                 self._runner.run(_ended(task))
+
+    def _rest_until(self, pieces: asyncio.Queue[str | Said | None]) -> str | Said | None:
+        """Return the next piece, or an empty one where none comes for long; nothing is held meanwhile."""
+        with slots.rest():
+            return self._runner.run(_next(pieces))
 
 
 async def _pump(provider: OpenAIChat, chat: Chat, stream: bool, pieces: asyncio.Queue[str | Said | None]) -> None:

@@ -21,7 +21,7 @@ from tests.store.helpers import concluded, person, said, say, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ANA = "/v1/apps/harbour/users/ana"
+ANA, BO = "/v1/apps/harbour/users/ana", "/v1/apps/harbour/users/bo"
 SLOW = AT_ONCE | {"INTERVAL_SECONDS": dict.fromkeys(("user", "observed", "session", "project"), 3_000)}
 """A second pass is due in an hour, unless somebody waits for it."""
 
@@ -50,10 +50,10 @@ def waiter(operator: Agent, path: str) -> Iterator[Future[Any]]:
         reading_awaited.disconnect(seen)
 
 
-def read_all() -> None:
-    """Let the user's line read everything."""
-    subject = person()
-    concluded(publishing.open_line(subject, "recipe"), "Ana sails.", evidence=said("I sail."))
+def read_all(user: str = "ana") -> None:
+    """Let a user's line read everything."""
+    subject = person(user)
+    concluded(publishing.open_line(subject, "recipe"), "They sail.", evidence=said("I sail.", user=user))
 
 
 def test_who_waits_reads_what_was_just_written(operator: Agent, settings: Any) -> None:
@@ -79,14 +79,27 @@ def test_without_a_worker_the_answer_says_that_it_is_behind(operator: Agent) -> 
     assert operator.get(f"{ANA}/representation?wait=0.1")["behind"]["events"] == 1
 
 
-def test_no_connection_is_held_while_waiting(operator: Agent) -> None:
+def test_those_who_wait_hold_one_connection_together_and_none_in_the_end(operator: Agent) -> None:
     person()
     say("I row.")
-    with waiter(operator, f"{ANA}/context?wait=30") as answer:
-        until(lambda: not others_connected(), "the request that waits lets go of its connection")
-        assert not answer.done()
+    path = f"{ANA}/context?wait=30"
+    with waiter(operator, path) as first, waiter(operator, path) as second, waiter(operator, path) as third:
+        until(lambda: len(others_connected()) == 1, "one thread looks for all")
+        assert not any(answer.done() for answer in (first, second, third))
         read_all()
-        assert answer.result(20)["behind"]["events"] == 0
+        assert {answer.result(20)["behind"]["events"] for answer in (first, second, third)} == {0}
+    until(lambda: not others_connected(), "nobody waits any more, nobody looks")
+
+
+def test_each_is_answered_in_their_turn(operator: Agent) -> None:
+    person(), person("bo")
+    say("I row."), say("I swim.", user="bo")
+    with waiter(operator, f"{ANA}/context?wait=30") as ana, waiter(operator, f"{BO}/context?wait=30") as bo:
+        read_all()
+        assert ana.result(20)["behind"]["events"] == 0
+        assert not bo.done()
+        read_all("bo")
+        assert bo.result(20)["behind"]["events"] == 0
 
 
 def test_what_is_written_after_the_request_is_not_waited_for(operator: Agent) -> None:
