@@ -7,6 +7,7 @@ has lost its data. No message shows a value that may be secret.
 
 import contextlib
 import difflib
+import importlib.util
 import os
 import re
 import secrets
@@ -23,6 +24,8 @@ from django.core.exceptions import ImproperlyConfigured
 #: Each variable, and what it is for. ``.env.example`` describes them at length.
 VARIABLES: Mapping[str, str] = {
     "DATABASE_URL": "the PostgreSQL to use; without it, one is started in HONCHO_DATA_DIR",
+    "REPLICA_URL": "a replica of that PostgreSQL, for reads that say how new they must be",
+    "HONCHO_REDIS_URL": "a Redis for the queue of workers and what they tell of themselves",
     "HONCHO_DATA_DIR": "the folder of what the site keeps on disk",
     "HONCHO_ENV_FILE": "a file of further variables, instead of .env",
     "OPENAI_API_KEY": "the key of the model's server; without it, the built-in reasoner works offline",
@@ -117,6 +120,7 @@ EVERYDAY = frozenset(
 SIMILAR = 0.9  # difflib's ratio from which a name counts as one of ours misspelt
 SHORTEST = 9  # letters below which a name is too short to be told from everyday ones (DEBUG, PORT)
 DATABASE_SCHEMES = ("postgres", "postgresql")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 LOG_FORMATS = ("json", "console")
 EMBEDDERS = ("none", "cpu", "provider")
 LOCAL_HOSTS = ["localhost", ".localhost", "127.0.0.1", "[::1]"]
@@ -129,6 +133,8 @@ class Environment:
 
     data_dir: Path
     database: dict[str, Any] | None
+    replica: dict[str, Any] | None
+    redis_url: str | None
     secret_key: str
     debug: bool
     allowed_hosts: list[str]
@@ -168,6 +174,8 @@ def read(environ: Mapping[str, str], checkout: Path) -> Environment:
     return Environment(
         data_dir=data_dir,
         database=database,
+        replica=read_replica(environ, embedded=database is None),
+        redis_url=read_redis_url(environ),
         secret_key=read_secret_key(environ, data_dir, embedded=database is None),
         debug=_flag(environ, "DEBUG"),
         allowed_hosts=read_allowed_hosts(environ),
@@ -267,31 +275,62 @@ def read_data_dir(environ: Mapping[str, str], checkout: Path) -> Path:
 
 def read_database(environ: Mapping[str, str]) -> dict[str, Any] | None:
     """Django's settings of the database, or None to start one."""
-    url = environ.get("DATABASE_URL")
+    return _read_postgres(environ, "DATABASE_URL")
+
+
+def read_replica(environ: Mapping[str, str], *, embedded: bool) -> dict[str, Any] | None:
+    """Django's settings of the database's replica, or None where there is none."""
+    replica = _read_postgres(environ, "REPLICA_URL")
+    if replica is not None and embedded:
+        raise ImproperlyConfigured(
+            "REPLICA_URL is set but DATABASE_URL is not, and the built-in PostgreSQL has no replica. Set DATABASE_URL, "
+            "or unset REPLICA_URL."
+        )
+    return replica
+
+
+def read_redis_url(environ: Mapping[str, str]) -> str | None:
+    """The Redis to use, or None to use none."""
+    url = environ.get("HONCHO_REDIS_URL")
+    if url is None:
+        return None
+    if url.partition("://")[0] not in REDIS_SCHEMES:
+        raise ImproperlyConfigured("HONCHO_REDIS_URL must name a Redis, such as redis://:password@host:6379/0.")
+    if importlib.util.find_spec("redis") is None:
+        raise ImproperlyConfigured(
+            "HONCHO_REDIS_URL is set, but the package redis is not installed. Install it with `pip install redis`, or "
+            "unset HONCHO_REDIS_URL."
+        )
+    return url
+
+
+def _read_postgres(environ: Mapping[str, str], name: str) -> dict[str, Any] | None:
+    """Django's settings of the PostgreSQL that a variable names, None where it is not set."""
+    url = environ.get(name)
     if url is None:
         return None
     example = "postgres://user:password@host:5432/name"
     scheme, separator, _ = url.partition("://")
     if scheme not in DATABASE_SCHEMES:
         begins = f"; it begins with {scheme}://" if separator and scheme.isalnum() else ""
-        raise ImproperlyConfigured(f"DATABASE_URL must name a PostgreSQL, such as {example}{begins}.")
+        raise ImproperlyConfigured(f"{name} must name a PostgreSQL, such as {example}{begins}.")
     if "#" in url:
-        raise ImproperlyConfigured("DATABASE_URL has a # in it, which ends a URL. In a password, write %23.")
+        raise ImproperlyConfigured(f"{name} has a # in it, which ends a URL. In a password, write %23.")
     try:
         config: dict[str, Any] = django_environ.Env.db_url_config(url)
     except (ValueError, ImproperlyConfigured):
         raise ImproperlyConfigured(
-            f"DATABASE_URL cannot be read. It must look like {example}, with special characters of the "
+            f"{name} cannot be read. It must look like {example}, with special characters of the "
             "password percent-encoded (@ is %40, / is %2F, : is %3A)."
         ) from None  # the reader's own error shows the password
     if not config.get("NAME"):
-        raise ImproperlyConfigured(f"DATABASE_URL names no database. It must look like {example}.")
+        raise ImproperlyConfigured(f"{name} names no database. It must look like {example}.")
     if "pool" in config.get("OPTIONS", {}):
         raise ImproperlyConfigured(
-            "DATABASE_URL asks for a connection pool. Remove `pool`: the worker forks, and processes that "
+            f"{name} asks for a connection pool. Remove `pool`: the worker forks, and processes that "
             "share a pool's connections corrupt each other's answers."
         )
-    config["ENGINE"] = "django.db.backends.postgresql"
+    config["ENGINE"] = "honcho_site.postgres"
     return config
 
 

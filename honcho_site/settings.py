@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from honcho_site import environment, logs, metrics
+from honcho_site import environment, logs, metrics, processes
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -95,6 +95,10 @@ DATABASES: dict[str, dict[str, Any]] = {
         ),
     }
 }
+if ENVIRONMENT.replica is not None:
+    # No health check: a replica that has gone away is found out by the read, which then goes to the database.
+    DATABASES["replica"] = {"CONN_MAX_AGE": None, **ENVIRONMENT.replica, "TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["memory.replica.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The cluster tells how it is through a cache, from its process to the web's: through files, which cost no
@@ -125,8 +129,19 @@ Q_CLUSTER = {
     "label": "Background",
 }
 
+if ENVIRONMENT.redis_url is not None:
+    # Not the default cache: no request of an agent shall need Redis.
+    CACHES["cluster"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": ENVIRONMENT.redis_url,
+        "KEY_PREFIX": "honcho",
+    }
+    del Q_CLUSTER["orm"]
+    Q_CLUSTER["redis"] = ENVIRONMENT.redis_url
+
 HONCHO: dict[str, Any] = {
     "AUTH": True,
+    "WAITING_REQUESTS": processes.THREADS - processes.SLOTS,
     "RATE_PER_MINUTE": ENVIRONMENT.rate_per_minute,
     "FOUR_EYES": ENVIRONMENT.four_eyes,
     "WEBHOOK_ALLOW_PRIVATE": ENVIRONMENT.webhook_allow_private,

@@ -18,11 +18,15 @@ from memory import publishing
 from memory.models import Line, Representation, Subject
 
 # Where lines of subjects begin whose window begins at ``since``: the version that was served then and what it had read,
-# or else the last event recorded before it. Without ``since``: at the very beginning.
+# or else the last event recorded before it. Without ``since``: at the very beginning, or where the log begins, if what
+# came before was archived. ``head`` is the last position that the log has, ``events`` how many are to be read.
 STARTS = """
-SELECT subject.id AS subject_id, subject.head, base.id AS base_id,
-       coalesce(base.covers_to, earlier.position, 0) AS cursor
+SELECT subject.id AS subject_id, feed.last AS head, base.id AS base_id, start.cursor,
+       feed.last - greatest(start.cursor, feed.first - 1) AS events
   FROM memory_subject subject
+ CROSS JOIN LATERAL (
+       SELECT coalesce(min(position), subject.head + 1) AS first, coalesce(max(position), subject.head) AS last
+         FROM memory_feedentry WHERE subject_id = subject.id) feed
   LEFT JOIN LATERAL (
        SELECT representation_id FROM memory_serving serving
         WHERE serving.subject_id = subject.id AND serving.since <= %(since)s::timestamptz
@@ -33,6 +37,7 @@ SELECT subject.id AS subject_id, subject.head, base.id AS base_id,
         WHERE entry.subject_id = subject.id AND entry.position IS NOT NULL AND base.id IS NULL
           AND event.recorded_at < %(since)s::timestamptz
         ORDER BY entry.position DESC LIMIT 1) earlier ON true
+ CROSS JOIN LATERAL (SELECT coalesce(base.covers_to, earlier.position, feed.first - 1) AS cursor) start
  WHERE (%(kind)s::text IS NULL OR subject.kind = %(kind)s)
    AND (%(app)s::uuid IS NULL OR subject.app_id = %(app)s)
    AND (%(subjects)s::uuid[] IS NULL OR subject.id = ANY(%(subjects)s))
@@ -55,8 +60,9 @@ SELECT begun.line_id, begun.conclusion_id, begun.since, begun.latest, ''
   FROM begun JOIN memory_conclusion conclusion ON conclusion.id = begun.conclusion_id AND NOT conclusion.retracted
  UNION ALL
 SELECT line.id, conclusion.id, line.since,
-       (SELECT max(event.occurred_at) FROM memory_evidence evidence JOIN memory_event event
-            ON event.id = evidence.event_id WHERE evidence.conclusion_id = conclusion.id), ''
+       coalesce((SELECT max(event.occurred_at) FROM memory_evidence evidence JOIN memory_event event
+                     ON event.id = evidence.event_id WHERE evidence.conclusion_id = conclusion.id),
+                (SELECT max(shown.latest) FROM memory_span shown WHERE shown.conclusion_id = conclusion.id)), ''
   FROM line JOIN memory_conclusion conclusion ON conclusion.subject_id = line.subject_id AND conclusion.pinned
  WHERE NOT EXISTS (SELECT FROM begun WHERE begun.line_id = line.id AND begun.conclusion_id = conclusion.id)
 """
@@ -67,7 +73,9 @@ _TO_BEGIN = """
 SELECT line.id, corrected.yes,
        coalesce(base.as_of, (SELECT event.recorded_at FROM memory_feedentry entry
                                JOIN memory_event event ON event.id = entry.event_id
-                              WHERE entry.subject_id = line.subject_id AND entry.position = line.cursor))
+                              WHERE entry.subject_id = line.subject_id AND entry.position = line.cursor),
+                (SELECT max(version.as_of) FROM memory_representation version
+                  WHERE version.subject_id = line.subject_id AND version.covers_to <= line.cursor))
   FROM memory_line line
   LEFT JOIN memory_representation base ON base.id = line.head_id
  CROSS JOIN LATERAL (
@@ -127,7 +135,7 @@ def open_branches(
             line.pk: line
             for line in Line.objects.bulk_create(
                 Line(subject=by_id[subject_id], recipe=recipe, branch=branch, cursor=position, head_id=base_id)
-                for subject_id, _, base_id, position in starts
+                for subject_id, _, base_id, position, _ in starts
             )
         }
         values = {"lines": list(lines)}
@@ -157,6 +165,8 @@ def _begin(begun: Sequence[tuple[Line, bool, datetime | None]], made_by: Mapping
                 made_by=dict(made_by),
                 reason=f"What humans have said since version {base.number} holds here"
                 if base
+                else "The log begins here: what came before is archived"
+                if line.cursor <= line.subject.archived_to
                 else "The window begins here",
             )
         )

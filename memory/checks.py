@@ -8,10 +8,10 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings as site_settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
-from memory import conf
+from memory import conf, partitions
 from memory.search import embedders
 
 
@@ -45,5 +45,24 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             "Honcho needs PostgreSQL 14 or newer as the default database.",
             hint="Set DATABASES['default'] to a PostgreSQL server.",
             id="memory.E004",
+        )
+    ]
+
+
+@register("honcho", Tags.database)
+def check_partitions(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Tell where the next partition of the log is missing; asked for with ``check --database default``."""
+    if not databases or "default" not in databases or partitions.TABLE not in connection.introspection.table_names():
+        return []
+    missing = [one.name for one in partitions.missing()]
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"The log has no partition {' and no '.join(missing)} yet.",
+            hint="Let a worker run, or run `manage.py log_partitions` once a day. Until then all goes to the default.",
+            id="memory.W001",
         )
     ]

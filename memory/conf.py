@@ -92,7 +92,8 @@ class MemorySettings(Section):
 
     waiting_requests: int = 8
     """How many requests of one process may wait at a time, for reasoning to catch up or for a model's answer. Keep it
-    below the threads of a web process: the others stay free for those that only read."""
+    below the threads of a web process: the others stay free for those that only read. With ``memory.slots`` these need
+    no connections, and may be hundreds."""
 
     clock_skew_seconds: float = 86_400.0
     """How far in the future ``occurred_at`` may lie."""
@@ -102,6 +103,9 @@ class MemorySettings(Section):
 
     history_days: float | None = None
     """For how long versions are kept whole; of older ones only the statements stay. None: for ever."""
+
+    log_partitions: str | None = None
+    """Of what time a partition of the log holds the events: ``month``, ``quarter`` or ``year``. None: one for all."""
 
     search_languages: tuple[str, ...] = ("english",)
     """Whose word forms search knows, as PostgreSQL calls them; words as they are written are found in any language."""
@@ -136,6 +140,8 @@ class MemorySettings(Section):
         days = given["history_days"]
         if days is not None and (not isinstance(days, int | float) or isinstance(days, bool) or days < 1):
             found.append(("HISTORY_DAYS", "Set it to a number of days, at least 1, or to None."))
+        if given["log_partitions"] not in (None, "month", "quarter", "year"):
+            found.append(("LOG_PARTITIONS", 'Set it to "month", "quarter" or "year", or to None.'))
         hours = given["idempotency_hours"]
         if not isinstance(hours, int | float) or isinstance(hours, bool) or not 0 < hours <= _HOURS_OF_A_YEAR:
             found.append(("IDEMPOTENCY_HOURS", f"Set it to a number of hours above 0, at most {_HOURS_OF_A_YEAR:,}."))

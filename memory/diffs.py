@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
-
 from memory import clock, tokens
 from memory.errors import Erased, Invalid, NotFound
 from memory.history import Statement, holds, with_sources
 from memory.models import Conclusion, Representation, Serving, Span, Subject
+from memory.standing import standing_in
 
 Which = int | datetime | timedelta
 """A version by its number, or what was served at a moment or so long ago."""
@@ -215,15 +214,14 @@ def _check_order(start: Side, end: Side) -> None:
 def _standing(start: Side, end: Side) -> tuple[dict[UUID, Span], dict[UUID, Span]]:
     """Return the spans that hold in each side by conclusion, pinned and important first. One statement."""
     versions = [side.version for side in (start, end)]
-    wanted = Q(pk__in=[])
+    found = Span.objects.none()
     for version in versions:
         if version is not None:
-            begun = Q(line=version.line_id, since__lte=version.number)
-            wanted |= begun & (Q(until=None) | Q(until__gt=version.number))
+            found |= standing_in(version)
     spans = list(
-        Span.objects.filter(wanted)
-        .select_related("conclusion__about")
-        .order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
+        found.select_related("conclusion__about").order_by(
+            "-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content"
+        )
     )
     before, after = (_held(spans, version) for version in versions)
     return before, after
@@ -290,18 +288,27 @@ def _pairs(gone: Sequence[Gone], new: Sequence[Conclusion]) -> list[tuple[Gone, 
             del free[instead.pk]
         elif instead is None:
             left.append(item)
-    where: dict[str, list[UUID]] = defaultdict(list)
+    sizes = {pk: words[pk].total() for pk in free}
+    where: dict[str, list[tuple[UUID, int]]] = defaultdict(list)
     for pk in free:
-        for word in words[pk]:
-            where[word].append(pk)
+        for word, count in words[pk].items():
+            where[word].append((pk, count))
     likely = []
     for place, item in enumerate(left):
         own = words_of(item.conclusion.content)
-        near = {pk for word in own for pk in where[word] if free[pk].about_id == item.conclusion.about_id}
-        likely += [(-alike(own, words[pk]), place, free[pk].content, pk) for pk in near]
+        shared: Counter[UUID] = Counter()
+        for word, count in own.items():
+            for pk, other in where[word]:
+                shared[pk] += min(count, other)
+        size = own.total()
+        likely += [
+            (-2 * common / (size + sizes[pk]), place, free[pk].content, pk)
+            for pk, common in shared.items()
+            if 2 * common >= SIMILAR * (size + sizes[pk]) and free[pk].about_id == item.conclusion.about_id
+        ]
     taken: set[int] = set()
     for negative, place, _, pk in sorted(likely):
-        if -negative >= SIMILAR and place not in taken and pk in free:
+        if place not in taken and pk in free:
             pairs.append((left[place], pk, False, -negative))
             taken.add(place)
             del free[pk]

@@ -9,16 +9,18 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.functions import Length
 
-from memory import diffs, history, ids
+from memory import archives, diffs, history, ids
 from memory.errors import Invalid, NotFound
 from memory.models import Conclusion, Event, Evidence, Premise, Representation, Span, Subject
 from memory.places import Place
+from memory.standing import standing_in
 
 MOST_SOURCES = 200
 """The most events under a statement that are told, the first that were found."""
@@ -59,17 +61,27 @@ class Stand:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """That a statement rests on an event which is in the log no more, and when it was taken out, if that is known."""
+
+    evidence: Evidence
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """A statement: the version that brought it, what it rests on, and where it stands.
 
-    ``stands`` says whether readers get it now. ``evidence`` are the first of ``resting_on`` events. ``premises`` are
-    the statements that it rests on, ``premise_of`` those that rest on it.
+    ``stands`` says whether readers get it now. ``evidence`` are the first of ``resting_on`` events, but those in the
+    log no more: they are ``archived``. ``premises`` are the statements that it rests on, ``premise_of`` those that rest
+    on it.
     """
 
     conclusion: Conclusion
     stands: bool
     introduced: Representation | None
     evidence: Sequence[Evidence]
+    archived: Sequence[Archived]
     resting_on: int
     spans: Sequence[Stand]
     premises: Sequence[Premise]
@@ -143,24 +155,24 @@ def _as_shown() -> Func:
 
 
 def _standing_now(subject: Subject) -> list[Conclusion]:
-    current = "line__subject__current"
-    spans = Span.objects.filter(line__subject=subject, line=F(f"{current}__line"), since__lte=F(f"{current}__number"))
-    standing = spans.filter(Q(until=None) | Q(until__gt=F(f"{current}__number")))
-    return [span.conclusion for span in standing.select_related("conclusion__about")]
+    if subject.current is None:
+        return []
+    return [span.conclusion for span in standing_in(subject.current).select_related("conclusion__about")]
 
 
 def explain(subject: Subject, conclusion: Conclusion) -> Explanation:
-    """Return why a conclusion of a subject stands or stood. Seven statements."""
+    """Return why a conclusion of a subject stands or stood. Eight statements."""
     rests = Evidence.objects.filter(conclusion=conclusion)
-    evidence = list(
-        rests.select_related("event__author", "event__session", "representation")
+    rows = list(
+        rests.select_related("representation")
         .defer(*(f"representation__{name}" for name in _TEXTS))
-        .order_by("representation__number", "event")[:MOST_SOURCES]
+        .order_by("representation__number", "event_id")[:MOST_SOURCES]
     )
+    evidence, gone = with_events(rows, "author", "session")
     spans = list(
         Span.objects.filter(conclusion=conclusion).select_related("line", "replaced_by").order_by("since", "line")
     )
-    first = [row.representation.number for row in evidence[:1]] or [span.since for span in spans[:1]] or [0]
+    first = [row.representation.number for row in rows[:1]] or [span.since for span in spans[:1]] or [0]
     versions = Representation.objects.filter(subject=subject).select_related("line").defer(*_TEXTS)
     current = None if subject.current_id is None else versions.filter(pk=subject.current_id).first()
     return Explanation(
@@ -168,11 +180,31 @@ def explain(subject: Subject, conclusion: Conclusion) -> Explanation:
         stands=_stands(spans, current),
         introduced=versions.filter(number=first[0]).first(),
         evidence=evidence,
+        archived=_archived(gone),
         resting_on=rests.count(),
         spans=[Stand(span, span.line_id == subject.line_id) for span in spans],
         premises=_premises("premise", conclusion=conclusion),
         premise_of=_premises("conclusion", premise=conclusion),
     )
+
+
+def with_events(rows: Iterable[Evidence], *related: str) -> tuple[list[Evidence], list[Evidence]]:
+    """Return evidence with its events and what these are ``related`` to, and the rest, whose events are archived."""
+    rows = list(rows)
+    events = Event.objects.select_related(*related).in_bulk([row.event_id for row in rows])
+    there, gone = [], []
+    for row in rows:
+        if row.event_id in events:
+            row.event = events[row.event_id]
+            there.append(row)
+        else:
+            gone.append(row)
+    return there, gone
+
+
+def _archived(rows: Sequence[Evidence]) -> list[Archived]:
+    moments = archives.archived_at(row.event_id for row in rows) if rows else {}
+    return [Archived(row, moments.get(row.event_id)) for row in rows]
 
 
 def _premises(other: str, **of: Conclusion) -> list[Premise]:

@@ -21,12 +21,13 @@ from psycopg.errors import ForeignKeyViolation
 from memory import ids, tenants, tokens, validation
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid, NotFound, TooLarge
-from memory.models import App, Event, Project, Session, User
+from memory.models import App, ClientId, Event, Project, Session, User
 from memory.models.log import CONTENT_LENGTH
 from memory.places import Place, open_place
 from memory.signals import events_appended
 
 _KIND = re.compile(r"message|tool_call|tool_result|correction|[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+_ORIGINS = frozenset(Event.Origin.values)
 _ORIGIN_OF_KIND = {"tool_call": Event.Origin.AGENT, "tool_result": Event.Origin.TOOL}
 
 
@@ -73,20 +74,26 @@ class LoggedEvent:
     created: bool = True
 
 
+# The clients' ids come first: an event is written where its id was free. In one order, so that two writes of the same
+# ids cannot wait for each other.
 _INSERT = """
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
         id uuid, kind text, content text, data jsonb, metadata jsonb, author_id uuid, origin text,
         occurred_at timestamptz, client_id text, project_id uuid, project_subject_id uuid, tokens int,
         copied_from_id uuid)
+), won AS (
+    INSERT INTO memory_clientid (app_id, scope, client_id, event_id)
+    SELECT %(app_id)s, coalesce(%(session_id)s::uuid, %(user_id)s::uuid, project_id), client_id, id
+      FROM input WHERE client_id IS NOT NULL ORDER BY 2, 3, 4
+    ON CONFLICT DO NOTHING
+    RETURNING event_id
 ), logged AS (
     INSERT INTO memory_event (id, app_id, session_id, user_id, project_id, author_id, origin, kind, content, data,
                               metadata, client_id, occurred_at, recorded_at, tokens, copied_from_id)
     SELECT id, %(app_id)s, %(session_id)s, %(user_id)s, project_id, author_id, origin, kind, content, data,
            metadata, client_id, occurred_at, %(recorded_at)s, tokens, copied_from_id
-      FROM input
-     ORDER BY client_id, id  -- so that two writes of the same client ids cannot wait for each other
-    ON CONFLICT DO NOTHING
+      FROM input WHERE client_id IS NULL OR id IN (SELECT event_id FROM won)
     RETURNING id
 ), fed AS (
     INSERT INTO memory_feedentry (event_id, subject_id)
@@ -164,7 +171,7 @@ def append_at(
             events_appended.send(sender=Event, app_id=place.app_id, subject_ids=place.subject_ids, count=len(created))
         earlier = {} if len(created) == len(prepared) else _earlier(place, prepared, stored)
         return [
-            _logged(place, row, now) if row["id"] in stored else _same_or_conflict(row, event, earlier)
+            _logged(place, row, now) if row["id"] in stored else _same_or_conflict(place, row, event, earlier)
             for row, event in zip(prepared, events, strict=True)
         ]
 
@@ -180,7 +187,7 @@ def _prepare(event: NewEvent, where: tuple[str | int, ...], settings: MemorySett
         )
     content = validation.text(event.content, (*where, "content"), most=CONTENT_LENGTH)
     origin = _ORIGIN_OF_KIND.get(kind, Event.Origin.USER) if event.origin is None else event.origin
-    if origin not in Event.Origin.values:
+    if origin not in _ORIGINS:
         raise Invalid(f"Use one of {', '.join(Event.Origin.values)}.", (*where, "origin"), "enum")
     client_id = event.client_id
     if client_id is not None:
@@ -304,21 +311,27 @@ def _as_json(row: Mapping[str, Any]) -> str:
     return f'{dumped[:-1]},"data":{row["data"] or "null"},"metadata":{row["metadata"]}}}'
 
 
-def _earlier(place: Place, rows: Sequence[Mapping[str, Any]], stored: set[UUID]) -> dict[str, Event]:
-    repeated = [row["client_id"] for row in rows if row["id"] not in stored]
-    found = Event.objects.filter(client_id__in=repeated)
-    if place.session_id is not None:
-        found = found.filter(session_id=place.session_id)
-    elif place.user_id is not None:
-        found = found.filter(session=None, user_id=place.user_id)
-    elif place.project_id is not None:
-        found = found.filter(session=None, user=None, project_id=place.project_id)
-    return {event.client_id or "": event for event in found}
+def _earlier(place: Place, rows: Sequence[Mapping[str, Any]], stored: set[UUID]) -> dict[tuple[UUID, str], Event]:
+    """Return the events that have the client ids of what was not stored, by scope and client id."""
+    repeated = [_scoped(place, row) for row in rows if row["id"] not in stored]
+    used = ClientId.objects.filter(pk__in=[(place.app_id, *key) for key in repeated]).values_list(
+        "scope", "client_id", "event_id"
+    )
+    places = {event_id: (scope, client_id) for scope, client_id, event_id in used}
+    return {places[event.pk]: event for event in Event.objects.filter(pk__in=places)}
 
 
-def _same_or_conflict(row: Mapping[str, Any], event: NewEvent, earlier: Mapping[str, Event]) -> LoggedEvent:
+def _scoped(place: Place, row: Mapping[str, Any]) -> tuple[UUID, str]:
+    return place.session_id or place.user_id or row["project_id"], row["client_id"]
+
+
+def _same_or_conflict(
+    place: Place, row: Mapping[str, Any], event: NewEvent, earlier: Mapping[tuple[UUID, str], Event]
+) -> LoggedEvent:
     """Return what an earlier write stored under this client id, if it says the same."""
-    first = earlier[row["client_id"]]
+    first = earlier.get(_scoped(place, row))
+    if first is None:
+        raise Conflict(f"The event with the id {row['client_id']!r} was erased meanwhile: write it again.")
     same = (
         first.kind == row["kind"]
         and first.content == row["content"]

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from memory import diffs, feeds, publishing
 from memory.models import Conclusion, Line, Representation, Span, Subject
+from memory.standing import standing_now
 
 _BRANCH = "preview"
 
@@ -59,7 +60,7 @@ def newest(subject: Subject) -> Basis:
     line = None if subject.line_id is None else Line.objects.select_related("head").get(pk=subject.line_id)
     if line is None:
         return _basis(subject, None, 0, [])
-    standing = Span.objects.filter(line=line, until=None).select_related("conclusion__about")
+    standing = standing_now(line.pk).select_related("conclusion__about")
     ordered = standing.order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
     return _basis(subject, line.head, line.cursor, list(ordered))
 

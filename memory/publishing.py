@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 
-from memory import feeds, rendering
+from memory import archives, feeds, rendering
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid
 from memory.models import (
@@ -34,6 +34,7 @@ from memory.models import (
     Subject,
 )
 from memory.signals import representation_published
+from memory.standing import standing_in, standing_now
 from memory.webhooks import outbox
 
 _SHORTEST_LINE = 4
@@ -277,8 +278,7 @@ def quarantine(line_id: UUID, draft: Draft, reason: str, gate: str = "") -> Repr
 def spans_at(representation: Representation) -> list[Span]:
     """Return the spans that hold in a version, with their conclusions, pinned and important first."""
     return list(
-        Span.objects.filter(line_id=representation.line_id, since__lte=representation.number)
-        .filter(Q(until=None) | Q(until__gt=representation.number))
+        standing_in(representation)
         .select_related("conclusion__about")
         .order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
     )
@@ -338,8 +338,9 @@ def _grounded(subject: Subject, draft: Draft) -> Draft:
     named = {premise_id for item in draft.added for premise_id in item.premises}
     if not named:
         return draft
-    read = FeedEntry.objects.filter(subject=subject, position__lte=draft.covers_to).values("event_id")
-    rests = Evidence.objects.filter(conclusion__in=named, conclusion__subject=subject, event__in=read)
+    rests = Evidence.objects.filter(conclusion__in=named, conclusion__subject=subject)
+    unread = FeedEntry.objects.filter(Q(position=None) | Q(position__gt=draft.covers_to), subject=subject)
+    rests = rests.exclude(event__in=unread.values("event_id"))  # what is archived was read
     under: dict[UUID, list[UUID]] = defaultdict(list)
     for conclusion_id, event_id in rests.order_by("event_id").values_list("conclusion_id", "event_id"):
         under[conclusion_id].append(event_id)
@@ -353,9 +354,11 @@ def _grounded(subject: Subject, draft: Draft) -> Draft:
 def _check_evidence(subject: Subject, draft: Draft) -> None:
     named = {event_id for item in draft.added for event_id in item.evidence}
     read = FeedEntry.objects.filter(subject=subject, event_id__in=named, position__lte=draft.covers_to)
-    unknown = len(named) - read.count()
-    if unknown:
-        raise Invalid(f"{unknown} of the events named as evidence are not among those that this version has read.")
+    not_read = named.difference(read.values_list("event_id", flat=True))
+    if not_read and (not_read := not_read - archives.archived_among(subject, not_read)):
+        raise Invalid(
+            f"{len(not_read)} of the events named as evidence are not among those that this version has read."
+        )
     premises = {premise_id for item in draft.added for premise_id in item.premises}
     unknown = len(premises) - Conclusion.objects.filter(subject=subject, pk__in=premises).count() if premises else 0
     if unknown:
@@ -423,7 +426,7 @@ def _latest_by_conclusion(
     moments = dict(Event.objects.filter(pk__in=named).values_list("pk", "occurred_at"))
     latest: dict[UUID, datetime | None] = {}
     for conclusion, item in zip(conclusions, added, strict=True):
-        seen = [moments[event_id] for event_id in item.evidence]
+        seen = [moments[event_id] for event_id in item.evidence if event_id in moments]
         if (before := latest.get(conclusion.pk)) is not None:
             seen.append(before)
         latest[conclusion.pk] = max(seen, default=None)
@@ -455,6 +458,9 @@ def _latest_evidence(conclusions: Iterable[Conclusion]) -> dict[UUID, datetime |
     if latest:
         under = Evidence.objects.filter(conclusion__in=latest.keys()).values_list("conclusion_id")
         latest.update(under.annotate(Max("event__occurred_at")))
+    if archived := [pk for pk, moment in latest.items() if moment is None]:
+        shown = Span.objects.filter(conclusion__in=archived).values_list("conclusion_id")
+        latest.update(shown.annotate(Max("latest")))
     return latest
 
 
@@ -547,7 +553,7 @@ def reworded(parts: Mapping[str, Any], sentence: str, instead: str = "") -> dict
 
 def _in_line(line: Line) -> list[rendering.Standing]:
     """Return what stands in a line; of very much, what matters most of it: no text could hold it all."""
-    spans = Span.objects.filter(line=line, until=None).select_related("conclusion")
+    spans = standing_now(line.pk).select_related("conclusion")
     first = spans.order_by(
         "-conclusion__pinned", "-conclusion__importance", F("latest").desc(nulls_last=True), "conclusion__content"
     )
@@ -585,12 +591,19 @@ def _write(
         long_summary=draft.long_summary,
         covers_from=draft.covers_from,
         covers_to=draft.covers_to,
-        as_of=last.event.recorded_at if last else None,
+        as_of=last.event.recorded_at if last else _as_of(draft.parent_id),
         made_by=dict(draft.made_by),
         reason=reason or draft.reason,
         gate=gate,
         draft=_proposal(draft) if status == Representation.Status.QUARANTINED else None,
     )
+
+
+def _as_of(parent_id: UUID | None) -> datetime | None:
+    """Return as of when a version is whose last event is archived: it reads no further than its parent."""
+    if parent_id is None:
+        return None
+    return Representation.objects.values_list("as_of", flat=True).get(pk=parent_id)
 
 
 def _standing(item: Conclusion | NewConclusion, latest: datetime | None) -> rendering.Standing:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import QuerySet
 
-from memory import audit, feeds, publishing
+from memory import archives, audit, feeds, publishing
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, FeedEntry, Line, Representation, Ruling, Span, Subject, User
 from memory.publishing import Draft, NewConclusion, Retired
@@ -140,8 +140,10 @@ def _check(subject: Subject, added: Sequence[NewConclusion], retired: Sequence[R
         raise Invalid("It rests on a statement that a human has retracted since; it can be discarded.")
     named = {event_id for item in added for event_id in item.evidence}
     places = dict(FeedEntry.objects.filter(subject=subject, event__in=named).values_list("event_id", "position"))
-    if gone := len(named - places.keys()):
-        raise Invalid(f"{gone} of the events that it rests on cannot be checked any more: they are not in the log.")
+    if (gone := named - places.keys()) and (gone := gone - archives.archived_among(subject, gone)):
+        raise Invalid(
+            f"{len(gone)} of the events that it rests on cannot be checked any more: they are not in the log."
+        )
     if any(position is None or position > covers_to for position in places.values()):
         raise Invalid("It rests on events that its line has yet to read again; publish it when it has, or discard it.")
 

@@ -94,8 +94,9 @@ SELECT plan.line_id, plan.number, span.conclusion_id, span.latest
   JOIN memory_conclusion conclusion ON conclusion.id = span.conclusion_id AND NOT conclusion.retracted
  UNION ALL
 SELECT plan.line_id, plan.number, conclusion.id,
-       (SELECT max(event.occurred_at) FROM memory_evidence evidence JOIN memory_event event
-            ON event.id = evidence.event_id WHERE evidence.conclusion_id = conclusion.id)
+       coalesce((SELECT max(event.occurred_at) FROM memory_evidence evidence JOIN memory_event event
+                     ON event.id = evidence.event_id WHERE evidence.conclusion_id = conclusion.id),
+                (SELECT max(shown.latest) FROM memory_span shown WHERE shown.conclusion_id = conclusion.id))
   FROM memory_restoring plan
   JOIN memory_conclusion conclusion ON conclusion.subject_id = plan.subject_id AND conclusion.pinned
  WHERE NOT EXISTS (SELECT FROM memory_span span

@@ -19,12 +19,20 @@ class ReasoningConfig(AppConfig):
     def ready(self) -> None:
         """Register settings and checks, and listen to the store."""
         from memory.search import embedders
-        from memory.signals import events_appended, history_needed, lines_moved, reading_awaited, text_erased
+        from memory.signals import (
+            events_appended,
+            events_needed,
+            history_needed,
+            lines_moved,
+            reading_awaited,
+            text_erased,
+        )
         from reasoning import checks, conf, erasing, signals  # noqa: F401
         from reasoning.models import Budget, Price
 
         embedders.register("provider", "reasoning.providers.embeddings.ProviderEmbedder")
         events_appended.connect(signals.on_events_appended, dispatch_uid="reasoning.events_appended")
+        events_needed.connect(signals.on_events_needed, dispatch_uid="reasoning.events_needed")
         history_needed.connect(signals.on_history_needed, dispatch_uid="reasoning.history_needed")
         text_erased.connect(erasing.on_text_erased, dispatch_uid="reasoning.text_erased")
         lines_moved.connect(signals.on_lines_moved, dispatch_uid="reasoning.lines_moved")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 from django.db import DatabaseError, connection
 
+from memory import partitions
 from memory.erasure import vacuum
 from memory.search import upkeep
 from memory.webhooks import delivery
@@ -46,6 +47,7 @@ def everything() -> list[Chore]:
         Chore(consolidation.schedule, every=30.0),
         Chore(batches.carry, every=5.0),
         Chore(vacuum.vacuum_erased, every=30.0),
+        Chore(partitions.keep_up, every=600.0),
         Chore(upkeep.index_passages, every=2.0, goes_on=True),
         Chore(upkeep.make_embeddings, every=2.0, goes_on=True),
         Chore(delivery.start_due, every=1.0),

@@ -219,13 +219,14 @@ def skip(row: Work, *, by: str, reason: str = "") -> Representation:
     subject = feeds.lock_subject(row.line.subject_id)
     work = Work.objects.select_for_update().filter(pk=row.pk, state=Work.State.PARKED).first()
     line = Line.objects.select_related("head").get(pk=row.line_id)
-    if work is None or line.cursor >= subject.head:
+    coming = feeds.read(subject.pk, line.cursor, 1)
+    if work is None or not coming:
         raise Conflict("Only a parked line that has something waiting can go on without it.")
     head = line.head
     draft = publishing.Draft(
         parent_id=line.head_id,
         covers_from=line.cursor,
-        covers_to=line.cursor + 1,
+        covers_to=coming[0][0],
         card=head.card if head else (),
         now=head.now if head else "",
         short_summary=head.short_summary if head else "",

@@ -133,6 +133,8 @@ def _window(subject: Subject, settings: ReasoningSettings, most: int) -> Window:
     line = subject.line
     if line is not None and line.cursor == subject.head > 0:
         last = feeds.read(subject.pk, max(line.cursor - most, 0), most)
+        if not last:
+            raise Conflict("There is nothing to read: all that this subject's line has read is archived.")
         newest = passes.within_budget(last[::-1], settings.pass_tokens)
         basis = previews.before(line, newest[-1][0] - 1)
         read = feeds.read(subject.pk, basis.position, settings.pass_events)

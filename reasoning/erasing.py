@@ -78,9 +78,10 @@ UPDATE reasoning_reprocess run SET state = 'running', state_reason = 'Something 
 # A feed that is shorter now is read sooner.
 _TARGETS = """
 UPDATE reasoning_reprocessitem item SET target = least(item.target, feed.entries), error = ''
-  FROM (SELECT subject_id, (
-               SELECT count(*) FROM memory_feedentry entry WHERE entry.subject_id = named.subject_id) AS entries
-          FROM unnest(%(subjects)s::uuid[]) AS named (subject_id)) feed
+  FROM (SELECT subject.id AS subject_id, subject.head + (
+               SELECT count(*) FROM memory_feedentry entry
+                WHERE entry.subject_id = subject.id AND entry.position IS NULL) AS entries
+          FROM memory_subject subject WHERE subject.id = ANY(%(subjects)s)) feed
  WHERE item.subject_id = feed.subject_id
 """
 

@@ -17,7 +17,8 @@ from uuid import UUID
 from django.db import InterfaceError, InternalError, OperationalError, transaction
 
 from memory import clock, feeds, ids, publishing, tokens
-from memory.models import Event, Line, Participant, Representation, Span, Subject, User
+from memory.models import Event, Line, Representation, Span, Subject, User
+from memory.standing import standing_now
 from reasoning import disposition, following, gates, metrics, prompt_versions, queue, spending
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, PromptVersion, Work
@@ -444,7 +445,7 @@ def within_budget(batch: Sequence[tuple[int, Event]], budget: int) -> list[tuple
 def _known(line: Line, budget: int) -> list[Span]:
     """Return the statements of a line that the model is shown."""
     spans = (
-        Span.objects.filter(line=line, until=None)
+        standing_now(line.pk)
         .select_related("conclusion__about")
         .order_by("-conclusion__pinned", "-conclusion__importance", "-latest")[:budget]
     )
@@ -459,7 +460,7 @@ def _to_consolidate(line: Line, new: int, settings: ReasoningSettings) -> tuple[
     """
     budget = settings.consolidate_tokens
     most = max(budget // SHORTEST, 1)
-    standing = Span.objects.filter(line=line, until=None).select_related("conclusion__about")
+    standing = standing_now(line.pk).select_related("conclusion__about")
     new = min(new, standing.count())
     oldest = standing.order_by("-since", "-conclusion_id")[max(new - most, 0) : new]
     fresh, used = _first(list(oldest)[::-1], budget // 2)
@@ -496,10 +497,10 @@ def fitting(standing: Sequence[Span], budget: int) -> list[Span]:
 def _people(subject: Subject, events: Sequence[Event]) -> dict[str, UUID]:
     """Return the users who take part in the sessions of these events, by name, and the subject's own."""
     sessions = {event.session_id for event in events if event.session_id}
-    taking_part = Participant.objects.filter(session__in=sessions).values("user")
+    taking_part = User.objects.filter(participations__session__in=sessions).values_list("name", "pk")
     named = [*(event.author_id for event in events), subject.user_id, subject.observer_id]
-    users = User.objects.filter(pk__in=taking_part) | User.objects.filter(pk__in={pk for pk in named if pk})
-    return dict(users.values_list("name", "pk"))
+    # Not both in one condition: an index answers each, and none either.
+    return dict(taking_part.union(User.objects.filter(pk__in={pk for pk in named if pk}).values_list("name", "pk")))
 
 
 def _request(

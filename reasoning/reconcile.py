@@ -10,18 +10,19 @@ from dataclasses import dataclass, fields
 
 from django.db import connection
 
-# The lines that serve, and those that follow beside them: of an experiment, or of a run that reads again.
+# The lines that serve, and those that follow beside them: of an experiment, or of a run that reads again. What was
+# archived counts as read: nobody will.
 _STATES = """
 WITH lines AS (
-    SELECT id AS subject_id, head, line_id, false AS beside FROM memory_subject
+    SELECT id AS subject_id, head, archived_to, line_id, false AS beside FROM memory_subject
      UNION ALL
-    SELECT subject.id, subject.head, line.id, true
+    SELECT subject.id, subject.head, subject.archived_to, line.id, true
       FROM reasoning_work work JOIN memory_line line ON line.id = work.line_id
       JOIN memory_subject subject ON subject.id = line.subject_id
      WHERE work.follows AND line.id IS DISTINCT FROM subject.line_id
 ), states AS (
-    SELECT lines.head, lines.beside, coalesce(line.cursor, 0) AS cursor, coalesce(work.state, 'none') AS state,
-           coalesce(pass.covers_to - pass.covers_from, 0) AS leased
+    SELECT lines.head, lines.beside, greatest(line.cursor, lines.archived_to) AS cursor,
+           coalesce(work.state, 'none') AS state, coalesce(pass.covers_to - pass.covers_from, 0) AS leased
       FROM lines
       LEFT JOIN memory_line line ON line.id = lines.line_id
       LEFT JOIN reasoning_work work ON work.line_id = line.id
@@ -51,16 +52,17 @@ SELECT coalesce(sum(version.covers_from - coalesce(parent.covers_to, 0))
  WHERE version.status = 'published'
 """
 
-# A line's cursor is where its head ended, and positions have no holes.
+# A line's cursor is where its head ended, and positions have no holes but where events were archived.
 _HEADS = """
 SELECT coalesce(sum(abs(line.cursor - coalesce(version.covers_to, 0))), 0) AS off
   FROM memory_line line LEFT JOIN memory_representation version ON version.id = line.head_id
 """
 _HOLES = """
-SELECT coalesce(sum(abs(subject.head - coalesce(entry.numbered, 0))), 0) AS holes
+SELECT coalesce(sum(abs(subject.head - subject.archived_to - coalesce(entry.numbered, 0))), 0) AS holes
   FROM memory_subject subject
-  LEFT JOIN (SELECT subject_id, count(position) AS numbered FROM memory_feedentry GROUP BY 1) entry
-       ON entry.subject_id = subject.id
+  LEFT JOIN (SELECT subject_id, count(*) AS numbered
+               FROM memory_feedentry JOIN memory_subject own ON own.id = subject_id AND position > own.archived_to
+              GROUP BY 1) entry ON entry.subject_id = subject.id
 """
 
 # One statement has one snapshot, whatever transaction it is asked in.

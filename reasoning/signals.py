@@ -68,6 +68,34 @@ def on_history_needed(**kwargs: Any) -> datetime | None:
     return min((moment for moment in begun if moment is not None), default=None)
 
 
+# What nobody has taken in, what lines that follow have yet to read, and what a run has yet to begin with.
+_NEEDED = """
+WITH entry AS (
+    SELECT subject_id, position FROM memory_feedentry
+     WHERE event_id < %(before)s AND (%(first)s::uuid IS NULL OR event_id >= %(first)s)
+)
+SELECT (SELECT count(*) FROM entry WHERE position IS NULL),
+       (SELECT count(DISTINCT line.id) FROM entry JOIN memory_line line ON line.subject_id = entry.subject_id
+          JOIN reasoning_work work ON work.line_id = line.id AND work.follows WHERE entry.position > line.cursor),
+       (SELECT count(DISTINCT item.subject_id) FROM reasoning_reprocessitem item
+          JOIN reasoning_reprocess run ON run.id = item.run_id AND run.state IN ('running', 'paused')
+         WHERE item.state = 'pending' AND item.subject_id IN (SELECT subject_id FROM entry))
+"""
+
+
+def on_events_needed(*, first: UUID | None, before: UUID, **kwargs: Any) -> str | None:
+    """Return who needs the events of a range of ids still, as a sentence; None where nobody does."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEEDED, {"first": first, "before": before})
+        not_taken_in, beside, to_begin = cursor.fetchone()
+    told = [
+        f"{not_taken_in:,} events were not taken in yet: let a worker run." if not_taken_in else "",
+        f"{beside:,} lines beside what is served (experiments, reprocesses) have yet to read some." if beside else "",
+        f"A reprocess has yet to begin with {to_begin:,} subjects." if to_begin else "",
+    ]
+    return " ".join(filter(None, told)) or None
+
+
 def _announce(count: int) -> None:
     global _last_wake
     metrics.EVENTS_WRITTEN.inc(count)

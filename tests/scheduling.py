@@ -32,6 +32,10 @@ LONG = (
     "tests/packaging/test_wheel.py::",
     "tests/site/test_scenario.py::",
     *ONE_WORKER[3:],
+    "tests/store/test_versions_machine.py::",
+    "tests/loop/test_queue.py::test_a_work_row_holds_its_promises",
+    "tests/site/test_two_web_servers.py::",
+    "tests/site/test_slots.py::",
 )
 """What takes longest, the longest first: begun last, it would run alone while the other processes had nothing to do."""
 

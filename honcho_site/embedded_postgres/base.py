@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.db.backends.postgresql import base
 
 from honcho_site.embedded_postgres import server
 from honcho_site.embedded_postgres.client import DatabaseClient
+from honcho_site.postgres import base
 
 PATIENCE_SECONDS = 60
 #: What a client hears of a server that is away for the moment: killed, starting, recovering or stopping.

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import Count, F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
+from memory import explaining
 from memory.models import Conclusion, Evidence, Representation, Span
+from memory.standing import standing_in
 
 SHOWN = 200
 """The most statements that a page lists."""
@@ -60,8 +62,7 @@ class Statement:
 def standing(version: Representation) -> list[Statement]:
     """Return the first statements that stand in a version, pinned and important first, with their evidence."""
     spans = (
-        Span.objects.filter(line=version.line_id, since__lte=version.number)
-        .filter(Q(until=None) | Q(until__gt=version.number))
+        standing_in(version)
         .select_related("conclusion__about")
         .order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
     )
@@ -88,10 +89,9 @@ def _quoted(conclusions: Iterable[UUID], number: int) -> defaultdict[UUID, list[
         Evidence.objects.filter(conclusion__in=conclusions, representation__number__lte=number)
         .annotate(place=place)
         .filter(place__lte=QUOTED)
-        .select_related("event__author")
         .order_by("conclusion_id", "-event_id")
     )
     found: defaultdict[UUID, list[Evidence]] = defaultdict(list)
-    for row in rows:
+    for row in explaining.with_events(rows, "author")[0]:
         found[row.conclusion_id].append(row)
     return found

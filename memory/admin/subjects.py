@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import BigIntegerField, F, OuterRef, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -126,14 +126,14 @@ def with_behind(rows: QuerySet[Subject]) -> QuerySet[Subject]:
     not_numbered = FeedEntry.objects.filter(subject=OuterRef("pk"), position=None).values("event")[:COUNTED]
     return rows.annotate(
         behind_events=F("head")
-        - Coalesce("current__covers_to", 0, output_field=BigIntegerField())
+        - Greatest(Coalesce("current__covers_to", 0, output_field=BigIntegerField()), F("archived_to"))
         + CappedCount(not_numbered)
     )
 
 
 def _waiting_since(subject: Subject) -> datetime | None:
     """Return when the oldest event was recorded that the current version has not read."""
-    read = subject.current.covers_to if subject.current else 0
+    read = max(subject.current.covers_to if subject.current else 0, subject.archived_to)
     entries = FeedEntry.objects.filter(subject=subject).values_list("event__recorded_at", flat=True)
     numbered = entries.filter(position=read + 1).first()
     return numbered or entries.filter(position=None).order_by("event").first()

@@ -120,7 +120,9 @@ BY_SCHEMA: dict[str, dict[str, Any]] = {
     },
     "DocumentChangeRequest": {"content": "Invoices are due within 14 days.", "metadata": {"source": "terms"}},
     "Ended": {"message": "Session deleted successfully"},
-    "Explanation": {"sources_count": 1, "found_by": "beginning", "premises": [], "premise_of": []},
+    "Explanation": {
+        "archived_sources": [], "sources_count": 1, "found_by": "beginning", "premises": [], "premise_of": [],
+    },
     "Feedback": {"id": FEEDBACK},
     "Found": {"mode": "hybrid"},
     "FoundConclusion": _STATEMENT,

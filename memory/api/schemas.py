@@ -216,6 +216,16 @@ WAIT = parameter(
     default=0,
 )
 
+POSITION = OpenApiParameter(
+    "Honcho-Position",
+    str,
+    OpenApiParameter.HEADER,
+    description=(
+        "The newest `Honcho-Position` that an answer to this client had, or `0/0`. Where the server reads from a "
+        "replica, it answers from there what is no older than that; without it, nothing is read from a replica."
+    ),
+)
+
 
 def _metadata(**more: Any) -> serializers.DictField:
     return serializers.DictField(child=serializers.JSONField(), **more)
@@ -499,7 +509,7 @@ class HumanWord(Body):
     act = serializers.ChoiceField(Correction.Act.choices)
     by = serializers.CharField(allow_blank=True)
     reason = serializers.CharField(allow_blank=True)
-    event_id = _id("The event of the log that says so.")
+    event_id = _id("The event of the log that says so; null once it is archived.", allow_null=True)
     version = serializers.IntegerField(help_text="The version that says so.")
     conclusion_id = _id("The statement that it was said of.")
     replaced_by = _id("The statement that an edit put in its place.", allow_null=True)
@@ -773,6 +783,14 @@ class SourceEvent(Body):
     recorded_at = serializers.DateTimeField()
 
 
+class ArchivedSource(Body):
+    """An event under a statement that was taken out of the log."""
+
+    id = _id()
+    version = serializers.IntegerField(help_text="The version that brought it as evidence.")
+    archived_at = serializers.DateTimeField(allow_null=True, help_text="Null where another store did it.")
+
+
 class Replacement(Body):
     """What stands in a statement's place."""
 
@@ -820,6 +838,7 @@ class Explanation(Body):
     stands = serializers.BooleanField(help_text="Whether it stands in what readers get now.")
     introduced = Introduced(allow_null=True)
     sources = SourceEvent(many=True, help_text="The events under it: those that were found first, up to 200.")
+    archived_sources = ArchivedSource(many=True)
     sources_count = serializers.IntegerField(help_text="How many there are in all.")
     spans = StandingSpan(many=True)
     premises = PremiseConclusion(many=True, help_text="The statements that it rests on; their events are its own too.")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 
-from memory import conclusions, diffs, explaining, history, ids, publishing
+from memory import conclusions, diffs, explaining, history, ids, publishing, reading
 from memory.log import LoggedEvent
 from memory.models import (
     App,
@@ -189,7 +189,7 @@ def correction(row: Correction) -> Shape:
         "act": row.act,
         "by": row.by,
         "reason": row.reason,
-        "event_id": ids.encode(row.event_id),
+        "event_id": _id(row.event_id),
         "version": row.representation.number,
         "conclusion_id": ids.encode(row.conclusion_id),
         "replaced_by": _id(row.replaced_by_id),
@@ -210,12 +210,33 @@ def subject(row: Subject) -> Shape:
     return shape
 
 
-def representation(
-    about: Subject, view: View, text: str, row: Representation | None, standing: Sequence[history.Statement]
-) -> Shape:
-    """Return the structured form of a version; ``row`` is None where there is none yet."""
+def standing(item: reading.Statement) -> Shape:
+    """Return a statement as a reader gets it; the same as :func:`statement`, from what was read for it."""
     return {
-        "subject": subject(about),
+        "id": ids.encode(item.id),
+        "content": item.content,
+        "level": item.level,
+        "about": item.about,
+        "held_from": _day(item.held_from),
+        "held_until": _day(item.held_until),
+        "importance": item.importance,
+        "pinned": item.pinned,
+        "since_version": item.since,
+        "sources": [ids.encode(event_id) for event_id in item.sources],
+    }
+
+
+def _about(row: reading.About) -> Shape:
+    shape: Shape = {"kind": row.kind, "id": ids.encode(row.id), "name": row.name}
+    if row.observer_id is not None:
+        shape["observer"] = {"id": ids.encode(row.observer_id), "name": row.observer_name}
+    return shape
+
+
+def representation(view: View, text: str, statements: Sequence[reading.Statement]) -> Shape:
+    """Return the structured form of a version."""
+    return {
+        "subject": _about(view.about),
         "text": text,
         "version": view.number,
         "as_of": moment(view.as_of),
@@ -224,8 +245,8 @@ def representation(
         "card": view.card,
         "now": view.now,
         "summary": {"short": view.short_summary, "long": view.long_summary},
-        "conclusions": [statement(item) for item in standing],
-        "made_by": row.made_by if row else None,
+        "conclusions": [standing(item) for item in statements],
+        "made_by": view.made_by,
         **as_served(view.at),
     }
 
@@ -399,6 +420,14 @@ def explanation(about: Subject, found: explaining.Explanation, how: explaining.F
             "reason": first.reason,
         },
         "sources": [_source(row) for row in found.evidence],
+        "archived_sources": [
+            {
+                "id": ids.encode(item.evidence.event_id),
+                "version": item.evidence.representation.number,
+                "archived_at": moment(item.at),
+            }
+            for item in found.archived
+        ],
         "sources_count": found.resting_on,
         "spans": [_span(item) for item in found.spans],
         "premises": [_premise(row.premise, row.representation) for row in found.premises],

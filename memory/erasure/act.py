@@ -141,9 +141,9 @@ def _planned(wanted: Scope, marks: Marks) -> Plan:
 
 
 def _lock_things(marks: Marks) -> None:
-    """Lock what writers refer to, so that whoever has begun ends and nobody begins."""
+    """Lock what writers refer to, so that whoever has begun ends and nobody begins; events last, for their copies."""
     with connection.cursor() as cursor:
-        for model in (App, User, Project, Session):
+        for model in (App, User, Project, Session, Event):
             if model in marks.models():
                 table = model._meta.db_table
                 cursor.execute(

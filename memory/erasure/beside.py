@@ -1,4 +1,5 @@
-"""What no foreign key leads to: answers that are kept for repeated writes, the admin's log, the marks of the index."""
+"""What no foreign key leads to: answers that are kept for repeated writes, the admin's log, the marks of the index,
+whose events were archived."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from django.db import connection
 
 from memory import ids
 from memory.erasure.marks import TOUCHED, Marks
-from memory.models import App, Representation, Subject
+from memory.models import App, Project, Representation, Session, Subject, User
 from memory.search import index
 
 GONE = 410
@@ -36,6 +37,9 @@ UPDATE memory_keptanswer kept SET status = %(status)s, body = %(body)s
 _HEARD = """
 SELECT entry.event_id FROM {table} gone JOIN memory_feedentry entry ON entry.subject_id = gone.id
 """
+_ARCHIVED = """
+DELETE FROM memory_archivedplace part USING {table} gone WHERE part.thing = gone.id
+"""
 _LOGGED = """
 DELETE FROM django_admin_log entry USING {table} gone
  WHERE entry.content_type_id = ANY(%s) AND entry.object_id = gone.id::text
@@ -54,9 +58,16 @@ def forget(marks: Marks, app_id: UUID) -> None:
     in the feeds of subjects that go, are indexed anew.
     """
     _forget_answers(app_id)
+    _forget_archived(marks)
     index.again(_HEARD.format(table=marks.table(Subject)))
     if apps.is_installed("django.contrib.admin"):
         _forget_log(marks)
+
+
+def _forget_archived(marks: Marks) -> None:
+    with connection.cursor() as cursor:
+        for model in (User, Session, Project):
+            cursor.execute(_ARCHIVED.format(table=marks.table(model)))
 
 
 def _forget_answers(app_id: UUID) -> None:

@@ -16,20 +16,42 @@ from django.db.models import Model
 from memory import audit
 from memory.erasure import graph
 from memory.erasure.scope import Scope
-from memory.models import Audit, Conclusion, Correction, Event, Participant, Representation, Subject
+from memory.models import (
+    Audit,
+    Conclusion,
+    Correction,
+    Event,
+    Participant,
+    Project,
+    Representation,
+    Session,
+    Subject,
+    User,
+)
 
 TOUCHED = "erasing_touched"
 """Subjects that stay and lose something: the first erased place of the feed, and the first version that may know."""
 
 _TOUCH = f"""
 WITH places AS (
-    SELECT entry.subject_id, min(entry.position) AS place
-      FROM erasing_memory_event gone JOIN memory_feedentry entry ON entry.event_id = gone.id GROUP BY 1
+    SELECT subject_id, min(place) AS place
+      FROM (SELECT entry.subject_id, entry.position AS place
+              FROM erasing_memory_event gone JOIN memory_feedentry entry ON entry.event_id = gone.id
+             UNION ALL
+            SELECT part.subject_id, part.place  -- what was archived may be known too
+              FROM memory_archivedplace part
+              JOIN (SELECT id FROM erasing_memory_user UNION ALL SELECT id FROM erasing_memory_session
+                     UNION ALL SELECT id FROM erasing_memory_project) gone ON gone.id = part.thing) part
+     GROUP BY 1
 ), named AS (  -- whoever reads a session is told who takes part in it
     SELECT entry.subject_id, min(entry.position) AS place
       FROM erasing_memory_participant gone JOIN memory_participant participant ON participant.id = gone.id
       JOIN memory_event event ON event.session_id = participant.session_id
       JOIN memory_feedentry entry ON entry.event_id = event.id GROUP BY 1
+     UNION ALL
+    SELECT part.subject_id, min(part.place)
+      FROM erasing_memory_participant gone JOIN memory_participant participant ON participant.id = gone.id
+      JOIN memory_archivedplace part ON part.thing = participant.session_id GROUP BY 1
 ), knew AS (
     SELECT seen.subject_id, (
            SELECT min(version.number) FROM memory_representation version
@@ -81,7 +103,7 @@ SELECT conclusion.id
 # A correction's event repeats the statement that it is about.
 _SAID = """
 SELECT correction.event_id FROM erasing_memory_correction gone
-  JOIN memory_correction correction ON correction.id = gone.id
+  JOIN memory_correction correction ON correction.id = gone.id AND correction.event_id IS NOT NULL
 """
 
 # No foreign key leads from an act to the row that it was done to.
@@ -107,7 +129,7 @@ class Marks:
             f"DROP TABLE IF EXISTS {TOUCHED};"
             f" CREATE TEMPORARY TABLE {TOUCHED} (subject_id uuid PRIMARY KEY, place bigint, version int)"
         )
-        for model in (Event, Conclusion, Correction, Subject, Participant):
+        for model in (Event, Conclusion, Correction, Subject, Participant, User, Session, Project):
             self._open(model)
         self.add(scope.model, "SELECT %s::uuid", [scope.target])
         while self._spread() | self._rests():

@@ -14,7 +14,8 @@ _COLUMNS = """
 SELECT namespace.nspname, class.relname, attribute.attname, format_type(attribute.atttypid, NULL)
   FROM pg_attribute attribute JOIN pg_class class ON class.oid = attribute.attrelid
   JOIN pg_namespace namespace ON namespace.oid = class.relnamespace
- WHERE class.relkind IN ('r', 'm') AND attribute.attnum > 0 AND NOT attribute.attisdropped
+ WHERE class.relkind IN ('r', 'm', 'p') AND NOT class.relispartition
+   AND attribute.attnum > 0 AND NOT attribute.attisdropped
    AND namespace.nspname NOT IN ('pg_catalog', 'information_schema') AND namespace.nspname NOT LIKE 'pg_t%%'
    AND format_type(attribute.atttypid, NULL) = ANY(%s)
  ORDER BY 1, 2, attribute.attnum

@@ -54,8 +54,11 @@ _FOUND = [
 _ORDER = [
     f"UPDATE memory_feedentry entry SET position = NULL FROM {TOUCHED} touched"
     " WHERE entry.subject_id = touched.subject_id AND entry.position > touched.place",
-    f"UPDATE memory_subject subject SET head = least(subject.head, touched.place - 1) FROM {TOUCHED} touched"
-    " WHERE subject.id = touched.subject_id AND touched.place IS NOT NULL",
+    "UPDATE memory_subject subject"
+    "   SET head = least(subject.head, touched.place - 1), archived_to = least(subject.archived_to, touched.place - 1)"
+    f"  FROM {TOUCHED} touched WHERE subject.id = touched.subject_id AND touched.place IS NOT NULL",
+    f"DELETE FROM memory_archivedplace part USING {TOUCHED} touched"
+    " WHERE part.subject_id = touched.subject_id AND part.place >= touched.place",
 ]
 
 # Lines whose last version knew, and the last of their own that did not.
@@ -120,13 +123,13 @@ _HEARD = [
 ]
 
 _LATEST = f"""
-UPDATE memory_span span SET latest = found.latest
+UPDATE memory_span span SET latest = coalesce(found.latest, span.latest)
   FROM (SELECT own.id, (SELECT max(event.occurred_at) FROM memory_evidence evidence
                           JOIN memory_event event ON event.id = evidence.event_id
                          WHERE evidence.conclusion_id = own.conclusion_id) AS latest
           FROM {TOUCHED} touched JOIN memory_line line ON line.subject_id = touched.subject_id
           JOIN memory_span own ON own.line_id = line.id WHERE touched.version IS NOT NULL) found
- WHERE span.id = found.id AND span.latest IS DISTINCT FROM found.latest
+ WHERE span.id = found.id AND span.latest IS DISTINCT FROM coalesce(found.latest, span.latest)
 """
 
 # Of whom readers got what knew: what they get instead, the last that did not.

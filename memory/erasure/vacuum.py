@@ -50,7 +50,7 @@ SELECT index.oid::regclass::text, pg_index.indisvalid
 
 _NOT_OWNED = """
 SELECT relname FROM pg_class
- WHERE relname = ANY(%s) AND relkind = 'r' AND NOT pg_has_role(current_user, relowner, 'USAGE') ORDER BY relname
+ WHERE relname = ANY(%s) AND relkind IN ('r', 'p') AND NOT pg_has_role(current_user, relowner, 'USAGE') ORDER BY relname
 """
 
 

@@ -1,11 +1,12 @@
 """The store's models, one family a module."""
 
+from memory.models.archives import Archive, ArchivedPlace
 from memory.models.audit import Audit
 from memory.models.collections import Collection, Document
 from memory.models.erasure import Erasure
 from memory.models.idempotency import KeptAnswer
 from memory.models.keys import ApiKey, RateWindow
-from memory.models.log import Event
+from memory.models.log import ClientId, Event
 from memory.models.metamessages import Metamessage
 from memory.models.proposals import Proposal
 from memory.models.representations import (
@@ -28,7 +29,10 @@ from memory.models.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "ApiKey",
     "App",
+    "Archive",
+    "ArchivedPlace",
     "Audit",
+    "ClientId",
     "Collection",
     "Conclusion",
     "Correction",

@@ -19,6 +19,8 @@ class Event(PublicModel):
     """One row of the log. The database refuses to change it, but for its metadata, and to delete it, but to erase it.
 
     Migration 0002 does that, and holds session, user, project and author to the same app by composite foreign keys.
+    The table is partitioned by id, which is by time (migration 0039). So that a partition can go at once, no foreign
+    key leads to an event; what names one holds it while it is written (migration 0038).
     """
 
     class Origin(models.TextChoices):
@@ -32,7 +34,8 @@ class Event(PublicModel):
 
     created_at = None  # type: ignore[assignment]  # recorded_at says it
 
-    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="events")
+    # That there is such an app follows from the keys that hold session, user and project to it.
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="events", db_constraint=False)
     session = models.ForeignKey(
         Session,
         on_delete=models.PROTECT,
@@ -85,6 +88,7 @@ class Event(PublicModel):
         blank=True,
         related_name="copies",
         db_index=False,
+        db_constraint=False,
         help_text="The event of another session that this one repeats. Where that is erased, this one goes too.",
     )
 
@@ -107,22 +111,24 @@ class Event(PublicModel):
             ),
             models.CheckConstraint(condition=Q(content__length__lte=CONTENT_LENGTH), name="event_content_length"),
             models.CheckConstraint(condition=Q(tokens__gte=0), name="event_tokens_not_negative"),
-            models.UniqueConstraint(
-                fields=["session", "client_id"],
-                condition=Q(client_id__isnull=False, session__isnull=False),
-                name="event_client_id_unique_in_session",
-            ),
-            models.UniqueConstraint(
-                fields=["user", "client_id"],
-                condition=Q(client_id__isnull=False, session__isnull=True, user__isnull=False),
-                name="event_client_id_unique_for_user",
-            ),
-            models.UniqueConstraint(
-                fields=["project", "client_id"],
-                condition=Q(client_id__isnull=False, session__isnull=True, user__isnull=True),
-                name="event_client_id_unique_in_project",
-            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.public_id}"
+
+
+class ClientId(models.Model):
+    """That a client's own id was used for an event: once in a session, by a user outside of any, or in a project.
+
+    It is a table of its own because no index over all partitions of the log can hold it unique. The database adds the
+    row with the event, and deletes it with the event (migration 0036).
+    """
+
+    pk = models.CompositePrimaryKey("app_id", "scope", "client_id")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    scope = models.UUIDField(help_text="The session, or else the user, or else the project.")
+    client_id = models.CharField(max_length=255)
+    event_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return f"{self.client_id} in {self.scope}"

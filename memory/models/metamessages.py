@@ -15,7 +15,7 @@ LABEL_LENGTH = 50
 class Metamessage(PublicModel):
     """A note under a label. It is no part of the log: it can change, and nothing is concluded from it.
 
-    The database holds user and session to the same app (migration 0014).
+    The database holds user and session to the same app (migration 0014). ``message`` is None once that is archived.
     """
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -23,7 +23,9 @@ class Metamessage(PublicModel):
     session = models.ForeignKey(
         Session, on_delete=models.PROTECT, null=True, blank=True, related_name="metamessages", db_index=False
     )
-    message = models.ForeignKey(Event, on_delete=models.PROTECT, null=True, blank=True, related_name="metamessages")
+    message = models.ForeignKey(
+        Event, on_delete=models.PROTECT, null=True, blank=True, related_name="metamessages", db_constraint=False
+    )
     label = models.CharField(max_length=LABEL_LENGTH)
     content = models.TextField(blank=True)
     metadata = models.JSONField(default=dict, db_default={}, blank=True)

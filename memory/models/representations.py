@@ -68,6 +68,7 @@ class Representation(PublicModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subject", "number"], name="representation_number_unique"),
+            models.UniqueConstraint(fields=["subject", "id"], name="representation_unique_in_subject"),
             models.CheckConstraint(
                 condition=Q(covers_to__gte=F("covers_from"), covers_from__gte=0),
                 name="representation_covers_forward",
@@ -239,6 +240,8 @@ class Span(models.Model):
         ]
         indexes = [
             models.Index(fields=["line", "since"], name="span_line_since"),
+            models.Index(fields=["line", "until"], name="span_line_until", condition=Q(until__isnull=False)),
+            models.Index(fields=["line"], name="span_standing", condition=Q(until__isnull=True)),
             models.Index(fields=["replaced_by"], name="span_replaced_by", condition=Q(replaced_by__isnull=False)),
         ]
 
@@ -247,11 +250,11 @@ class Span(models.Model):
 
 
 class Evidence(models.Model):
-    """That a conclusion rests on an event, and which version found so."""
+    """That a conclusion rests on an event, and which version found so. It stays where the event is archived."""
 
     pk = models.CompositePrimaryKey("conclusion_id", "event_id")
     conclusion = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="evidence", db_index=False)
-    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="evidence_for")
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="evidence_for", db_constraint=False)
     representation = models.ForeignKey(Representation, on_delete=models.PROTECT, related_name="evidence_added")
 
     class Meta:
@@ -305,7 +308,7 @@ class Correction(PublicModel):
     """What a human said of a statement, and the version that it made; the database refuses to change it.
 
     The newest about a statement counts (by the version's number: clocks disagree). ``replaced_by`` is the statement
-    that an edit put in its place.
+    that an edit put in its place. ``event`` is None once that is archived.
     """
 
     class Act(models.TextChoices):
@@ -318,7 +321,9 @@ class Correction(PublicModel):
         UNPIN = "unpin"
 
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="corrections")
-    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="correction")
+    event = models.OneToOneField(
+        Event, on_delete=models.PROTECT, null=True, blank=True, related_name="correction", db_constraint=False
+    )
     representation = models.OneToOneField(Representation, on_delete=models.PROTECT, related_name="correction")
     act = models.CharField(max_length=16, choices=Act)
     conclusion = models.ForeignKey(Conclusion, on_delete=models.PROTECT, related_name="corrections")

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Subject(PublicModel):
     """What a representation is about.
 
-    ``head`` is the last position given out in its feed, ``versions`` the last version number. ``line`` is the
-    line that serves it, ``current`` the version that readers get.
+    ``head`` is the last position given out in its feed, ``archived_to`` the last of those whose events were archived,
+    ``versions`` the last version number. ``line`` is the line that serves it, ``current`` the version that readers get:
+    one of its own (migration 0034).
     """
 
     class Kind(models.TextChoices):
@@ -37,12 +38,19 @@ class Subject(PublicModel):
     session = models.ForeignKey(Session, on_delete=models.PROTECT, null=True, blank=True, related_name="subjects")
     project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, blank=True, related_name="subjects")
     head = models.BigIntegerField(default=0, db_default=0)
+    archived_to = models.BigIntegerField(default=0, db_default=0)
     versions = models.IntegerField(default=0, db_default=0)
     line: models.ForeignKey[Line | None, Line | None] = models.ForeignKey(
         "Line", on_delete=models.PROTECT, null=True, blank=True, related_name="served", db_index=False
     )
     current: models.ForeignKey[Representation | None, Representation | None] = models.ForeignKey(
-        "Representation", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        "Representation",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
 
     class Meta:
@@ -64,7 +72,6 @@ class Subject(PublicModel):
         ]
         indexes = [
             models.Index(fields=["line"], name="subject_served_by", condition=Q(line__isnull=False)),
-            models.Index(fields=["current"], name="subject_serving", condition=Q(current__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -86,7 +93,9 @@ class FeedEntry(models.Model):
     """
 
     pk = models.CompositePrimaryKey("event_id", "subject_id")
-    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="feed_entries", db_index=False)
+    event = models.ForeignKey(
+        Event, on_delete=models.PROTECT, related_name="feed_entries", db_index=False, db_constraint=False
+    )
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="feed", db_index=False)
     position = models.BigIntegerField(null=True)
 
@@ -116,7 +125,13 @@ class Line(PublicModel):
     branch = models.CharField(max_length=50, blank=True, default="", db_default="")
     cursor = models.BigIntegerField(default=0, db_default=0)
     head: models.ForeignKey[Representation | None, Representation | None] = models.ForeignKey(
-        "Representation", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        "Representation",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
 
     class Meta:
@@ -126,7 +141,6 @@ class Line(PublicModel):
         ]
         indexes = [
             models.Index(fields=["recipe"], name="line_recipe"),
-            models.Index(fields=["head"], name="line_head", condition=Q(head__isnull=False)),
         ]
 
     def __str__(self) -> str:

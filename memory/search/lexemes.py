@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Collection, Mapping
 
 from memory.conf import MemorySettings
-from memory.search.statements import rows
+from memory.statements import rows
 
 MOST_REMEMBERED = 20_000
 

@@ -17,7 +17,7 @@ from django.db.models import Q
 from memory.conf import MemorySettings
 from memory.models import Subject
 from memory.search import index
-from memory.search.scopes import Filters, Scope, condition, narrow
+from memory.search.scopes import STANDS, Filters, Scope, condition, narrow
 from memory.search.words import words
 
 MOST_WORDS = 32
@@ -39,9 +39,12 @@ SELECT (SELECT count(*) FROM (SELECT FROM {source} passage WHERE passage.text @@
                                LIMIT {counted}) AS counted)
   FROM unnest(%(queries)s::text[]) WITH ORDINALITY AS asked(query, place) ORDER BY asked.place
 """
+# Whether a statement stands is asked of the best, one by one until there are enough: it costs more than the rest.
 _SCORE = """
-SELECT passage.id, {score} AS score FROM {source} passage WHERE {fulfils}
- ORDER BY score DESC, passage.id DESC LIMIT %(limit)s
+SELECT passage.id, passage.score
+  FROM (SELECT passage.id, passage.conclusion_id, {score} AS score FROM {source} passage WHERE {fulfils}
+         ORDER BY score DESC, passage.id DESC OFFSET 0) passage
+ WHERE {stands} ORDER BY passage.score DESC, passage.id DESC LIMIT %(limit)s
 """
 INDEXED = "memory_passage"
 _UNINDEXED = """
@@ -99,6 +102,7 @@ def rank(where: Scope, filters: Filters, asked: Sequence[Term], limit: int) -> l
         more = _counts(unindexed, where, filters, asked, **rows)
         counts = [sum(pair) for pair in zip(counts, more, strict=True)]
     size = max(_size(where), 2 * max(counts))
+    counts = [_likely(count, size) for count in counts]
     weighted = [(term, _weight(count, size)) for term, count in zip(asked, counts, strict=True)]
     found = {item.passage: item for item in _scored(INDEXED, where, filters, weighted, _rarest(asked, counts), limit)}
     if fresh:
@@ -123,7 +127,7 @@ def _scored(
     """Return the best passages of ``source`` that have any of the ``chosen`` words, by all that are ``weighted``."""
     if not chosen:
         return []
-    fulfils, asked = condition(where, filters, " | ".join(f"({term.query})" for term in chosen))
+    fulfils, asked = condition(where, filters, " | ".join(f"({term.query})" for term in chosen), standing=False)
     values |= asked | {"limit": limit, "saturation": SATURATION}
     length = f"(1 - {LENGTH_WEIGHT} + {LENGTH_WEIGHT} * passage.words / {TYPICAL_WORDS})::float8"
     parts = []
@@ -133,7 +137,8 @@ def _scored(
         often = f"nullif(ts_rank(passage.text, %(term{place})s::tsquery), 0)::float8 / {_ONCE}"
         parts.append(f"coalesce(%(weight{place})s::float8 / (1 + %(saturation)s::float8 * {length} / ({often})), 0)")
     with connection.cursor() as cursor:
-        cursor.execute(_SCORE.format(score=" + ".join(parts), source=source, fulfils=fulfils), values)
+        scored = _SCORE.format(score=" + ".join(parts), source=source, fulfils=fulfils, stands=STANDS)
+        cursor.execute(scored, values)
         return [Scored(*row) for row in cursor.fetchall()]
 
 
@@ -156,10 +161,13 @@ def _size(where: Scope) -> int:
     return sum(feeds.values_list("head", flat=True)[:_FEEDS])
 
 
+def _likely(count: int, size: int) -> int:
+    """Return how many passages of ``size`` have a word; what is not counted to its end is guessed."""
+    return count if count < COUNTED else int(math.sqrt(COUNTED * max(size, COUNTED)))
+
+
 def _weight(count: int, size: int) -> float:
-    """Return how much a word says: the inverse of how many have it. What is not counted to its end is guessed."""
-    if count >= COUNTED:
-        count = int(math.sqrt(COUNTED * max(size, COUNTED)))
+    """Return how much a word says: the inverse of how many have it."""
     return math.log(1 + (max(size - count, 0) + 0.5) / (count + 0.5))
 
 

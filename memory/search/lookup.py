@@ -20,7 +20,7 @@ from memory.search.documents import Document
 from memory.search.lexemes import of_statements
 from memory.search.records import RECORD, Records, joined, some, unpack
 from memory.search.scopes import Scope
-from memory.search.statements import array, rows
+from memory.statements import array, rows
 
 MOST_READ = 2_000
 """So many records of events are read about, and as many of statements."""

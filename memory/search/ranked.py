@@ -21,8 +21,8 @@ from memory.search.ranking.candidates import Candidates
 from memory.search.ranking.question import Question
 from memory.search.records import MOST_WORDS, OWN, RECORD, Records
 from memory.search.scopes import Filters, Scope
-from memory.search.statements import array, rows
 from memory.search.words import texts
+from memory.statements import array, rows
 
 NEAREST = 100
 """So many of the passages nearest in meaning are weighed."""

@@ -19,8 +19,8 @@ from memory.search.lexical import Scored
 from memory.search.ranked import Ranked
 from memory.search.ranking import packing
 from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope, narrow
-from memory.search.statements import array, rows
 from memory.search.words import texts
+from memory.statements import array, rows
 from memory.tokens import count, stands_apart
 
 MOST = 200

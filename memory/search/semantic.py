@@ -16,7 +16,7 @@ from memory.models import EmbeddingModel
 from memory.search.embedders import Vector
 from memory.search.lexical import Scored
 from memory.search.scopes import STANDS, Filters, Scope, condition
-from memory.search.statements import array, rows
+from memory.statements import array, rows
 
 EXACT = 5_000
 ITERATES_FROM = (0, 8)

@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, QuerySet
 
 from memory import clock
-from memory.models import App
+from memory.models import App, Archive
 from memory.transfer import formats
 from memory.transfer.extents import Extent
 from memory.transfer.formats import NAMED, REFERENCE, REFERENCE_COLUMNS, TABLES, Table
@@ -70,6 +70,8 @@ def _header(extent: Extent) -> dict[str, Any]:
     left_out = [] if extent.views else ["views of other users"]
     if not extent.quarantined:
         left_out.append("what quarantined versions say")
+    if Archive.objects.exclude(state=Archive.State.WRITING).exists():
+        left_out.append("archived events, and that statements rest on them")
     return {
         "format": formats.FORMAT,
         "version": formats.VERSION,

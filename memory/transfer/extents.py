@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Case, Model, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, Model, OuterRef, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 
 from memory.models import (
@@ -20,6 +20,7 @@ from memory.models import (
     Conclusion,
     Document,
     Event,
+    Evidence,
     FeedEntry,
     Metamessage,
     Participant,
@@ -78,6 +79,8 @@ class Extent:
             found = table.model._default_manager.filter(**{f"{table.subject}__in": self._of(Subject)})
         else:
             found = self._of(table.model)
+        if table.model is Evidence:  # it stays where its event is archived: who imports the file knows nothing of that
+            found = found.filter(Exists(Event.objects.filter(pk=OuterRef("event_id"))))
         return found.order_by(*table.order)
 
     def columns(self, table: Table) -> list[str | Combinable]:

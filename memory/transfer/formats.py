@@ -20,6 +20,7 @@ from django.db import models
 from memory import ids
 from memory.models import (
     App,
+    ArchivedPlace,
     Collection,
     Conclusion,
     Correction,
@@ -111,6 +112,7 @@ TABLES: Sequence[Table] = (
     Table("metamessage", Metamessage),
     Table("subject", Subject, without=("line", "current")),
     Table("feed", FeedEntry, "subject", key=("event_id", "subject_id"), order=("subject_id", "event_id")),
+    Table("archived", ArchivedPlace, "subject", key=("subject_id", "thing"), order=("subject_id", "thing")),
     Table("line", Line, "subject", without=("head",)),
     Table("version", Representation, "subject", order=("subject_id", "number")),
     Table("conclusion", Conclusion, "subject"),

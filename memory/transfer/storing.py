@@ -16,6 +16,8 @@ from memory.models import Erasure, Subject
 from memory.transfer import formats
 from memory.transfer.formats import Row, Table
 
+_CLIENT_ID_TAKEN = "memory_clientid_pkey"
+
 OTHERWISE = "Import it with ids=new to give everything in the file new ids."
 
 
@@ -95,6 +97,8 @@ def _insert_each(app_id: UUID, table: Table, columns: Sequence[str], batch: Sequ
     except (IntegrityError, DataError) as error:
         if len(batch) == 1:
             refused = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+            if refused == _CLIENT_ID_TAKEN:
+                raise _taken(batch[0], table) from None
             raise Invalid(
                 f"Line {batch[0].line}: the database cannot hold this {table.name} ({refused or 'a value'})."
             ) from None
@@ -108,10 +112,10 @@ def _insert(app_id: UUID, table: Table, columns: Sequence[str], batch: Sequence[
     of_app = ("app_id, ", "%(app)s, ") if table.of_app else ("", "")
     statement = f"""
 INSERT INTO {model.db_table} ({of_app[0]}{names}) SELECT {of_app[1]}{names}
-  FROM ROWS FROM (jsonb_to_recordset(%(rows)s::jsonb) AS ({types})) WITH ORDINALITY AS given ({names}, place)
+  FROM ROWS FROM (jsonb_to_recordset(%(rows)s::jsonb) AS ({types})) WITH ORDINALITY AS given ({names}, nth)
  WHERE NOT EXISTS (SELECT FROM {model.db_table} there
                     WHERE {" AND ".join(f'there."{name}" = given."{name}"' for name in table.key)})
- ORDER BY place
+ ORDER BY nth
 ON CONFLICT DO NOTHING RETURNING {", ".join(f'"{name}"' for name in table.key)}
 """  # noqa: S608 - names of our own tables
     with connection.cursor() as cursor:
@@ -136,9 +140,7 @@ def _compare(app_id: UUID, table: Table, columns: Sequence[str], known: Sequence
     for given in known:
         found = there.get(_key(table, given.row))
         if found is None:
-            raise Conflict(
-                f"Line {given.line}: another {table.name} of this app has its name, its number or its place already."
-            )
+            raise _taken(given, table)
         said = formats.rendered(fields, [given.row[name] for name in columns])
         here, values = found
         if not here or formats.rendered(fields, values) != said:
@@ -146,6 +148,12 @@ def _compare(app_id: UUID, table: Table, columns: Sequence[str], known: Sequence
                 f"Line {given.line}: this {table.name} is stored already, and is not the same, or not in this app."
                 f" {OTHERWISE}"
             )
+
+
+def _taken(given: Given, table: Table) -> Conflict:
+    return Conflict(
+        f"Line {given.line}: another {table.name} of this app has its name, its number or its place already."
+    )
 
 
 def _there(

@@ -22,6 +22,7 @@ from memory.admin.sections import Section, section_of
 from memory.admin.statements import QUOTED, SHOWN, with_evidence
 from memory.models import Conclusion, Event, Representation, Ruling, Span, User
 from memory.publishing import NewConclusion, Retired
+from memory.standing import standing_now
 from memory.templatetags.honcho_admin import lasting
 from reasoning.admin.deciding import AskAnew, Discard, Publish, outcome, ruling_of
 from reasoning.models import Pass, Quarantined, Work
@@ -132,7 +133,7 @@ class QuarantinedAdmin(ReadOnlyAdmin[Quarantined]):
         """Show what it would change, what stands now, and what can be done."""
         ruling = ruling_of(row)
         added, retired = publishing.proposed(row)
-        standing = Span.objects.filter(line=row.line_id, until=None).select_related("conclusion__about")
+        standing = standing_now(row.line_id).select_related("conclusion__about")
         order = ("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion__content")
         return {
             "subtitle": f"Version {row.number} of {row.subject}",

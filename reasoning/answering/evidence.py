@@ -10,6 +10,7 @@ from uuid import UUID
 from memory import ids, reading, search, tokens
 from memory.models import Conclusion, Event, Span, Subject
 from memory.search import documents
+from memory.standing import by_ids
 from reasoning.answering.levels import Level
 from reasoning.prompts.messages import quoted, word
 
@@ -67,9 +68,10 @@ class Item:
 def standing(about: About) -> Standing:
     """Return what is known now; raises :class:`~memory.errors.NotFound`."""
     if about.project is not None:
-        subject, view = reading.representation(about.app, project=about.project)
+        view = reading.representation(about.app, project=about.project)
         behind = (view.behind_events, view.behind_seconds)
-        return _standing(search.scope_of(subject), [view], view.number, view.as_of, *behind)
+        where = search.scope_of(reading.subject(about.app, project=about.project))
+        return _standing(where, [view], view.number, view.as_of, *behind)
     if about.user is None:
         raise ValueError("a question is about a user or a project")
     found = reading.context(about.app, about.user, about.session or about.beside)
@@ -120,7 +122,8 @@ def _hits(known: Standing, query: str, limit: int) -> list[Event | Conclusion]:
 
 def _important(known: Standing, limit: int) -> list[Event | Conclusion]:
     served = Subject.objects.filter(pk__in=known.subjects, current__isnull=False).values("line")
-    spans = Span.objects.filter(line__in=served, until=None).select_related("conclusion__about")
+    standing = by_ids(Span.objects.filter(line__in=served, until=None))
+    spans = standing.select_related("conclusion__about")
     ordered = spans.order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion_id")
     return [span.conclusion for span in ordered[:limit]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from django.http import StreamingHttpResponse
 
-from memory import clock
+from memory import clock, slots
 from memory.api import errors, shapes
 from memory.api.errors import HttpRefusal
 from memory.errors import Refusal
@@ -61,10 +61,10 @@ def raw(question: Question) -> StreamingHttpResponse:
     return _stream(_bare(first, pieces))
 
 
-def _stream(chunks: Iterator[bytes]) -> StreamingHttpResponse:
+def _stream(chunks: Generator[bytes]) -> StreamingHttpResponse:
     # Neither a proxy nor a middleware that compresses may keep pieces back.
     headers = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
-    return StreamingHttpResponse(chunks, content_type=EVENT_STREAM, headers=headers)
+    return StreamingHttpResponse(slots.working(chunks), content_type=EVENT_STREAM, headers=headers)
 
 
 def _framed(pieces: Pieces, shape: Any, request_id: str) -> Generator[bytes]:

@@ -489,7 +489,7 @@ def _subject(app: str, named: dict[str, Any]) -> Subject:
     if "observer" in named and ("session" in named or "project" in named):
         raise Invalid("Only a user is seen by an observer.", ("observer",))
     asked = dict.fromkeys(("user", "session", "project", "observer")) | named
-    return reading.representation(app, **asked)[0]
+    return reading.subject(app, **asked)
 
 
 def _asked_kind(view: Endpoint) -> str | None:

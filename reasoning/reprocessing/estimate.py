@@ -22,12 +22,12 @@ LONGEST_BATCH_SECONDS = 24 * 60 * 60
 # Passes take so many events of a subject as fit, at its events' mean size.
 _TO_READ = f"""
 WITH starts AS ({STARTS}), subject AS (
-    SELECT starts.head - starts.cursor AS events, feed.tokens
+    SELECT starts.events, feed.tokens
       FROM starts CROSS JOIN LATERAL (
            SELECT coalesce(sum(event.tokens), 0)::float AS tokens FROM memory_feedentry entry
              JOIN memory_event event ON event.id = entry.event_id
             WHERE entry.subject_id = starts.subject_id AND entry.position > starts.cursor) feed
-     WHERE starts.head > starts.cursor
+     WHERE starts.events > 0
 ), counted AS (
     SELECT events, tokens, ceil(events / greatest(
                least(%(pass_events)s, floor(%(pass_tokens)s / nullif(tokens / events, 0))), 1)) AS passes

@@ -39,9 +39,9 @@ MOST_MONEY = Decimal(10**8)
 _ADD_ITEMS = f"""
 WITH starts AS ({STARTS}), added AS (
     INSERT INTO reasoning_reprocessitem (run_id, subject_id, target, state, error)
-    SELECT %(run)s, subject_id, head, 'pending', '' FROM starts WHERE head > cursor
+    SELECT %(run)s, subject_id, head, 'pending', '' FROM starts WHERE events > 0
 )
-SELECT count(*), coalesce(sum(head - cursor), 0) FROM starts WHERE head > cursor
+SELECT count(*), coalesce(sum(events), 0) FROM starts WHERE events > 0
 """  # noqa: S608 - nothing of it comes from outside
 
 _PROMOTED = """

@@ -121,7 +121,7 @@ def test_the_questions_do_not_grow_with_what_is_known(operator: Agent, django_as
     publish(event.session, [f"Said {n}." for n in range(50)], [event])
     path = f"{path_of(event.session)}/context?include=conclusions,pending"
     operator.send("GET", "/v1/apps/nowhere")  # the key is known from here on
-    with django_assert_num_queries(9):  # context, two for what is pending, three for each subject's conclusions
+    with django_assert_num_queries(5):  # context, two for what is pending, one for each subject's conclusions
         assert len(operator.get(path)["conclusions"]) == 100
 
 

@@ -278,7 +278,7 @@ def test_the_questions_are_as_many_however_much_there_is(operator: Agent, django
         path = path_of(event.user)
         with django_assert_num_queries(8):
             operator.get(f"{path}/representation/diff?from=7d&include=kept")
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(11):
             operator.get(f"{path}/representation/explain?conclusion=Is%20a%20nurse.")
         with django_assert_num_queries(4):
             operator.get(f"{path}/events/{event.public_id}/statements")

@@ -73,7 +73,7 @@ def test_the_questions_do_not_grow_with_what_is_known(operator: Agent, django_as
     event = EventFactory()
     publish(event.user, [f"Fact {n}." for n in range(100)], [event])
     path = f"{path_of(event.user)}/representation"
-    with django_assert_num_queries(6):  # one of them for the key
+    with django_assert_num_queries(3):  # one of them for the key
         assert len(operator.get(path)["conclusions"]) == 100
 
 

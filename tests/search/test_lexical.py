@@ -190,10 +190,10 @@ def test_deleting_an_event_takes_its_passage_along():
     say("Ana sails.")
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("ALTER TABLE memory_event DISABLE TRIGGER refuse_change")
+        cursor.execute("ALTER TABLE memory_event DISABLE TRIGGER refuse_delete")
         cursor.execute("DELETE FROM memory_feedentry")
         cursor.execute("DELETE FROM memory_event")
-        cursor.execute("ALTER TABLE memory_event ENABLE TRIGGER refuse_change")
+        cursor.execute("ALTER TABLE memory_event ENABLE TRIGGER refuse_delete")
     assert not Passage.objects.exists()
 
 
@@ -210,3 +210,11 @@ def test_what_was_written_before_there_was_search_is_added(monkeypatch):
         migration.add(None, SimpleNamespace(connection=connection))
         assert Passage.objects.count() == 4
     assert set(find("tea")) == {"I like tea.", "Ana drinks tea."}
+
+
+def test_two_words_that_were_not_counted_to_their_end_are_not_both_taken_for_rare(monkeypatch):
+    monkeypatch.setattr(lexical, "COUNTED", 2)
+    monkeypatch.setattr(lexical, "CANDIDATES", 4)
+    said(*(f"{word} {number}" for word in ("sails", "ropes") for number in range(4)))
+    index_everything()
+    assert len(find("sails ropes")) == 4

@@ -63,7 +63,7 @@ def test_what_is_set_is_read(read):
         LOG_FORMAT="console",
     )
     assert found.database == {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "honcho_site.postgres",
         "NAME": "honcho",
         "USER": "ines",
         "PASSWORD": "s3cret",
@@ -199,6 +199,9 @@ def test_a_variable_that_is_set_but_empty_is_refused(name, tmp_path):
         ({"DATABASE_URL": "postgres://u:s3cret@h"}, "names no database"),
         ({"DATABASE_URL": "postgres://u:s3cret@h/db?pool=true"}, "Remove `pool`"),
         ({"DATABASE_URL": POSTGRES}, "SECRET_KEY is not set.*token_urlsafe"),
+        ({"REPLICA_URL": "postgres://u:s3cret@h/db"}, "DATABASE_URL is not.*has no replica"),
+        ({"DATABASE_URL": POSTGRES, "SECRET_KEY": "k", "REPLICA_URL": "postgres://u:s3cret@h"}, "REPLICA_URL names no"),
+        ({"HONCHO_REDIS_URL": "s3cret@localhost:6379"}, "HONCHO_REDIS_URL must name a Redis"),
         ({"OPENAI_BASE_URL": "http://s3cret@localhost/v1"}, "OPENAI_API_KEY is not.*any value"),
         ({"REASONING_MODEL": "qwen3"}, "OPENAI_API_KEY is not.*built-in reasoner"),
         ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "localhost:11434"}, "OPENAI_BASE_URL must be a URL.*http"),
@@ -243,6 +246,53 @@ def test_values_that_cannot_be_meant_are_refused_with_what_to_do(read, variables
         read(**variables)
     assert "s3cret" not in str(refused.value)
     assert refused.value.__cause__ is None or "s3cret" not in str(refused.value.__cause__)
+
+
+def test_a_replica_is_read_like_the_database(read):
+    found = read(DATABASE_URL=POSTGRES, SECRET_KEY="k", REPLICA_URL="postgres://u@copy/honcho?connect_timeout=2")
+    assert (found.replica["HOST"], found.replica["OPTIONS"]) == ("copy", {"connect_timeout": 2})
+    assert read().replica is None
+
+
+def test_redis_needs_its_package(read, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImproperlyConfigured, match=r"the package redis is not installed.*pip install redis"):
+        read(HONCHO_REDIS_URL="redis://:s3cret@localhost:6379/0")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert read(HONCHO_REDIS_URL="redis://localhost:6379/0").redis_url == "redis://localhost:6379/0"
+    assert read().redis_url is None
+
+
+SITE = """
+from honcho_site import settings
+print(sorted(settings.DATABASES), getattr(settings, "DATABASE_ROUTERS", []))
+print(sorted({cache["BACKEND"].rpartition(".")[2] for cache in settings.CACHES.values()}))
+print(settings.Q_CLUSTER.get("orm"), settings.Q_CLUSTER.get("redis"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "['default'] []\n['FileBasedCache', 'LocMemCache']\ndefault None\n"),
+        (
+            {
+                "DATABASE_URL": POSTGRES,
+                "SECRET_KEY": "k",
+                "REPLICA_URL": POSTGRES,
+                "HONCHO_REDIS_URL": "redis://localhost/0",
+            },
+            "['default', 'replica'] ['memory.replica.Router']\n['LocMemCache', 'RedisCache']\nNone redis://localhost/0\n",
+        ),
+    ],
+)
+def test_the_site_is_set_up_for_one_machine_or_for_many(tmp_path, variables, said):
+    (tmp_path / "redis.py").touch()
+    given = {"HONCHO_DATA_DIR": str(tmp_path), "HONCHO_ENV_FILE": os.devnull, "PYTHONPATH": f"{tmp_path}:{CHECKOUT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", SITE], env=given | variables, capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout == said
 
 
 FALLBACKS = {

@@ -61,7 +61,7 @@ def test_names_and_ids_name_the_same(place):
     by_id = reading.context(app.public_id, ana.public_id, session.public_id, observer=ben.public_id)
     assert by_id == by_name
     assert by_id.user.text == "## Known of ana\nAna told Ben of Lisbon"
-    assert reading.representation(app.public_id, user=ana.public_id)[1] == reading.context("harbour", "ana").user
+    assert reading.representation(app.public_id, user=ana.public_id) == reading.context("harbour", "ana").user
 
 
 def test_a_name_that_has_the_form_of_an_id_is_found(place):
@@ -191,7 +191,7 @@ def test_at_a_moment_readers_get_what_they_got_then(history):
     assert reading.context("harbour", "ana", at=before).user.number is None
     assert reading.context("harbour", "ana", at=timezone.now()).user.number == 6
     assert reading.context("harbour", "ana", at=moments[2]).text == "## Known of ana\nOne\nTwo"
-    assert reading.representation("harbour", user="ana", at=moments[2])[1].number == 2
+    assert reading.representation("harbour", user="ana", at=moments[2]).number == 2
 
 
 def test_a_representation_of_each_kind_of_subject(place):
@@ -202,9 +202,9 @@ def test_a_representation_of_each_kind_of_subject(place):
         ({"user": "ana", "session": "s1"}, "session"),
         ({"project": "spring"}, "project"),
     ):
-        subject, view = reading.representation("harbour", **of)
-        assert subject.kind == kind
-        assert view.subject_id == subject.pk
+        view = reading.representation("harbour", **of)
+        subject = reading.subject("harbour", **of)
+        assert (view.about.kind, view.subject_id) == (kind, subject.pk) == (subject.kind, subject.pk)
     assert view.number is None
     assert view.behind_events == 1
 

@@ -367,11 +367,11 @@ class TestMeanwhile:
     def test_readers_and_writers_of_events_wait_for_nothing(self, onward):
         first, second = history("ana", "One.", "Two.")
         with self.open_transaction(first, onward):
-            _, view = reading.representation("harbour", user="ana")
+            view = reading.representation("harbour", user="ana")
             assert (view.number, view.text) == (2, second.text)
             assert reading.context("harbour", "ana").version == 2
             log.append("harbour", [log.NewEvent(content="y")], user="ana")
-        _, view = reading.representation("harbour", user="ana")
+        view = reading.representation("harbour", user="ana")
         assert (view.number, view.text, view.behind_events) == (3, first.text, 1 if onward is STAY else 2)
 
     def waits(self) -> bool:

@@ -93,6 +93,7 @@ WRONG = {
     "EMBEDDER": ("cuda", "no.such.Thing", 5),
     "EMBED_QUERY_SECONDS": (-1, "2"),
     "HISTORY_DAYS": (0, "30", True),
+    "LOG_PARTITIONS": ("week", 1, True),
     "BULK_SHARE": (0, 1.1, "half", True),
     "BATCH_DISCOUNT": (-0.1, 1.1, "half", True),
     "BATCH_PASSES": (0, 2.5, True),

@@ -351,7 +351,7 @@ class Versions(RuleBasedStateMachine):
             except Conflict:
                 return None
 
-        write = [lambda: say("x", "y", user=life.name, app=life.app)] * data.draw(st.integers(1, 3))
+        write = [lambda: say(*words(2), user=life.name, app=life.app)] * data.draw(st.integers(1, 3))
         rows = together(publish, *write, publish, feeds.number)
         [row] = [found for found in (rows[0], rows[-2]) if found]
         feeds.number()
@@ -464,7 +464,7 @@ class Versions(RuleBasedStateMachine):
         for version in self.one_of(life.readable(), data):
             row = history.find_version(life.subject(), version.row.number)
             assert shown(row) == version.shown
-            _, view = reading.representation(life.app, user=life.name, version=row.number)
+            view = reading.representation(life.app, user=life.name, version=row.number)
             assert (view.text, view.card, view.now) == (row.text, row.card, row.now)
 
     def compare(self, life: Life, data: st.DataObject) -> None:
@@ -485,7 +485,7 @@ class Versions(RuleBasedStateMachine):
                 with pytest.raises(Erased):
                     diffs.compare(life.subject(), moment)
                 continue
-            _, view = reading.representation(life.app, user=life.name, at=moment)
+            view = reading.representation(life.app, user=life.name, at=moment)
             row = life.versions[number - 1].row if number else Representation()
             assert (view.number, view.text, view.now) == (number, row.text, row.now)
             if number:

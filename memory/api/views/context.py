@@ -7,11 +7,10 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from memory import feeds, history, ids, reading, waiting
+from memory import feeds, ids, reading, waiting
 from memory.api import auth, etags, parameters, schemas, shapes
 from memory.api.endpoint import Endpoint
 from memory.api.errors import InvalidParameter
-from memory.models import Representation
 
 _PARTS = ("conclusions", "summary", "card", "pending")
 _PENDING = 50
@@ -21,12 +20,15 @@ _QUERY = (
     schemas.TOKENS,
     *schemas.WHICH,
     schemas.WAIT,
+    schemas.POSITION,
     schemas.parameter("include", str, "Comma-separated: conclusions, summary, card, pending."),
 )
 
 
 class Context(Endpoint):
     """What is known of a user, and of a session where the path names one."""
+
+    replicated = True
 
     @schemas.describe("get_context", "What an agent should know now", schemas.Context, query=_QUERY)
     def get(self, request: Request, app: str, user: str, session: str | None = None) -> HttpResponse:
@@ -94,15 +96,9 @@ def _extra(found: reading.Context, parts: frozenset[str]) -> shapes.Shape:
     if "conclusions" in parts:
         views = [("user", found.user)] + ([("session", found.session)] if found.session else [])
         extra["conclusions"] = [
-            {"subject": kind, **shapes.statement(item)} for kind, view in views for item in _standing(view)
+            {"subject": kind, **shapes.standing(item)} for kind, view in views for item in reading.statements(view)
         ]
     return extra
-
-
-def _standing(view: reading.View) -> list[history.Statement]:
-    if view.number is None:
-        return []
-    return history.statements(Representation.objects.get(subject=view.subject_id, number=view.number))
 
 
 def _pending(found: reading.Context) -> list[shapes.Shape]:

@@ -28,11 +28,13 @@ _QUERY = (
 class Representation(Endpoint):
     """What is concluded about a user, a session or a project."""
 
+    replicated = True
+
     @schemas.describe(
         "get",
         "The structured form of what is concluded",
         schemas.StructuredRepresentation,
-        query=(*schemas.WHICH, schemas.TOKENS, schemas.WAIT),
+        query=(*schemas.WHICH, schemas.TOKENS, schemas.WAIT, schemas.POSITION),
     )
     def get(self, request: Request, **refs: Any) -> HttpResponse:
         """Return the current version, or the one asked for, with its conclusions and their sources."""
@@ -40,14 +42,14 @@ class Representation(Endpoint):
         tokens = parameters.query_integer(self.http, "tokens", least=1, most=MOST_TOKENS)
         _no_observer_but_of_users(asked, refs)
         seconds = wait_seconds(self, asked)
-        subject, view = reading.representation(**refs, **asked)
+        view = reading.representation(**refs, **asked)
         if seconds and view.behind_events:
-            waiting.until_read([subject.pk], seconds)
-            subject, view = reading.representation(**refs, **asked)
-        tag = etags.of(f"v{view.number or 0}", subject.pk, self.http)
+            waiting.until_read([view.subject_id], seconds)
+            view = reading.representation(**refs, **asked)
+        tag = etags.of(f"v{view.number or 0}", view.subject_id, self.http)
         if (same := etags.unchanged(self.http, tag)) is not None:
             return same
-        return shapes.json_response(_structured(subject, view, tokens), headers={"ETag": tag})
+        return shapes.json_response(_structured(view, tokens), headers={"ETag": tag})
 
 
 class Versions(Endpoint):
@@ -144,8 +146,8 @@ class Rollback(Endpoint):
         subject = named_subject(self, refs)
         made = restoring.roll_back(subject, to, reason=reason, by=by_of(self), then=restoring.Onward(then))
         observer = parameters.query_name(self.http, "observer")
-        subject, view = reading.representation(**refs, observer=observer, version=made.number)
-        return shapes.json_response(_structured(subject, view, None))
+        view = reading.representation(**refs, observer=observer, version=made.number)
+        return shapes.json_response(_structured(view, None))
 
 
 def by_of(view: Endpoint) -> str:
@@ -168,10 +170,9 @@ def _no_observer_but_of_users(asked: dict[str, Any], refs: dict[str, str]) -> No
         raise InvalidParameter("query", "observer", "Only a user is seen by an observer.")
 
 
-def _structured(subject: Subject, view: reading.View, tokens: int | None) -> shapes.Shape:
-    row = None if view.number is None else history.find_version(subject, view.number)
+def _structured(view: reading.View, tokens: int | None) -> shapes.Shape:
     text = view.text if tokens is None else view.within(tokens).text
-    return shapes.representation(subject, view, text, row, history.statements(row) if row else [])
+    return shapes.representation(view, text, reading.statements(view))
 
 
 def named_subject(view: Endpoint, refs: dict[str, str]) -> Subject:
@@ -184,4 +185,4 @@ def named_subject(view: Endpoint, refs: dict[str, str]) -> Subject:
     app, user, session, project = named["app"], named["user"], named["session"], named["project"]
     if app is None:
         raise NotFound("App not found")
-    return reading.representation(app, user=user, session=session, project=project, observer=observer)[0]
+    return reading.subject(app, user=user, session=session, project=project, observer=observer)

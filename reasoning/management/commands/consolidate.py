@@ -48,5 +48,5 @@ class Command(BaseCommand):
             return consolidation.mark_due()
         if not named:
             return consolidation.ask_for_all(tenants.find_app(app))
-        consolidation.ask_for(reading.representation(app, **named)[0], by="manage.py")
+        consolidation.ask_for(reading.subject(app, **named), by="manage.py")
         return 1

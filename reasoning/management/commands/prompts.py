@@ -158,7 +158,7 @@ class Command(BaseCommand):
         named = {part: options[part] for part in ("user", "session", "project", "observer")}
         if bool(named["user"]) == bool(named["project"]):
             raise CommandError("Give --user, --user and --session, or --project.")
-        subject = reading.representation(app.public_id, **named)[0]
+        subject = reading.subject(app.public_id, **named)
         found = dry_runs.run(prompt_versions.find(options["prompt"], app), subject, events=options["events"])
         yield from _report(found)
 

@@ -272,6 +272,7 @@ class Explanation(Model):
     stands: bool
     introduced: Optional[Introduced]
     sources: list[Source]
+    archived_sources: list[dict[str, Any]]
     sources_count: int
     spans: list[Span]
     premises: list[Premise]

@@ -6,17 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+
+from memory import replica
 
 
 def rows(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
     """Return the rows of a statement, as psycopg reads them.
 
-    A cursor of Django's writes values into the text and reads text: twice the work where what is read is packed.
+    A cursor of Django's writes values into the text and reads text: twice the work where what is read is packed. Who
+    looks on (``CaptureQueriesContext``, ``execute_wrapper``, ``DEBUG``) sees the statement all the same.
     """
-    connection = connections[DEFAULT_DB_ALIAS]  # not each time that it is named below, as by django.db.connection
+    connection = replica.connection()
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        if connection.queries_logged or connection.execute_wrappers:
+            cursor.format = psycopg.pq.Format.BINARY
+            watch: Any = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+            watched = watch(cursor)
+            watched.execute(statement, values)
+            return list(watched.fetchall())
         return cursor.execute(statement.encode(), values, binary=True).fetchall()
 
 
