@@ -26,6 +26,8 @@ from functools import partial
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.explaining import Plan, nodes, plan_of
+
 if TYPE_CHECKING:
     from django.db.models import Model
 
@@ -117,20 +119,19 @@ class Watch:
         self.statements += 1
         if sql.lstrip("( ").upper().startswith(("SELECT", "WITH")):
             began = time.perf_counter()
-            with context["connection"].connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN (ANALYZE, TIMING off, FORMAT json) {sql}", params or None)
-                self.scans += scans(cursor.fetchone()[0][0]["Plan"])
+            self.scans += scans(plan_of(context["connection"], sql, params, executed=True))
             self.seconds -= time.perf_counter() - began
         return execute(sql, params, many, context)
 
 
-def scans(plan: Mapping[str, Any]) -> list[tuple[float, str]]:
+def scans(plan: Plan) -> list[tuple[float, str]]:
     """Return the rows that a plan reads of tables from their beginning, where they are many, and of which."""
-    found = [scan for part in plan.get("Plans", ()) for scan in scans(part)]
-    if plan["Node Type"] == "Seq Scan":
-        read = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
-        if read > NOTED:
-            found.append((read, f"{plan['Relation Name']}: {read:,.0f} rows, {plan.get('Filter', 'no filter')}"))
+    found = []
+    for node in nodes(plan):
+        if node["Node Type"] == "Seq Scan":
+            read = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+            if read > NOTED:
+                found.append((read, f"{node['Relation Name']}: {read:,.0f} rows, {node.get('Filter', 'no filter')}"))
     return found
 
 
