@@ -14,9 +14,9 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(generator_class=OncePerProcess), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("", include("memory.api.urls")),
+    path("", include("reasoning.urls")),
     path("", include("memory.api.apps_era.unprefixed")),
     path("", include("reasoning.api.unprefixed")),
-    path("", include("reasoning.urls")),
 ]
 
 

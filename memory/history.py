@@ -6,7 +6,7 @@ Every function asks a fixed number of questions, however much there is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from memory.errors import NotFound
-from memory.models import Conclusion, Event, Evidence, Representation, Span, Subject, User
+from memory.models import Conclusion, Event, Evidence, Representation, Span, Subject
 from memory.places import Place
 from memory.publishing import spans_at
 
@@ -84,14 +84,6 @@ def events_of(place: Place) -> QuerySet[Event]:
     if place.user_id is not None:
         return Event.objects.filter(user_id=place.user_id)
     return Event.objects.filter(project=place.project_id)
-
-
-def names_of(users: Iterable[UUID | None]) -> dict[UUID | None, str]:
-    """Return the name of each user; one statement, or none where there is nobody."""
-    wanted = {user_id for user_id in users if user_id is not None}
-    if not wanted:
-        return {}
-    return {row.pk: row.name for row in User.objects.filter(pk__in=wanted).only("name")}
 
 
 def find_version(subject: Subject, number: int) -> Representation:

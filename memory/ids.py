@@ -19,13 +19,17 @@ _DIGITS = {pair: digit for digit, pair in enumerate(_PAIRS)}
 _LAST_FIVE_PAIRS = len(_PAIRS) ** 5  # as much as Python divides quickly
 
 
-@lru_cache(maxsize=1_000)  # most of what is written in one answer are the same few
 def encode(value: uuid.UUID) -> str:
     """Return the public form of an id: 22 characters that sort as the ids do.
 
     What ``shortuuid.encode`` returns, two characters at a time: it takes a sixth as long, and a read writes many.
     """
-    rest, last = divmod(value.int, _LAST_FIVE_PAIRS)
+    return _encode(value.int)
+
+
+@lru_cache(maxsize=1_000)  # most of what is written in one answer are the same few
+def _encode(number: int) -> str:
+    rest, last = divmod(number, _LAST_FIVE_PAIRS)
     first, middle = divmod(rest, _LAST_FIVE_PAIRS)
     return f"{_PAIRS[first]}{_five(middle)}{_five(last)}"
 

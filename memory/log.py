@@ -54,7 +54,11 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedEvent:
-    """An event as it stands in the log; ``created`` is False where an earlier write had stored it already."""
+    """An event as it stands in the log.
+
+    ``author_name`` is told where the place was looked up (:attr:`memory.places.Place.user_name`) or the author named.
+    ``created`` is False where an earlier write had stored it already.
+    """
 
     id: UUID
     app_id: UUID
@@ -71,38 +75,13 @@ class LoggedEvent:
     occurred_at: datetime
     recorded_at: datetime
     tokens: int
+    author_name: str | None
     created: bool = True
 
 
-# The clients' ids come first: an event is written where its id was free. In one order, so that two writes of the same
-# ids cannot wait for each other.
-_INSERT = """
-WITH input AS (
-    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
-        id uuid, kind text, content text, data jsonb, metadata jsonb, author_id uuid, origin text,
-        occurred_at timestamptz, client_id text, project_id uuid, project_subject_id uuid, tokens int,
-        copied_from_id uuid)
-), won AS (
-    INSERT INTO memory_clientid (app_id, scope, client_id, event_id)
-    SELECT %(app_id)s, coalesce(%(session_id)s::uuid, %(user_id)s::uuid, project_id), client_id, id
-      FROM input WHERE client_id IS NOT NULL ORDER BY 2, 3, 4
-    ON CONFLICT DO NOTHING
-    RETURNING event_id
-), logged AS (
-    INSERT INTO memory_event (id, app_id, session_id, user_id, project_id, author_id, origin, kind, content, data,
-                              metadata, client_id, occurred_at, recorded_at, tokens, copied_from_id)
-    SELECT id, %(app_id)s, %(session_id)s, %(user_id)s, project_id, author_id, origin, kind, content, data,
-           metadata, client_id, occurred_at, %(recorded_at)s, tokens, copied_from_id
-      FROM input WHERE client_id IS NULL OR id IN (SELECT event_id FROM won)
-    RETURNING id
-), fed AS (
-    INSERT INTO memory_feedentry (event_id, subject_id)
-    SELECT logged.id, subject_id FROM logged CROSS JOIN unnest(%(subject_ids)s::uuid[]) AS subject_id
-    UNION
-    SELECT logged.id, input.project_subject_id FROM logged JOIN input USING (id)
-     WHERE input.project_subject_id IS NOT NULL
-)
-SELECT id FROM logged
+_APPEND = """
+SELECT memory_append(%(events)s::json, %(app_id)s, %(session_id)s, %(user_id)s, %(subject_ids)s::uuid[],
+                     %(recorded_at)s::timestamptz)
 """
 
 
@@ -124,8 +103,7 @@ def append(
 
     Raises :class:`memory.errors.Invalid` or :class:`~memory.errors.TooLarge` for what cannot be stored, and
     :class:`~memory.errors.Conflict` for a ``client_id`` that was used with another body, or where what the events
-    belong to was erased meanwhile. (Where that was another who hears of them, the commit fails with an
-    ``IntegrityError``: write again.)
+    belong to was erased meanwhile. (Where that was another who hears of them, an ``IntegrityError``: write again.)
     """
     with transaction.atomic():
         place = open_place(
@@ -162,16 +140,18 @@ def append_at(
         sizes = tokens.count_each([_counted_text(row) for row in prepared])
         for row, event, size in zip(prepared, events, sizes, strict=True):
             row["tokens"] = size
-            row["author_id"] = _author_id(event, row["origin"], place, authors)
+            row["author_id"], row["author_name"] = _author(event, row["origin"], place, authors)
             row["project_id"], row["project_subject_id"] = projects.get(event.project or "", (place.project_id, None))
         _check_place(place, prepared, where)
-        stored = _insert(place, prepared, now)
-        created = [row for row in prepared if row["id"] in stored]
+        known = _insert(place, prepared, now)
+        created = len(prepared) - len(known)
         if created:
-            events_appended.send(sender=Event, app_id=place.app_id, subject_ids=place.subject_ids, count=len(created))
-        earlier = {} if len(created) == len(prepared) else _earlier(place, prepared, stored)
+            events_appended.send(sender=Event, app_id=place.app_id, subject_ids=place.subject_ids, count=created)
+        if not known:
+            return [_logged(place, row, now) for row in prepared]
+        earlier = _earlier(place, [row for row in prepared if row["id"] in known])
         return [
-            _logged(place, row, now) if row["id"] in stored else _same_or_conflict(place, row, event, earlier)
+            _same_or_conflict(place, row, event, earlier) if row["id"] in known else _logged(place, row, now)
             for row, event in zip(prepared, events, strict=True)
         ]
 
@@ -232,9 +212,9 @@ def _counted_text(row: Mapping[str, Any]) -> str:
 
 def _resolve(
     place: Place, events: Sequence[NewEvent], where: tuple[str | int, ...]
-) -> tuple[Place, dict[str, UUID], dict[str, tuple[UUID, UUID]]]:
+) -> tuple[Place, dict[str, User], dict[str, tuple[UUID, UUID]]]:
     """Find or make the authors and projects that events name; who is new in the session joins it first."""
-    authors: dict[str, UUID] = {}
+    authors: dict[str, User] = {}
     projects: dict[str, tuple[UUID, UUID]] = {}
     named = {event.author: i for i, event in reversed(list(enumerate(events))) if event.author is not None}
     asked = {event.project: i for i, event in reversed(list(enumerate(events))) if event.project is not None}
@@ -247,7 +227,7 @@ def _resolve(
             author = tenants.find_user(place.app_id, ref)
         except NotFound:
             author, _ = tenants.make_user(app, ref)
-        authors[ref] = author.id
+        authors[ref] = author
     for ref, i in asked.items():
         validation.name(ref, (*where, i, "project"))
         try:
@@ -255,7 +235,7 @@ def _resolve(
         except NotFound:
             project, _ = tenants.make_project(app, ref)
         projects[ref] = (project.id, tenants.subject_of(project).id)
-    return _with_participants(place, set(authors.values())), authors, projects
+    return _with_participants(place, {author.pk for author in authors.values()}), authors, projects
 
 
 def _with_participants(place: Place, authors: set[UUID]) -> Place:
@@ -278,16 +258,19 @@ def _check_place(place: Place, rows: Sequence[Mapping[str, Any]], where: tuple[s
                 raise Invalid("Say whose event this is: a user's, a session's or a project's.", (*where, i), "place")
 
 
-def _author_id(event: NewEvent, origin: str, place: Place, authors: Mapping[str, UUID]) -> UUID | None:
+def _author(event: NewEvent, origin: str, place: Place, authors: Mapping[str, User]) -> tuple[UUID | None, str | None]:
+    """Return who said it: the id and the name."""
     if event.author is not None:
-        return authors[event.author]
-    return place.user_id if origin == Event.Origin.USER else None
+        return authors[event.author].pk, authors[event.author].name
+    if place.user_id is not None and origin == Event.Origin.USER:
+        return place.user_id, place.user_name
+    return None, None
 
 
 def _insert(place: Place, rows: Sequence[Mapping[str, Any]], now: datetime) -> set[UUID]:
-    """Insert events and feed entries in one statement; return the ids that were new."""
+    """Insert events and feed entries in one statement; return the ids of those whose client ids were used before."""
     values: dict[str, Any] = {
-        "rows": "[" + ",".join(_as_json(row) for row in rows) + "]",
+        "events": json.dumps(rows, default=str, ensure_ascii=False),
         "app_id": place.app_id,
         "session_id": place.session_id,
         "user_id": place.user_id,
@@ -296,29 +279,21 @@ def _insert(place: Place, rows: Sequence[Mapping[str, Any]], now: datetime) -> s
     }
     with connection.cursor() as cursor:
         try:
-            cursor.execute(_INSERT, values)
+            cursor.execute(_APPEND, values)
         except IntegrityError as error:
-            if isinstance(error.__cause__, ForeignKeyViolation):
+            cause = error.__cause__
+            if isinstance(cause, ForeignKeyViolation) and cause.diag.table_name == Event._meta.db_table:
                 raise Conflict("What this belongs to, or who said it, was erased meanwhile.") from None
             raise
         return {row[0] for row in cursor.fetchall()}
 
 
-def _as_json(row: Mapping[str, Any]) -> str:
-    """Return the row as JSON; its data and metadata are JSON text already."""
-    plain = {key: value for key, value in row.items() if key not in {"data", "metadata"}}
-    dumped = json.dumps(plain, default=str, ensure_ascii=False)
-    return f'{dumped[:-1]},"data":{row["data"] or "null"},"metadata":{row["metadata"]}}}'
-
-
-def _earlier(place: Place, rows: Sequence[Mapping[str, Any]], stored: set[UUID]) -> dict[tuple[UUID, str], Event]:
-    """Return the events that have the client ids of what was not stored, by scope and client id."""
-    repeated = [_scoped(place, row) for row in rows if row["id"] not in stored]
-    used = ClientId.objects.filter(pk__in=[(place.app_id, *key) for key in repeated]).values_list(
-        "scope", "client_id", "event_id"
-    )
+def _earlier(place: Place, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[UUID, str], Event]:
+    """Return the events that have the client ids of these rows, by scope and client id."""
+    repeated = [(place.app_id, *_scoped(place, row)) for row in rows]
+    used = ClientId.objects.filter(pk__in=repeated).values_list("scope", "client_id", "event_id")
     places = {event_id: (scope, client_id) for scope, client_id, event_id in used}
-    return {places[event.pk]: event for event in Event.objects.filter(pk__in=places)}
+    return {places[event.pk]: event for event in Event.objects.filter(pk__in=places).select_related("author")}
 
 
 def _scoped(place: Place, row: Mapping[str, Any]) -> tuple[UUID, str]:
@@ -342,9 +317,8 @@ def _same_or_conflict(
     )
     if not same:
         raise Conflict(f"The id {row['client_id']!r} was used before with another body.")
-    return LoggedEvent(
-        **{name: getattr(first, name) for name in LoggedEvent.__dataclass_fields__ if name != "created"}, created=False
-    )
+    kept = {name: getattr(first, name) for name in LoggedEvent.__dataclass_fields__ if hasattr(first, name)}
+    return LoggedEvent(**kept, author_name=first.author.name if first.author else None, created=False)
 
 
 def _logged(place: Place, row: Mapping[str, Any], now: datetime) -> LoggedEvent:
@@ -359,11 +333,12 @@ def _logged(place: Place, row: Mapping[str, Any], now: datetime) -> LoggedEvent:
         kind=row["kind"],
         content=row["content"],
         data=None if row["data"] is None else json.loads(row["data"]),
-        metadata=json.loads(row["metadata"]),
+        metadata=json.loads(row["metadata"]) if row["metadata"] != "{}" else {},
         client_id=row["client_id"],
         occurred_at=row["occurred_at"],
         recorded_at=now,
         tokens=row["tokens"],
+        author_name=row["author_name"],
     )
 
 

@@ -24,7 +24,6 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from memory import clock, ids
 from memory.conf import MemorySettings
 from memory.errors import Conflict
-from memory.models import App, Project, Session, User
 
 log = structlog.get_logger("honcho.memory")
 
@@ -165,7 +164,6 @@ def make(wanted: Partition) -> str | None:
 
 
 def _attach(wanted: Partition, rest: str) -> None:
-    _lock_parents("SHARE ROW EXCLUSIVE")
     make_table(wanted.name)
     _run(
         f"ALTER TABLE {TABLE} ATTACH PARTITION {wanted.name} FOR VALUES FROM ('{wanted.first}') TO ('{wanted.before}')"
@@ -196,17 +194,7 @@ def make_table(name: str) -> None:
 
 def lock() -> None:
     """Lock the log against everybody until the transaction ends."""
-    _lock_parents("ACCESS EXCLUSIVE")
     _run(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
-
-
-def _lock_parents(mode: str) -> None:
-    """Lock the tables that events refer to, which is needed with the log, in the order in which writers come to them.
-
-    Otherwise a writer who waits for the log would hold what we wait for.
-    """
-    for model in (App, User, Session, Project):
-        _run(f"LOCK TABLE {model._meta.db_table} IN {mode} MODE")
 
 
 def drop(partition: Partition) -> None:

@@ -90,7 +90,7 @@ def metadata(value: Any, where: Where, *, most: int) -> str:
     """Return ``value`` as JSON text if it is an object."""
     if not isinstance(value, dict):
         raise Invalid("Give an object.", where, "dict_type")
-    return json_value(value, where, most=most)
+    return json_value(value, where, most=most) if value else "{}"
 
 
 def moment(value: Any, where: Where) -> datetime:

@@ -14,7 +14,15 @@ _EXPERIMENT = f"{_EXPERIMENTS}/<str:experiment>"
 _REPROCESSES = "v1/apps/<str:app>/reprocesses"
 _REPROCESS = f"{_REPROCESSES}/<str:reprocess>"
 
+_USER = "v1/apps/<str:app>/users/<str:user>"
+_SESSION = f"{_USER}/sessions/<str:session>"
+_PLACES = (_SESSION, _USER, "v1/apps/<str:app>/projects/<str:project>")
+
 urlpatterns = [
+    *(path(f"{place}/query", query.Query.as_view()) for place in _PLACES),
+    path(f"{_SESSION}/chat", chat.Chat.as_view()),
+    path(f"{_SESSION}/chat/stream", chat.ChatStream.as_view()),
+    *(path(f"{place}/representation/consolidate", consolidation.Consolidate.as_view()) for place in _PLACES),
     path("metrics", views.show_metrics, name="metrics"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
@@ -50,16 +58,4 @@ urlpatterns = [
     path(f"{_REPROCESS}/promote", reprocesses.Promote.as_view()),
     path(f"{_REPROCESS}/discard", reprocesses.Discard.as_view()),
     path(f"{_REPROCESS}/undo", reprocesses.Undo.as_view()),
-]
-
-_USER = "users/<str:user>"
-_SESSION = f"{_USER}/sessions/<str:session>"
-for _place in (_USER, _SESSION, "projects/<str:project>"):
-    urlpatterns += [
-        path(f"v1/apps/<str:app>/{_place}/representation/consolidate", consolidation.Consolidate.as_view()),
-        path(f"v1/apps/<str:app>/{_place}/query", query.Query.as_view()),
-    ]
-urlpatterns += [
-    path(f"v1/apps/<str:app>/{_SESSION}/chat", chat.Chat.as_view()),
-    path(f"v1/apps/<str:app>/{_SESSION}/chat/stream", chat.ChatStream.as_view()),
 ]

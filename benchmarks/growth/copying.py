@@ -63,7 +63,7 @@ TABLES: Mapping[str, str] = {
 _NUMBERED = {"passage_id": "memory_passage", "index_id": "memory_wordindex"}
 """Columns that refer to rows by their numbers."""
 
-_SLOW = ("passage_text",)
+_SLOW = ("passage_words",)
 """Indexes that take long to fill row by row."""
 
 _PUBLIC = re.compile(rb"[2-9A-HJ-NP-Za-km-z]{22}")

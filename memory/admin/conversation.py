@@ -64,7 +64,8 @@ class Conversation(Page):
 
 def place_of(obj: Session | User | Project) -> Place:
     """Return where the events of a session, user or project are."""
-    named = {f"{name}_id": None for name in ("user", "session", "project")} | {f"{obj._meta.model_name}_id": obj.pk}
+    named: dict[str, Any] = {f"{name}_id": None for name in ("user", "session", "project")}
+    named[f"{obj._meta.model_name}_id"] = obj.pk
     return Place(obj.app_id, subject_ids=(), **named)
 
 

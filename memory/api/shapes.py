@@ -41,7 +41,7 @@ def moment(value: datetime | None) -> str | None:
     """Return a moment as ``2026-11-22T08:45:47.546154Z``."""
     if value is None:
         return None
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _day(value: date | None) -> str | None:

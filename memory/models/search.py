@@ -45,7 +45,7 @@ class Passage(models.Model):
         ]
         indexes = [
             # What is pending would be looked through by every search; who writes here is nobody's request.
-            GinIndex(fields=["text"], name="passage_text", fastupdate=False),
+            GinIndex(fields=["text"], name="passage_words", fastupdate=False, condition=Q(text__isnull=False)),
             models.Index(fields=["app", "id"], name="passage_not_indexed", condition=Q(text=None)),
         ]
 

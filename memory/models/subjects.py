@@ -96,13 +96,17 @@ class FeedEntry(models.Model):
     event = models.ForeignKey(
         Event, on_delete=models.PROTECT, related_name="feed_entries", db_index=False, db_constraint=False
     )
-    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="feed", db_index=False)
+    subject = models.ForeignKey(
+        Subject, on_delete=models.PROTECT, related_name="feed", db_index=False, db_constraint=False
+    )
     position = models.BigIntegerField(null=True)
 
     class Meta:
         verbose_name_plural = "feed entries"
         constraints = [
-            models.UniqueConstraint(fields=["subject", "position"], name="feed_position_unique"),
+            models.UniqueConstraint(
+                fields=["subject", "position"], condition=Q(position__isnull=False), name="feed_position_once"
+            ),
             models.CheckConstraint(condition=Q(position__gte=1), name="feed_position_counts_from_one"),
         ]
         indexes = [

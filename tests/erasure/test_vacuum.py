@@ -41,10 +41,10 @@ def test_the_chore_vacuums_once(erased):
 def test_no_index_keeps_a_word_that_only_what_is_erased_had(settings):
     say(f"I am called {MARK} now.", user="ben")
     index.work()
-    assert holding("passage_text"), "it looks where words are"
+    assert holding("passage_words"), "it looks where words are"
     act.erase(User.objects.get(name="ben"))
     assert vacuum.vacuum_erased()
-    assert not holding("passage_text")
+    assert not holding("passage_words")
 
 
 def holding(relation: str) -> bool:

@@ -14,7 +14,7 @@ from memory.models import ClientId, Event
 from tests.partitions.conftest import drop
 from tests.store.helpers import refused
 
-BEFORE, AFTER = "0035_room_for_updates", "0039_partitioned_log"
+BEFORE = "0035_room_for_updates"
 
 
 COPY = (
@@ -28,14 +28,21 @@ def migrate(name: str) -> None:
     MigrationExecutor(connection).migrate([("memory", name)])
 
 
+def newest() -> str:
+    return next(name for app, name in MigrationExecutor(connection).loader.graph.leaf_nodes() if app == "memory")
+
+
+@pytest.fixture(autouse=True)
+def at_the_newest() -> Iterator[None]:
+    yield
+    migrate(newest())
+
+
 @pytest.fixture
-def one_partition() -> Iterator[None]:
+def one_partition() -> None:
     for one in partitions.partitions():
         if not one.is_default:
             drop(one)
-    yield
-    newest = [name for app, name in MigrationExecutor(connection).loader.graph.leaf_nodes() if app == "memory"]
-    migrate(newest[0])
 
 
 def shape() -> list[tuple[str, ...]]:
@@ -50,7 +57,6 @@ def shape() -> list[tuple[str, ...]]:
 
 
 def test_forwards_and_back_nothing_is_lost_and_no_row_is_looked_through(one_partition):
-    migrate(AFTER)
     partitioned = shape()
     [kept] = log.append("harbour", [NewEvent(content="Hello.", client_id="m-1")], user="ana")
     migrate(BEFORE)
@@ -65,7 +71,7 @@ def test_forwards_and_back_nothing_is_lost_and_no_row_is_looked_through(one_part
     connection.connection.add_notice_handler(lambda notice: told.append(notice.message_primary))
     with connection.cursor() as cursor:
         cursor.execute("SET client_min_messages = debug1")
-        migrate(AFTER)
+        migrate(newest())
         cursor.execute("RESET client_min_messages")
     assert any("memory_archive" in line for line in told), "it is told what is done"
     assert not [line for line in told if "verifying table" in line or "rewriting table" in line]

@@ -56,8 +56,7 @@ class Events(Endpoint):
             if not several and error.where[:1] == (0,):
                 error.where = error.where[1:]
             raise
-        names = history.names_of(event.author_id for event in logged)
-        answered = [shapes.event(event, names.get(event.author_id)) for event in logged]
+        answered = [shapes.event(event, event.author_name) for event in logged]
         return shapes.json_response(answered if several else answered[0])
 
     def _event(self, item: Any, where: tuple[int, ...]) -> log.NewEvent:
