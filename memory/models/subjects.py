@@ -104,9 +104,7 @@ class FeedEntry(models.Model):
     class Meta:
         verbose_name_plural = "feed entries"
         constraints = [
-            models.UniqueConstraint(
-                fields=["subject", "position"], condition=Q(position__isnull=False), name="feed_position_once"
-            ),
+            models.UniqueConstraint(fields=["subject", "position"], name="feed_position_unique"),
             models.CheckConstraint(condition=Q(position__gte=1), name="feed_position_counts_from_one"),
         ]
         indexes = [
