@@ -37,8 +37,7 @@ MOST_SOURCES = 10
 _TELL = "SELECT * FROM memory_tell(%s::bigint[], %s::tsquery, %s::bigint[], %s)"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):  # a data class takes five times as long to make
     """Something found, as it is told: its line in the text, and the events that it rests on, the newest first.
 
     ``type`` is ``event`` or ``conclusion``, ``text`` what was said, ``at`` when. An event rests on itself.
@@ -64,7 +63,7 @@ class Recalled:
     note: str | None
 
 
-class _Passage(NamedTuple):  # a data class takes five times as long to make
+class _Passage(NamedTuple):
     """What is told of a passage. ``sources`` are the events that a statement rests on, the newest first."""
 
     passage: int
@@ -130,7 +129,7 @@ def _passages(where: Scope, found: Ranked, batch: int) -> Iterator[tuple[_Passag
     for start in range(0, len(found.items), batch):
         scores = {item.passage: item.score for item in found.items[start : start + batch]}
         told = {row[0]: row for row in rows(_TELL, [array(scores), marks, known, MOST_SOURCES])}
-        yield from ((_Passage(*told[passage]), score) for passage, score in scores.items() if passage in told)
+        yield from ((_Passage._make(told[passage]), score) for passage, score in scores.items() if passage in told)
 
 
 def _told(passages: Iterable[tuple[_Passage, float]], found: Ranked) -> Iterator[Told]:

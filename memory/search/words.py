@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST = 100
 """Longer runs are no words (keys, encoded files); they are left out."""
@@ -22,8 +22,7 @@ _ASCII_RUN = re.compile("[a-z0-9]+")
 _WITHOUT_SPACES = re.compile(rf"[{_NO_SPACES}]")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):  # many at once: a data class takes five times as long to make
     """A word as it is compared, and where it stands in the text."""
 
     text: str
@@ -47,7 +46,9 @@ def texts(text: str) -> list[str]:
     """Return the words of a text as they are compared, in order."""
     if text.isascii():  # the same in a tenth of the time
         runs = _ASCII_RUN.findall(text.lower())
-        return [run for run in runs if len(run) <= LONGEST] if len(max(runs, key=len, default="")) > LONGEST else runs
+        if len(text) > LONGEST and max(map(len, runs), default=0) > LONGEST:
+            return [run for run in runs if len(run) <= LONGEST]
+        return runs
     return [word.text for word in words(text)]
 
 

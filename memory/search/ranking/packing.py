@@ -116,8 +116,10 @@ class _Seen:
         own = len(words)
         for size, others in self._by_size.items():
             least, most = (ALIKE * own, size) if size < own else (ALIKE * size, own)  # in common
-            if most >= least and any(len(words & other) >= least for other in others):
-                return True
+            if most >= least:
+                for other in others:  # no generator: hundreds are compared
+                    if len(words & other) >= least:
+                        return True
         beside = (other for source in sources for other in self._by_source.get(source, ()))
         return any(len(words & other) > CONTAINED * own for other in beside)
 
@@ -159,6 +161,8 @@ def excerpt(text: str, asked: Asked, names: Collection[str] = ()) -> str:
         parts = [part for part in parts if not _says_nothing(part, names) or asked.count(part)] or parts
     if len(parts) == 1 and parts[0] == text:
         return text
+    if len(text) + len(parts) <= 2 * EXCERPT_WORDS:  # so few characters have no more words
+        return " ".join(parts)
     lengths = [len(part.split()) for part in parts]
     if sum(lengths) <= EXCERPT_WORDS:
         return " ".join(parts)
@@ -212,8 +216,11 @@ def _says_nothing(sentence: str, names: Collection[str]) -> bool:
     """Say whether a sentence only asks, or has nothing but pleasant words and names of those who speak."""
     if sentence.endswith(_ASKS):
         return True
-    found = (word[0].casefold() for word in _WORD.finditer(sentence))
-    return all(word in _SAYS_NOTHING or word in names or word.replace("\u2019", "'") in _SAYS_NOTHING for word in found)
+    for found in _WORD.finditer(sentence):
+        word = found[0].casefold()
+        if word not in _SAYS_NOTHING and word not in names:
+            return False
+    return True
 
 
 def _forms(term: str) -> tuple[str, int]:
