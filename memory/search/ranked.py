@@ -15,6 +15,7 @@ from memory.search import embedders, lookup, pool, semantic
 from memory.search.embedders import Vector
 from memory.search.lexemes import lexemes
 from memory.search.lexical import Scored
+from memory.search.lookup import Matches
 from memory.search.pool import Pool
 from memory.search.ranking import formula, question
 from memory.search.ranking.candidates import Candidates
@@ -55,12 +56,12 @@ def embed_question(where: Scope, query: str) -> Vector | None:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Passages, the best first. Only of those in ``known`` is it known that they belong to the scope.
+    """Passages and their scores, the best first. Only of those in ``known`` is it known that they belong to the scope.
 
     ``terms`` are the words that were looked for, ``names`` those of who wrote anything there.
     """
 
-    items: Sequence[Scored]
+    items: Sequence[tuple[int, float]]
     known: Sequence[int]
     terms: Sequence[str]
     names: Sequence[str] = ()
@@ -81,20 +82,26 @@ def best(where: Scope, query: str, vector: Vector | None, today: date, most: int
     named = {stems[term] for term in asked.terms}
     places = [place for place, term in enumerate(terms) if term in named] or range(len(terms))
     near = semantic.rank(where, Filters(), vector, NEAREST) if vector else []
-    nearest = np.array([item.passage for item in near], np.int64)
-    unknown = nearest[~np.isin(nearest, matches.records["passage"])]
-    found = pool.pool(matches.of_terms(places), _described(unknown.tolist(), matches.authors))
+    unknown = _unknown(near, matches) if near else []
+    found = pool.pool(matches.of_terms(places), _described(unknown, matches.authors))
     if vector:
         found = _compared(found, asked, vector, near)
     scores = formula.score(found.candidates, asked)
     order = np.argsort(-scores, kind="stable")[:most]
-    items = list(map(Scored._make, zip(found.passages[order].tolist(), scores[order].tolist(), strict=True)))
+    items = list(zip(found.passages[order].tolist(), scores[order].tolist(), strict=True))
     return Ranked(items, matches.fresh, asked.terms, matches.names)
 
 
 def _own(where: Scope, authors: Sequence[UUID]) -> int | None:
     """Return whose memory is asked, as a place in the authors; None where it is nobody's, or they wrote nothing."""
     return next((authors.index(thing) for thing in (where.thing, where.known) if thing in authors), None)
+
+
+def _unknown(near: Sequence[Scored], matches: Matches) -> list[int]:
+    """Return the passages that are near and have none of the words."""
+    nearest = np.array([item.passage for item in near], np.int64)
+    unknown: list[int] = nearest[~np.isin(nearest, matches.records["passage"])].tolist()
+    return unknown
 
 
 def _described(passages: Sequence[int], authors: Sequence[UUID]) -> Records:

@@ -15,7 +15,6 @@ from memory import rendering
 from memory.search import documents, ranked
 from memory.search.embedders import Vector
 from memory.search.finding import Mode, fused, why_not
-from memory.search.lexical import Scored
 from memory.search.ranked import Ranked
 from memory.search.ranking import packing
 from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope, narrow
@@ -100,8 +99,8 @@ def recall(
     today = (asked_at or timezone.now()).date()
     found = ranked.best(where, query, vector, today, most) if filters == Filters() else None
     if found is None:
-        items = [Scored(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
-        found = Ranked(items, [item.passage for item in items], texts(query))
+        items = [(item.passage, item.score) for item in fused(where, query, most, filters, Mode.HYBRID, vector)]
+        found = Ranked(items, [passage for passage, _ in items], texts(query))
     size_of = cache(_size)
     told = packing.pack(_told(_passages(where, found, min(BATCH, FEW + tokens // TYPICAL)), found), tokens, size_of)
     while (size := _together([item.line for item in told], size_of)) > tokens:
@@ -127,7 +126,7 @@ def _passages(where: Scope, found: Ranked, batch: int) -> Iterator[tuple[_Passag
     """Yield what was found and belongs to the scope, as long as more is asked for. A statement for each batch."""
     marks, known = narrow(where, Filters()), array(found.known)
     for start in range(0, len(found.items), batch):
-        scores = {item.passage: item.score for item in found.items[start : start + batch]}
+        scores = dict(found.items[start : start + batch])
         told = {row[0]: row for row in rows(_TELL, [array(scores), marks, known, MOST_SOURCES])}
         yield from ((_Passage._make(told[passage]), score) for passage, score in scores.items() if passage in told)
 

@@ -47,7 +47,7 @@ def score(candidates: Candidates, question: Question) -> Floats:
     """Return the score of each candidate, (n,); the higher, the better."""
     total: Floats = LEXICAL * lexical(candidates) + DENSE * _known(candidates.dense) - STATEMENT * candidates.statement
     if question.authors:
-        total = total + AUTHOR * np.isin(candidates.author, list(question.authors))
+        total = total + AUTHOR * np.logical_or.reduce([candidates.author == author for author in question.authors])
     if question.spans:
         total = total + DATE * within(candidates.at, question.spans)
     return total

@@ -135,8 +135,7 @@ def pack(pieces: Iterable[Told], budget: int, size: Callable[[str], int]) -> lis
         said = frozenset(texts(piece.text))
         if not said or seen.says(said, piece.sources):
             continue
-        tokens = size(piece.line)
-        if tokens <= left:
+        if piece.line.count(" ") < left and (tokens := size(piece.line)) <= left:  # a word has a token at least
             taken.append(piece)
             seen.add(said, piece.sources)
             left -= tokens
