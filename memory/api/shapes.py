@@ -25,6 +25,7 @@ from memory.models import (
     User,
 )
 from memory.reading import View
+from memory.search import FoundEvent, FoundStatement
 
 Shape = dict[str, Any]
 
@@ -102,7 +103,7 @@ def message(row: Event | LoggedEvent) -> Shape:
     }
 
 
-def event(row: Event | LoggedEvent, author: str | None) -> Shape:
+def event(row: Event | LoggedEvent | FoundEvent, author: str | None) -> Shape:
     """Return an event; ``author`` is the author's name."""
     shape = {
         "id": ids.encode(row.id),
@@ -212,6 +213,18 @@ def subject(row: Subject) -> Shape:
 
 def standing(item: reading.Statement) -> Shape:
     """Return a statement as a reader gets it; the same as :func:`statement`, from what was read for it."""
+    return _said(item) | {
+        "since_version": item.since,
+        "sources": [ids.encode(event_id) for event_id in item.sources],
+    }
+
+
+def found_statement(item: FoundStatement) -> Shape:
+    """Return a statement as a search found it; the same as :func:`conclusion`, and what it is a statement about."""
+    return _said(item) | {"subject": _about(item.subject)}
+
+
+def _said(item: reading.Statement | FoundStatement) -> Shape:
     return {
         "id": ids.encode(item.id),
         "content": item.content,
@@ -221,8 +234,6 @@ def standing(item: reading.Statement) -> Shape:
         "held_until": _day(item.held_until),
         "importance": item.importance,
         "pinned": item.pinned,
-        "since_version": item.since,
-        "sources": [ids.encode(event_id) for event_id in item.sources],
     }
 
 

@@ -11,7 +11,7 @@ else here keeps words of it.
 """
 
 from memory.search.embedders import Vector, embed_query
-from memory.search.finding import Embedded, Found, Hit, Mode, find
+from memory.search.finding import Embedded, Found, FoundEvent, FoundStatement, Hit, Mode, find
 from memory.search.highlights import Highlight
 from memory.search.ranked import embed_question
 from memory.search.recall import MOST_SOURCES, Recalled, Told, recall
@@ -22,6 +22,8 @@ __all__ = [
     "Embedded",
     "Filters",
     "Found",
+    "FoundEvent",
+    "FoundStatement",
     "Highlight",
     "Hit",
     "Mode",

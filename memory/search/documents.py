@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,19 +21,21 @@ LONGEST_DATA = 10_000
 # What belongs to an event's place and to the feeds that it joined; and the turn before it.
 _READ = """
 SELECT passage.id, coalesce(event.content, conclusion.content), event.data, event.kind, event.origin, event.author_id,
-       ARRAY[event.user_id, event.session_id, event.project_id,
-             CASE WHEN subject.kind = 'user' THEN subject.user_id END,
-             subject.session_id, session.owner_id, subject.project_id]
-       || ARRAY(SELECT coalesce(followed.project_id, followed.session_id, followed.user_id)
-                  FROM memory_feedentry entry JOIN memory_subject followed ON followed.id = entry.subject_id
-                 WHERE entry.event_id = event.id AND followed.kind <> 'observed'),
-       passage.app_id, extract(epoch FROM passage.at)::float8, coalesce(conclusion.about_id, subject.user_id),
+       owned.things, passage.app_id, extract(epoch FROM passage.at)::float8,
+       coalesce(conclusion.about_id, subject.user_id),
        before.id, before.author_id, before.words, before.content, before.data
   FROM memory_passage passage
   LEFT JOIN memory_event event ON event.id = passage.event_id
   LEFT JOIN memory_conclusion conclusion ON conclusion.id = passage.conclusion_id
   LEFT JOIN memory_subject subject ON subject.id = conclusion.subject_id
   LEFT JOIN memory_session session ON session.id = subject.session_id
+ CROSS JOIN LATERAL (
+       SELECT ARRAY[event.user_id, event.session_id, event.project_id,
+                    CASE WHEN subject.kind = 'user' THEN subject.user_id END,
+                    subject.session_id, session.owner_id, subject.project_id]
+              || ARRAY(SELECT coalesce(followed.project_id, followed.session_id, followed.user_id)
+                         FROM memory_feedentry entry JOIN memory_subject followed ON followed.id = entry.subject_id
+                        WHERE entry.event_id = event.id AND followed.kind <> 'observed') AS things) owned
   LEFT JOIN LATERAL (
        SELECT own.id, turn.author_id, CASE WHEN own.text IS NOT NULL THEN own.words END AS words,
               CASE WHEN own.text IS NULL THEN turn.content END AS content,
@@ -41,8 +43,9 @@ SELECT passage.id, coalesce(event.content, conclusion.content), event.data, even
          FROM memory_event turn JOIN memory_passage own ON own.event_id = turn.id
         WHERE turn.session_id = event.session_id AND turn.id < event.id ORDER BY turn.id DESC LIMIT 1) before ON true
  WHERE {which}
- ORDER BY passage.id {order} LIMIT %(limit)s
+ ORDER BY passage.id LIMIT %(limit)s
 """
+_OF = " AND owned.things && %(of)s::uuid[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,14 @@ class Document:
     before: Turn | None
 
 
-def read(which: str, values: Mapping[str, Any], limit: int, *, newest: bool = False) -> list[Document]:
-    """Return up to ``limit`` of the passages that fulfil a condition in SQL, by their ids."""
+def read(which: str, values: Mapping[str, Any], limit: int, *, of: Collection[UUID] = ()) -> list[Document]:
+    """Return up to ``limit`` of the passages that fulfil a condition in SQL, by their ids.
+
+    ``of`` are things of which each belongs to one at least; of any where none are given.
+    """
+    which += _OF if of else ""
     with connection.cursor() as cursor:
-        cursor.execute(_READ.format(which=which, order="DESC" if newest else ""), {**values, "limit": limit})
+        cursor.execute(_READ.format(which=which), {**values, "limit": limit, "of": list(of)})
         return [_document(*row) for row in cursor.fetchall()]
 
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.cache import cache
 from django.db.models import TextChoices
 
 from memory.conf import MemorySettings
-from memory.models import Conclusion, EmbeddingModel, Event, Passage
+from memory.models import EmbeddingModel
+from memory.reading import About
 from memory.search import documents, embedders, embeddings, fusion, lexical, semantic
 from memory.search.embedders import Vector
 from memory.search.highlights import Highlight, highlights
 from memory.search.scopes import CONCLUSION, EVENT, Filters, Scope
+from memory.statements import array, rows
 
 DEPTH = 100
 """How many places of each ranking are fused, at least."""
 
-
 _COUNTED_SECONDS = 30
-_PASSAGE = ("pk", "event", "conclusion", "at")
+
+_FOUND = "SELECT * FROM memory_found(%s::bigint[])"  # migration 0045
+_SAID, _KIND = slice(2, 4), 4
+_EVENT, _STATEMENT, _SUBJECT = slice(2, 17), slice(17, 24), slice(24, None)
 
 
 class Mode(TextChoices):
@@ -42,11 +47,46 @@ class Embedded:
     waiting: int
 
 
+class FoundEvent(NamedTuple):
+    """An event that was found, and who wrote it."""
+
+    id: UUID
+    content: str
+    kind: str
+    origin: str
+    author: str | None
+    client_id: str | None
+    data: Any
+    metadata: dict[str, Any]
+    app_id: UUID
+    session_id: UUID | None
+    user_id: UUID | None
+    project_id: UUID | None
+    occurred_at: datetime
+    recorded_at: datetime
+    tokens: int
+
+
+class FoundStatement(NamedTuple):
+    """A statement that was found, whom it is about, and of what it is a statement."""
+
+    id: UUID
+    content: str
+    level: str
+    about: str | None
+    held_from: date | None
+    held_until: date | None
+    importance: int
+    pinned: bool
+    created_at: datetime
+    subject: About
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something found: an event, with its author, or a statement, with its subject and whom it is about."""
+    """An event or a statement that was found."""
 
-    row: Event | Conclusion
+    row: FoundEvent | FoundStatement
     at: datetime
     score: float
     lexical_rank: int | None
@@ -56,17 +96,17 @@ class Hit:
     @property
     def type(self) -> str:
         """``event`` or ``conclusion``."""
-        return EVENT if isinstance(self.row, Event) else CONCLUSION
+        return EVENT if isinstance(self.row, FoundEvent) else CONCLUSION
 
     @property
     def id(self) -> UUID:
         """The event's or the statement's id."""
-        return self.row.pk
+        return self.row.id
 
     @property
     def text(self) -> str:
         """What was said: the text, and of an event without one what its data say."""
-        return documents.said(self.row.content, self.row.data) if isinstance(self.row, Event) else self.row.content
+        return documents.said(self.row.content, self.row.data if isinstance(self.row, FoundEvent) else None)
 
     @property
     def highlights(self) -> list[Highlight]:
@@ -110,11 +150,12 @@ def fused(
     where: Scope, query: str, limit: int, filters: Filters, mode: Mode, vector: Vector | None
 ) -> list[fusion.Fused]:
     """Return the best ``limit`` passages by what ``mode`` says, by words alone where there is no vector."""
-    depth = max(limit, DEPTH)
+    vector = None if mode is Mode.LEXICAL else vector
+    depth = limit if vector is None else max(limit, DEPTH)  # by words alone nothing is fused
     rankings: dict[str, list[int]] = {}
     if mode is not Mode.SEMANTIC or vector is None:
         rankings[fusion.LEXICAL] = [item.passage for item in lexical.rank(where, filters, lexical.terms(query), depth)]
-    if mode is not Mode.LEXICAL and vector is not None:
+    if vector is not None:
         rankings[fusion.SEMANTIC] = [item.passage for item in semantic.rank(where, filters, vector, depth)]
     return fusion.fuse(rankings)[:limit]
 
@@ -138,18 +179,19 @@ def _embedded(model: EmbeddingModel, app_id: UUID) -> Embedded:
 
 
 def _hits(fused: Sequence[fusion.Fused], asked: Sequence[str]) -> list[Hit]:
-    """Read what was found; what was deleted meanwhile is left out. Three statements."""
-    found = [item.passage for item in fused]
-    passages = {row[0]: row[1:] for row in Passage.objects.filter(pk__in=found).values_list(*_PASSAGE)}
-    events = Event.objects.select_related("author").in_bulk([event for event, _, _ in passages.values() if event])
-    subject = [f"subject__{part}" for part in ("user", "observer", "session", "project")]
-    statements = [conclusion for _, conclusion, _ in passages.values() if conclusion]
-    conclusions = Conclusion.objects.select_related("about", *subject).in_bulk(statements)
+    """Read what was found; what was deleted meanwhile is left out. One statement."""
+    found = {row[0]: row for row in rows(_FOUND, [array(item.passage for item in fused)])}
     hits = []
     for item in fused:
-        event, conclusion, at = passages.get(item.passage, (None, None, None))
-        row = events.get(event) or conclusions.get(conclusion)
-        if row is not None and at is not None:
+        row = found.get(item.passage)
+        if row is not None:
             ranks = item.ranks.get(fusion.LEXICAL), item.ranks.get(fusion.SEMANTIC)
-            hits.append(Hit(row, at, item.score, *ranks, asked))
+            hits.append(Hit(_told(row), row[1], item.score, *ranks, asked))
     return hits
+
+
+def _told(row: tuple[Any, ...]) -> FoundEvent | FoundStatement:
+    """Return what a row of ``memory_found`` tells. Only an event has a kind."""
+    if row[_KIND] is not None:
+        return FoundEvent._make(row[_EVENT])
+    return FoundStatement._make([*row[_SAID], *row[_STATEMENT], About._make(row[_SUBJECT])])

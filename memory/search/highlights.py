@@ -24,12 +24,13 @@ class Highlight:
 
 def highlights(text: str, asked: Collection[str]) -> list[Highlight]:
     """Return up to ``MOST`` fragments that have the most of the words, in the order of the text."""
-    known: dict[str, bool] = {}
+    alike: dict[str, list[str]] = {}
+    for other in asked:
+        alike.setdefault(other[:SHORTEST_STEM], []).append(other)
     hits = []
     for word in words(text):
-        if word.text not in known:
-            known[word.text] = any(_same(word.text, other) for other in asked)
-        if known[word.text]:
+        others = alike.get(word.text[:SHORTEST_STEM])
+        if others and any(_same(word.text, other) for other in others):
             hits.append(word)
     groups: list[list[Word]] = []
     for hit in hits:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from django.db import connection, transaction
 
 from memory.conf import MemorySettings
 from memory.search import documents, postings
 from memory.search.documents import Document
+from memory.search.scopes import Scope
 
 BATCH = 500
 LOOKED_AT = 500
@@ -34,6 +34,11 @@ _ASK_FOR_VECTORS = """
 INSERT INTO memory_embedding (passage_id, model_id)
 SELECT row.id, model.id FROM {rows} CROSS JOIN memory_embeddingmodel model WHERE model.wanted AND row.words > 0
     ON CONFLICT DO NOTHING
+"""
+
+
+_NEWEST = """
+SELECT id FROM memory_passage WHERE app_id = %(app)s AND text IS NULL ORDER BY id DESC LIMIT %(most)s
 """
 
 
@@ -92,13 +97,10 @@ def alone(cursor: Any) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def unindexed(app_id: UUID, limit: int = LOOKED_AT) -> list[Document]:
-    """Return the newest passages of an app that are not indexed yet. One short statement where there are none."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM memory_passage WHERE app_id = %s AND text IS NULL LIMIT 1", [app_id])
-        if cursor.fetchone() is None:
-            return []
-    return documents.read("passage.text IS NULL AND passage.app_id = %(app)s", {"app": app_id}, limit, newest=True)
+def unindexed(where: Scope) -> list[Document]:
+    """Return what may belong to a scope of the newest passages of its app that are not indexed yet."""
+    values = {"app": where.app_id, "most": LOOKED_AT}
+    return documents.read(f"passage.id IN ({_NEWEST})", values, LOOKED_AT, of=where.things)
 
 
 def text_of_row() -> str:

@@ -7,18 +7,17 @@ all that have one, those with the rarest are looked at; all words count for thei
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Q
 
-from memory.conf import MemorySettings
-from memory.models import Subject
 from memory.search import index
+from memory.search.remembered import Languages, OfWords
 from memory.search.scopes import STANDS, Filters, Scope, condition, narrow
-from memory.search.words import words
+from memory.search.words import texts
+from memory.statements import rows
 
 MOST_WORDS = 32
 COUNTED = 1_000
@@ -26,17 +25,17 @@ CANDIDATES = 2_000
 SATURATION = 1.2
 LENGTH_WEIGHT = 0.75
 TYPICAL_WORDS = 20.0
-_FEEDS = 1_000
 _ONCE = 0.0607927
 """What ``ts_rank`` gives for a word that is there once."""
 
 _TERMS = """
 SELECT word, (plainto_tsquery('simple', word){forms})::text, false{stops}
-  FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked(word, place) ORDER BY place
+  FROM unnest(%s::text[]) AS asked(word)
 """
-_COUNT = """
-SELECT (SELECT count(*) FROM (SELECT FROM {source} passage WHERE passage.text @@ asked.query::tsquery
-                               LIMIT {counted}) AS counted)
+_COUNTED = "SELECT * FROM memory_counted(%s, %s, %s)"  # migration 0045, each word up to ``COUNTED``
+_COUNT_UNINDEXED = """
+WITH fresh AS MATERIALIZED (SELECT text FROM {source} passage)
+SELECT (SELECT count(*) FROM fresh WHERE fresh.text @@ asked.query::tsquery)
   FROM unnest(%(queries)s::text[]) WITH ORDINALITY AS asked(query, place) ORDER BY asked.place
 """
 # Whether a statement stands is asked of the best, one by one until there are enough: it costs more than the rest.
@@ -47,9 +46,10 @@ SELECT passage.id, passage.score
  WHERE {stands} ORDER BY passage.score DESC, passage.id DESC LIMIT %(limit)s
 """
 INDEXED = "memory_passage"
+# OFFSET 0 keeps the words of each from being found anew for each use.
 _UNINDEXED = """
 (SELECT row.id, known.app_id, known.event_id, known.conclusion_id, known.at, row.words, {text} AS text
-   FROM {rows} JOIN memory_passage known ON known.id = row.id)
+   FROM {rows} JOIN memory_passage known ON known.id = row.id OFFSET 0)
 """
 
 
@@ -69,17 +69,25 @@ class Scored(NamedTuple):  # hundreds at once: a data class takes five times as 
 
 
 def terms(query: str) -> list[Term]:
-    """Return the words of a query that say something: without stop words, unless it has nothing else. One statement."""
-    asked = list(dict.fromkeys(word.text for word in words(query)))
-    if not asked:
-        return []
-    languages = MemorySettings.load().search_languages
+    """Return the words of a query that say something: without stop words, unless it has nothing else.
+
+    One statement, and none for words met before.
+    """
+    asked = list(dict.fromkeys(texts(query)))
+    known = _terms.get(asked)
+    found = [known[word] for word in asked if known[word][0].query]
+    return ([term for term, stop in found if not stop] or [term for term, _ in found])[:MOST_WORDS]
+
+
+def _make_terms(languages: Languages, words: Collection[str]) -> dict[str, tuple[Term, bool]]:
+    """Return words as terms, and whether each is a stop word."""
     forms = "".join(f" || plainto_tsquery('{name}', word)" for name in languages)
     stops = "".join(f" OR numnode(plainto_tsquery('{name}', word)) = 0" for name in languages)
-    with connection.cursor() as cursor:
-        cursor.execute(_TERMS.format(forms=forms, stops=stops), {"words": asked})
-        found = [(Term(word, _once_each(query)), stop) for word, query, stop in cursor.fetchall() if query]
-    return ([term for term, stop in found if not stop] or [term for term, _ in found])[:MOST_WORDS]
+    asked = rows(_TERMS.format(forms=forms, stops=stops), [list(words)])
+    return {word: (Term(word, _once_each(query)), stop) for word, query, stop in asked}
+
+
+_terms = OfWords(_make_terms)
 
 
 def _once_each(query: str) -> str:
@@ -90,23 +98,22 @@ def _once_each(query: str) -> str:
 def rank(where: Scope, filters: Filters, asked: Sequence[Term], limit: int) -> list[Scored]:
     """Return the best ``limit`` passages that have any of the words, the best first.
 
-    Four statements of SQL, and three more where passages are not indexed yet.
+    Two statements of SQL, and three more where passages are not indexed yet.
     """
     if not asked:
         return []
-    fresh = index.unindexed(where.app_id)  # before the others: what is indexed meanwhile is in both
-    rows = {"rows": index.as_json(fresh)}
-    unindexed = unindexed_rows()
-    counts = _counts(INDEXED, where, filters, asked)
+    [(counts, size, behind)] = rows(_COUNTED, [where.app_id, where.thing, _queries(where, filters, asked)])
+    fresh = index.unindexed(where) if behind else []  # before the best: what is indexed meanwhile is in both
+    unindexed, values = unindexed_rows(), {"rows": index.as_json(fresh)}
     if fresh:
-        more = _counts(unindexed, where, filters, asked, **rows)
+        more = _counts(unindexed, _queries(where, filters, asked), **values)
         counts = [sum(pair) for pair in zip(counts, more, strict=True)]
-    size = max(_size(where), 2 * max(counts))
+    size = max(size or 0, 2 * max(counts))
     counts = [_likely(count, size) for count in counts]
     weighted = [(term, _weight(count, size)) for term, count in zip(asked, counts, strict=True)]
     found = {item.passage: item for item in _scored(INDEXED, where, filters, weighted, _rarest(asked, counts), limit)}
     if fresh:
-        found |= {item.passage: item for item in _scored(unindexed, where, filters, weighted, asked, limit, **rows)}
+        found |= {item.passage: item for item in _scored(unindexed, where, filters, weighted, asked, limit, **values)}
     return sorted(found.values(), key=lambda item: (-item.score, -item.passage))[:limit]
 
 
@@ -142,23 +149,17 @@ def _scored(
         return [Scored(*row) for row in cursor.fetchall()]
 
 
-def _counts(source: str, where: Scope, filters: Filters, asked: Sequence[Term], **values: Any) -> list[int]:
-    """Return how many passages of ``source`` have each word; each at most ``COUNTED``."""
+def _queries(where: Scope, filters: Filters, asked: Sequence[Term]) -> list[str]:
+    """Return for each word the text of the tsquery of what has it."""
     marks = narrow(where, filters.by_marks)
-    queries = [f"{marks} & ({term.query})" for term in asked]
+    return [f"{marks} & ({term.query})" for term in asked]
+
+
+def _counts(source: str, queries: list[str], **values: Any) -> list[int]:
+    """Return how many passages of ``source`` fulfil each query."""
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT.format(source=source, counted=COUNTED), {"queries": queries, **values})
+        cursor.execute(_COUNT_UNINDEXED.format(source=source), {"queries": queries, **values})
         return [row[0] for row in cursor.fetchall()]
-
-
-def _size(where: Scope) -> int:
-    """Return about how many events a scope has: those that have a place in its feed, an app's in its users' feeds."""
-    feeds = Subject.objects.filter(app_id=where.app_id)
-    if where.thing is None:
-        feeds = feeds.filter(kind=Subject.Kind.USER)
-    else:
-        feeds = feeds.filter(Q(user=where.thing) | Q(session=where.thing) | Q(project=where.thing), observer=None)
-    return sum(feeds.values_list("head", flat=True)[:_FEEDS])
 
 
 def _likely(count: int, size: int) -> int:

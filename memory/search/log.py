@@ -30,7 +30,7 @@ def events(where: Scope, query: str, filters: Filters | None = None, limit: int 
     if not words:
         return []
     fulfils, values = condition(where, replace(filters or Filters(), types=(EVENT,)), words)
-    fresh = index.unindexed(where.app_id)  # before the others: what is indexed meanwhile is in both
+    fresh = index.unindexed(where)  # before the others: what is indexed meanwhile is in both
     found = _read(lexical.INDEXED, fulfils, **values, limit=limit)
     if fresh:
         found |= _read(lexical.unindexed_rows(), fulfils, **values, limit=limit, rows=index.as_json(fresh))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -34,8 +35,7 @@ _Part = tuple[Records, NDArray[np.int32]]
 """Records, and the lexeme of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
+class _Index(NamedTuple):
     """What was read of an index: the scope's ``own``, or that of who is known there. All but ``fresh`` may be None."""
 
     own: bool
@@ -92,7 +92,7 @@ def look_up(where: Scope, terms: Sequence[Term]) -> Matches | None:
     entries = sorted([*entries, *((of_statements(lexeme), place, True) for lexeme, place, _ in entries)])
     asked = {lexeme: statement for lexeme, _, statement in entries}  # in the order of lexemes
     values = [where.app_id, where.thing, where.known, array(asked), array(asked.values()), MOST_READ, postings.BLOCK]
-    indexes = [_Index(*row) for row in rows(_READ, values)]
+    indexes = [_Index._make(row) for row in rows(_READ, values)]
     if any(index.complete is False for index in indexes):
         return None
     own = next(index for index in indexes if index.own)
@@ -113,7 +113,7 @@ def _fresh(where: Scope, passages: Sequence[int], authors: list[UUID], names: li
         return []
     found = [
         document
-        for document in documents.read("passage.id = ANY(%(ids)s)", {"ids": list(passages)}, len(passages))
+        for document in documents.read("passage.id = ANY(%(ids)s)", {"ids": passages}, len(passages), of=where.things)
         if where.thing in document.things or (document.statement and where.known in document.things)
     ]
     new = {document.author for document in found if document.author is not None}.difference(authors)

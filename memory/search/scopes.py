@@ -42,6 +42,11 @@ class Scope:
     thing: UUID | None = None
     known: UUID | None = None
 
+    @property
+    def things(self) -> Sequence[UUID]:
+        """Of what all that belongs to it is; of anything in a whole app."""
+        return [thing for thing in (self.thing, self.known) if thing is not None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:

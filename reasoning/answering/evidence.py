@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from memory import ids, reading, search, tokens
-from memory.models import Conclusion, Event, Span, Subject
+from memory.models import Conclusion, Span, Subject
 from memory.search import documents
 from memory.standing import by_ids
 from reasoning.answering.levels import Level
@@ -85,11 +85,11 @@ def standing(about: About) -> Standing:
 
 def look_up(known: Standing, query: str, level: Level) -> list[Item]:
     """Return what bears on a question, the most likely first, and then what is most important, as the level bounds."""
-    found = _items(_hits(known, query, level.hits))
+    found = _hits(known, query, level.hits)
     kept = _within(found, int(level.tokens * FOUND_SHARE))
     left = level.tokens - sum(_size(item) for item in kept)
     seen = {item.id for item in kept}
-    important = [item for item in _items(_important(known, level.hits)) if item.id not in seen]
+    important = [item for item in _important(known, level.hits) if item.id not in seen]
     return _numbered([*kept, *_within(important, left)])
 
 
@@ -98,7 +98,7 @@ def look_further(known: Standing, items: Sequence[Item], queries: Iterable[str],
     seen = {item.id for item in items}
     fresh: dict[str, Item] = {}
     for query in queries:
-        fresh |= {item.id: item for item in _items(_hits(known, query, level.hits)) if item.id not in seen}
+        fresh |= {item.id: item for item in _hits(known, query, level.hits) if item.id not in seen}
     return _numbered([*items, *_within(list(fresh.values()), level.tokens // 2)])
 
 
@@ -115,39 +115,37 @@ def _standing(
     return Standing(where, subjects, version, as_of, behind_events, behind_seconds, "\n".join(parts))
 
 
-def _hits(known: Standing, query: str, limit: int) -> list[Event | Conclusion]:
+def _hits(known: Standing, query: str, limit: int) -> list[Item]:
     found = search.find(known.where, query, limit=limit, vector=search.embed_query(query))
-    return [hit.row for hit in found.items]
+    rows = [hit.row for hit in found.items]
+    return [_event(row) if isinstance(row, search.FoundEvent) else _conclusion(row, row.about) for row in rows]
 
 
-def _important(known: Standing, limit: int) -> list[Event | Conclusion]:
+def _important(known: Standing, limit: int) -> list[Item]:
     served = Subject.objects.filter(pk__in=known.subjects, current__isnull=False).values("line")
     standing = by_ids(Span.objects.filter(line__in=served, until=None))
     spans = standing.select_related("conclusion__about")
     ordered = spans.order_by("-conclusion__pinned", "-conclusion__importance", "-latest", "conclusion_id")
-    return [span.conclusion for span in ordered[:limit]]
+    told = [span.conclusion for span in ordered[:limit]]
+    return [_conclusion(row, row.about.name if row.about else None) for row in told]
 
 
-def _items(rows: Iterable[Event | Conclusion]) -> list[Item]:
-    return [_event(row) if isinstance(row, Event) else _conclusion(row) for row in rows]
-
-
-def _event(row: Event) -> Item:
+def _event(row: search.FoundEvent) -> Item:
     marks = f"event of {row.occurred_at:%A %Y-%m-%d %H:%M}; {word(row.kind)}; from {word(row.origin)}"
     if row.author:
-        marks += f" {quoted(row.author.name)}"
+        marks += f" {quoted(row.author)}"
     text = documents.said(row.content, row.data)
-    return Item(0, EVENT, ids.encode(row.pk), text[:_LONGEST], marks)
+    return Item(0, EVENT, ids.encode(row.id), text[:_LONGEST], marks)
 
 
-def _conclusion(row: Conclusion) -> Item:
+def _conclusion(row: Conclusion | search.FoundStatement, about: str | None) -> Item:
     marks = [f"statement, {row.level}"]
-    if row.about:
-        marks.append(f"about {quoted(row.about.name)}")
+    if about:
+        marks.append(f"about {quoted(about)}")
     if row.held_from or row.held_until:
         marks.append(f"held {row.held_from or '?'} to {row.held_until or '?'}")
     marks.append(f"concluded {row.created_at:%Y-%m-%d}")
-    return Item(0, CONCLUSION, ids.encode(row.pk), row.content[:_LONGEST], "; ".join(marks))
+    return Item(0, CONCLUSION, ids.encode(row.id), row.content[:_LONGEST], "; ".join(marks))
 
 
 def _within(items: Sequence[Item], budget: int) -> list[Item]:

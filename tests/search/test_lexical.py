@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -218,3 +219,30 @@ def test_two_words_that_were_not_counted_to_their_end_are_not_both_taken_for_rar
     said(*(f"{word} {number}" for word in ("sails", "ropes") for number in range(4)))
     index_everything()
     assert len(find("sails ropes")) == 4
+
+
+def test_a_search_takes_four_statements_however_much_it_finds(django_assert_num_queries):
+    say(*[f"The boat sails to Lisbon, number {i}." for i in range(10)])
+    index_everything()
+    find("boats in Lisbon")  # what words are is remembered
+    with django_assert_num_queries(4):
+        assert len(find("boats in Lisbon")) == 10
+    with django_assert_num_queries(4):
+        assert len(find("boats in Lisbon", limit=1)) == 1
+
+
+def test_of_what_is_not_indexed_a_search_reads_what_belongs_to_its_scope():
+    say("The boat sails.", user="ana")
+    say("The boat sinks.", user="ben")
+    read = {user: [found.folded for found in index.unindexed(search.scope("harbour", user))] for user in ("ana", "ben")}
+    assert read == {"ana": ["the boat sails"], "ben": ["the boat sinks"]}
+    assert len(index.unindexed(search.scope("harbour"))) == 2
+
+
+def test_of_what_is_not_indexed_a_search_of_a_session_reads_its_own_and_what_is_concluded_of_its_user():
+    subject = person("ana")
+    concluded(publishing.open_line(subject, "recipe"), "Ana has a boat.", evidence=said("The boat sails."))
+    log.append("harbour", [log.NewEvent(content="The boat sinks.")], user="ana", session="chat")
+    where = search.scope("harbour", "ana", "chat")
+    assert [found.folded for found in index.unindexed(where)] == ["the boat sinks"]
+    assert "ana has a boat" in [found.folded for found in index.unindexed(replace(where, known=subject.user_id))]

@@ -12,7 +12,7 @@ from memory import search, validation
 from memory.api import parameters, schemas, search_schemas, shapes
 from memory.api.endpoint import Reading
 from memory.errors import Invalid
-from memory.models import Conclusion, Event
+from memory.models import Event
 from memory.search.scopes import TYPES
 
 _FIELDS = ("query", "limit", "in", "mode", "filters")
@@ -118,7 +118,5 @@ def _item(hit: search.Hit) -> shapes.Shape:
     }
 
 
-def _row(row: Event | Conclusion) -> shapes.Shape:
-    if isinstance(row, Event):
-        return shapes.event(row, row.author.name if row.author else None)
-    return shapes.conclusion(row) | {"subject": shapes.subject(row.subject)}
+def _row(row: search.FoundEvent | search.FoundStatement) -> shapes.Shape:
+    return shapes.event(row, row.author) if isinstance(row, search.FoundEvent) else shapes.found_statement(row)
