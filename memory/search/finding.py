@@ -25,7 +25,7 @@ DEPTH = 100
 
 _COUNTED_SECONDS = 30
 
-_FOUND = "SELECT * FROM memory_found(%s::bigint[])"  # migration 0045
+_FOUND = "SELECT * FROM memory_found(%s::bigint[])"  # migration 0044
 _SAID, _KIND = slice(2, 4), 4
 _EVENT, _STATEMENT, _SUBJECT = slice(2, 17), slice(17, 24), slice(24, None)
 

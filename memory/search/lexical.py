@@ -32,7 +32,7 @@ _TERMS = """
 SELECT word, (plainto_tsquery('simple', word){forms})::text, false{stops}
   FROM unnest(%s::text[]) AS asked(word)
 """
-_COUNTED = "SELECT * FROM memory_counted(%s, %s, %s)"  # migration 0045, each word up to ``COUNTED``
+_COUNTED = "SELECT * FROM memory_counted(%s, %s, %s)"  # migration 0044, each word up to ``COUNTED``
 _COUNT_UNINDEXED = """
 WITH fresh AS MATERIALIZED (SELECT text FROM {source} passage)
 SELECT (SELECT count(*) FROM fresh WHERE fresh.text @@ asked.query::tsquery)
