@@ -28,9 +28,12 @@ _CLAUSE = (
 )
 """Where a clause begins, so that the verb after it is an imperative."""
 
-_ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+# Of each kind what it is called, clues, and its wordings. Whatever a wording finds holds one of the clues: to look for
+# these takes a hundredth of the time, and most texts have none.
+_ORDERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (
         "a token of a chat template",
+        ("<", "inst]", "##"),
         (
             r"<\|[\w▁ ]{1,40}\|>",
             r"\[/?inst\]|<</?sys>>|</?(?:start|end)_of_turn>",
@@ -41,6 +44,30 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "an order to set instructions aside",
+        (
+            "ignor",
+            "disregard",
+            "forget",
+            "neglect",
+            "override",
+            "bypass",
+            "not follow",
+            "not obey",
+            "don't follow",
+            "don't obey",
+            "pay no attention",
+            "vergiss",
+            "missachte",
+            "olvid",
+            "esque",
+            "oublie",
+            "забудь",
+            "忽略",
+            "игнорируй",
+            "无视",
+            "忘记",
+            "忘掉",
+        ),
         (
             r"\b(?:ignore|disregard|forget|neglect|override|bypass|do not (?:follow|obey)|don't (?:follow|obey)"
             r"|pay no attention to) (?:(?:all|any|every|everything|of|the|your|my|its|these|those|other|and|or) ){0,4}"
@@ -64,6 +91,7 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "a new role for the reader",
+        ("you are ", "do anything now", "pretend ", "act as "),
         (
             r"^you are (?:now|henceforth|no longer) ",
             r"\byou are (?:now|henceforth|no longer|from now on) (?:[\w'-]{1,20} ){0,4}?"
@@ -77,6 +105,16 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "a request for the system prompt",
         (
+            "prompt",
+            "instructions",
+            "system message",
+            "initial message",
+            "original message",
+            "hidden message",
+            "full message",
+            "secret message",
+        ),
+        (
             rf"{_CLAUSE}(?:(?:can|could|will|would) you )?(?:reveal|print|show|output|repeat|leak|display|disclose"
             r"|expose|dump|replace|override|rewrite)(?: me| us| the user)? (?:your|the|its) "
             r"(?:system|initial|original|hidden|full|secret) (?:system )?(?:prompt|message|instructions)\b",
@@ -85,6 +123,34 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "a standing order",
+        (
+            "from now on",
+            "always",
+            "never",
+            "only",
+            "ignore",
+            "obey",
+            "reveal",
+            "recommend",
+            "pretend",
+            "comply",
+            "future ",
+            "later ",
+            "subsequent ",
+            "trusted",
+            "authoritative",
+            "reliable",
+            "preferred",
+            "credible",
+            "go-to",
+            "instruction",
+            "directive",
+            "attention",
+            "note",
+            "notice",
+            "message",
+            "important",
+        ),
         (
             r"\bfrom now on,? (?:you (?:are|must|will|should|shall|always|never|only|have to|may)\b"
             rf"|(?:the|this|your) {_AGENT} (?:must|should|shall|will|always|never|has to|is to)\b"
@@ -108,6 +174,7 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "an answer to be given when asked",
+        (" ask", " inquire"),
         (
             r"\b(?:when(?:ever)?|if|every time|each time|once)(?: \w{1,20}){0,3} (?:ask|asks|asked|inquires?)\b"
             r"[^.!?\n]{0,120}?[,:] ?(?:then |please |always |never |only |just |simply |you must |you should |you will"
@@ -119,6 +186,7 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "an order to keep something from the user",
+        ("not ", "don't ", "never ", "hide ", "keep ", "conceal "),
         (
             rf"{_CLAUSE}(?:do not|don't|never|must not|should not)(?: ever)? "
             r"(?:tell|reveal|disclose|mention|show|inform|let|say|admit|warn|alert|notify)\b[^.!?\n]{0,60}?"
@@ -129,6 +197,7 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "an address that carries data away",
+        ("http",),
         (
             r"!\[[^\]\n]{0,200}\]\( ?<?https?://[^\s)?]{1,300}\?",
             r"<img\b[^>\n]{0,200}?\bsrc ?= ?[\"']?https?://[^\s\"'>?]{1,300}\?",
@@ -139,13 +208,14 @@ _ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
 )
 
+_ROLES = ("system", "assistant", "developer")
 _ROLE = (
     r"^[\s>*#\[(<_-]{0,6}(?:system|assistant|developer)(?: (?:message|prompt|note|override|notice|update))?"
     r"[\])>*_ ]{0,4}:"
 )
 _SPOKEN = r" ?(?:you\b|your\b|ignore|always|never|do not|don't|from now|please|the user (?:is|has|wants))"
 
-_PATTERNS = tuple((what, re.compile("|".join(patterns), re.MULTILINE)) for what, patterns in _ORDERS)
+_PATTERNS = tuple((what, clues, re.compile("|".join(patterns), re.MULTILINE)) for what, clues, patterns in _ORDERS)
 _FAKE_ROLE = re.compile(_ROLE, re.MULTILINE)
 _FAKE_ROLE_IN_LABEL = re.compile(_ROLE + _SPOKEN, re.MULTILINE)
 
@@ -174,13 +244,22 @@ def orders(text: str, *, label: bool = False) -> tuple[str, str] | None:
     plain = flat(text)
     # Where lines break matters to what begins one, and must not matter to what runs over several.
     for form in dict.fromkeys((plain, plain.replace("\n", " "))):
-        for what, pattern in _PATTERNS:
-            if found := pattern.search(form):
+        for what, clues, pattern in _PATTERNS:
+            if _any_of(clues, form) and (found := pattern.search(form)):
                 return what, found[0]
-    if found := (_FAKE_ROLE_IN_LABEL if label else _FAKE_ROLE).search(plain):
+    if _any_of(_ROLES, plain) and (found := (_FAKE_ROLE_IN_LABEL if label else _FAKE_ROLE).search(plain)):
         return "the mark of another speaker", found[0]
+    if text.isascii() and "\x1b" not in text:
+        return None
     if found := _HIDDEN.search(_FLAG.sub("", text)):
         return "hidden text", found[0]
     if len(_STRAY.findall(text)) > _MOST_STRAY:
         return "hidden text", ""
     return None
+
+
+def _any_of(clues: tuple[str, ...], text: str) -> bool:
+    for clue in clues:  # noqa: SIM110 - any() with a generator takes three times as long
+        if clue in text:
+            return True
+    return False

@@ -17,6 +17,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 
 from reasoning.gates.text import same, seen
 from reasoning.gates.verdict import Gate, Problem
@@ -128,6 +129,10 @@ _MARKS = {
     ),
 }
 _PROFILES = {language: frozenset(words.split()) for language, words in _MARKS.items()}
+_MARKED_BY: dict[str, list[str]] = defaultdict(list)
+for _language, _marks in _PROFILES.items():
+    for _mark in _marks:
+        _MARKED_BY[_mark].append(_language)
 _NAMES = {
     "English": ("english", "englisch", "anglais", "inglés", "inglês", "inglese"),
     "German": ("german", "deutsch"),
@@ -168,11 +173,12 @@ def flipped(request: Request, answer: Answer) -> Iterator[Problem]:
     Each voice counts for itself: one person's few words are not outweighed by a tool's output. A language that the
     prompt names is as good as theirs.
     """
-    new, voices = seen(_new(request, answer))[:MOST_CHARACTERS], _voices(request)
+    new = seen(_new(request, answer))[:MOST_CHARACTERS]
     script, prompt = script_of(new), request.instructions.casefold()
     if script is None:
         return
-    if voices and all(_scripts(voice)[script] < FOREIGN * _scripts(voice).total() for voice in voices):
+    voices = _voices(request)
+    if voices and all(letters[script] < FOREIGN * letters.total() for letters in voices.values()):
         if not any(name in prompt for name in _NAMES_BY_SCRIPT.get(script, ())):
             yield Problem(Gate.LANGUAGE, f"It is written in {script} letters, which nobody and nothing before it was.")
         return
@@ -210,9 +216,8 @@ def language_of(text: str) -> str | None:
 def _shares(text: str) -> dict[str, float]:
     """Return, for each language, which part of the words is among its marks."""
     words = _words(text)
-    return {
-        language: sum(word in marks for word in words) / max(1, len(words)) for language, marks in _PROFILES.items()
-    }
+    found = Counter(chain.from_iterable(_MARKED_BY.get(word, ()) for word in words))
+    return {language: found[language] / max(1, len(words)) for language in _PROFILES}
 
 
 def _words(text: str) -> list[str]:
@@ -246,8 +251,8 @@ def _new(request: Request, answer: Answer) -> str:
     return "\n".join([line for line in lines if same(line) not in stood] + whole)
 
 
-def _voices(request: Request) -> list[str]:
-    """Return what each author said, and what stood; not what is too short to have a script."""
+def _voices(request: Request) -> dict[str, Counter[str]]:
+    """Return what each author said, and what stood, with its letters; not what is too short to have a script."""
     spoken: dict[tuple[str, str | None] | None, list[str]] = defaultdict(list)
     for event in request.events:
         data = "" if event.data is None else json.dumps(event.data, ensure_ascii=False, default=str)
@@ -255,4 +260,5 @@ def _voices(request: Request) -> list[str]:
     spoken[None] = [*(statement.content for statement in request.known), *request.card]
     spoken[None] += [request.now, request.short_summary, request.long_summary]
     texts = (seen("\n".join(each))[:MOST_CHARACTERS] for each in spoken.values())
-    return [text for text in texts if _scripts(text).total() >= FEWEST_SPOKEN]
+    letters = {text: _scripts(text) for text in texts}
+    return {text: found for text, found in letters.items() if found.total() >= FEWEST_SPOKEN}

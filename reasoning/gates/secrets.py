@@ -64,7 +64,7 @@ def credential(text: str) -> str | None:
     for what, pattern in _TOKENS:
         if pattern.search(plain):
             return what
-    if any(not _PLACEHOLDER.fullmatch(found[1]) for found in _URL.finditer(plain)):
+    if "://" in plain and any(not _PLACEHOLDER.fullmatch(found[1]) for found in _URL.finditer(plain)):
         return "an address with a password"
     if any(_is_secret(found["name"], found["value"]) for found in _NAMED.finditer(plain)):
         return "a password or key that is named as such"
