@@ -51,6 +51,9 @@ _BREATH_SECONDS = 0.05
 
 _CLOSE_SECONDS = 10.0
 _THREADS = "honcho-db"
+_PLANNED_TIMES = 5
+"""So often a statement is planned anew before its plan is kept, as psycopg does by itself."""
+
 _SILENT = timedelta(hours=1)
 """Workers that were seen no more for so long were killed: nobody else takes their row away."""
 
@@ -328,6 +331,19 @@ def _do_not_hold_locks_when_frozen(connection: BaseDatabaseWrapper, **kwargs: An
         with connection.cursor() as cursor:
             milliseconds = int(ReasoningSettings.load().lease_seconds * 1_000)
             cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+
+
+@receiver(connection_created)
+def _keep_plans(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Let the database keep the plans of what passes ask again and again (``memory.statements``).
+
+    A pooler may take the next statement to another server process, which has no such plan.
+    """
+    if threading.current_thread().name.startswith(_THREADS):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            if cursor.fetchone()[0] == connection.connection.info.backend_pid:
+                connection.connection.prepare_threshold = _PLANNED_TIMES
 
 
 def _with_healthy_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
