@@ -19,7 +19,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from memory.models import Event, FeedEntry, Subject
+from memory import statements
+from memory.models import Event, FeedEntry, Session, Subject, User
+from memory.statements import Columns
 
 _MOST_LOOKED_AT = 1_000
 
@@ -96,26 +98,38 @@ def has_new(subject_ids: Collection[UUID]) -> bool:
     return FeedEntry.objects.filter(subject__in=subject_ids, position=None).exists()
 
 
+_WAITING = """
+SELECT count(*), coalesce(sum(tokens), 0), min(recorded_at), max(recorded_at)
+  FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
+ WHERE entry.subject_id = %s AND entry.position > %s
+"""
+
+
 def waiting_after(subject_id: UUID, position: int) -> Waiting:
     """Return what the feed holds above ``position``, numbered."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), coalesce(sum(tokens), 0), min(recorded_at), max(recorded_at)"
-            "  FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id"
-            " WHERE entry.subject_id = %s AND entry.position > %s",
-            [subject_id, position],
-        )
-        return Waiting(*cursor.fetchone())
+    [found] = statements.rows(_WAITING, [subject_id, position])
+    return Waiting(*found)
+
+
+_EVENT, _PERSON, _SESSION = Columns(Event), Columns(User, "name"), Columns(Session, "name")
+_FEED = f"""
+SELECT entry.position, {_EVENT.of("event")}, {_PERSON.of("author")}, {_SESSION.of("session")}
+  FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
+  LEFT JOIN memory_user author ON author.id = event.author_id
+  LEFT JOIN memory_session session ON session.id = event.session_id
+ WHERE entry.subject_id = %s AND entry.position > %s ORDER BY entry.position LIMIT %s
+"""  # noqa: S608 - columns of our own models
 
 
 def read(subject_id: UUID, after: int, limit: int) -> list[tuple[int, Event]]:
     """Return up to ``limit`` (position, event) of a feed above ``after``, in order, with author and session."""
-    entries = (
-        FeedEntry.objects.filter(subject_id=subject_id, position__gt=after)
-        .select_related("event__author", "event__session")
-        .order_by("position")[:limit]
-    )
-    return [(entry.position or 0, entry.event) for entry in entries]
+    found = []
+    for position, *rest in statements.rows(_FEED, [subject_id, after, limit]):
+        values = iter(rest)
+        event = _EVENT.read(values)
+        event.author, event.session = _PERSON.maybe(values), _SESSION.maybe(values)
+        found.append((position, event))
+    return found
 
 
 def lock_subject(subject_id: UUID) -> Subject:

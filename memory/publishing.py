@@ -16,15 +16,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
-from memory import archives, feeds, rendering
+from memory import archives, rendering, statements
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid
 from memory.models import (
     Conclusion,
     Correction,
-    Event,
     Evidence,
     FeedEntry,
     Line,
@@ -32,13 +31,17 @@ from memory.models import (
     Representation,
     Span,
     Subject,
+    User,
 )
 from memory.signals import representation_published
-from memory.standing import standing_in, standing_now
+from memory.standing import standing_in
+from memory.statements import Columns
 from memory.webhooks import outbox
 
 _SHORTEST_LINE = 4
 """No statement takes fewer tokens in a text: a dash, two words and a line break."""
+
+_LINE, _SUBJECT, _PERSON, _CONCLUSION = Columns(Line), Columns(Subject), Columns(User, "name"), Columns(Conclusion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,24 +215,22 @@ def publish(line_id: UUID, draft: Draft) -> Representation:
         raise Invalid(f"A version cannot cover up to {draft.covers_to}: the feed goes up to {subject.head}.")
     draft = _grounded(subject, draft)
     _check_evidence(subject, draft)
-    return next_version(subject, line, _overruled(subject, draft))
+    known = _known(subject, draft.added)
+    return next_version(subject, line, _overruled(draft, known), [row for row in known if not (row and row.retracted)])
 
 
-def next_version(subject: Subject, line: Line, draft: Draft) -> Representation:
-    """Make the next version of a line, both locked; whoever calls this has checked the draft."""
+def next_version(
+    subject: Subject, line: Line, draft: Draft, known: Sequence[Conclusion | None] | None = None
+) -> Representation:
+    """Make the next version of a line, both locked; whoever calls this has checked the draft.
+
+    ``known`` is what says each of its statements already, where that was looked up.
+    """
     number = subject.versions + 1
-    conclusions = find_or_make(subject, draft.added)
+    conclusions = find_or_make(subject, draft.added, known)
     _close_spans(line, number, draft.retired, conclusions)
-    _open_spans(line, number, conclusions, _latest_by_conclusion(draft.added, conclusions))
+    _open_spans(line, number, conclusions, draft.added)
     representation = _write(subject, line, number, draft, Representation.Status.PUBLISHED)
-    Evidence.objects.bulk_create(
-        [
-            Evidence(conclusion=conclusion, event_id=event_id, representation=representation)
-            for conclusion, item in zip(conclusions, draft.added, strict=True)
-            for event_id in item.evidence
-        ],
-        ignore_conflicts=True,
-    )
     Premise.objects.bulk_create(
         [
             Premise(conclusion=conclusion, premise_id=premise_id, representation=representation)
@@ -239,7 +240,7 @@ def next_version(subject: Subject, line: Line, draft: Draft) -> Representation:
         ],
         ignore_conflicts=True,
     )
-    _advance(subject, line, representation)
+    _advance(subject, line, representation, _resting(conclusions, draft.added))
     representation_published.send(sender=Representation, representation=representation)
     if subject.line_id == line.pk:
         outbox.published([representation.pk])
@@ -253,10 +254,9 @@ def follow(line: Line, version: Representation, draft: Draft) -> None:
     """
     subject = version.subject
     conclusions = find_or_make(subject, draft.added)
-    latest = _latest_by_conclusion(draft.added, conclusions)
     for other in Line.objects.filter(subject=subject).exclude(pk=line.pk).order_by("pk"):
         _close_spans(other, version.number, draft.retired, conclusions)
-        _open_spans(other, version.number, conclusions, latest)
+        _open_spans(other, version.number, conclusions, draft.added)
 
 
 @transaction.atomic
@@ -327,10 +327,23 @@ def fingerprint_of_words(content: str, about_id: UUID | None) -> str:
     return hashlib.sha256(f"word for word\n{about_id or ''}\n{content}".encode()).hexdigest()
 
 
+# Rows are locked in the order of the clauses.
+_LOCK = f"""
+SELECT {_LINE.of("line")}, {_SUBJECT.of("subject")}, {_PERSON.of("person")}
+  FROM memory_line line JOIN memory_subject subject ON subject.id = line.subject_id
+  LEFT JOIN memory_user person ON person.id = subject.user_id
+ WHERE line.id = %s FOR NO KEY UPDATE OF subject, line
+"""  # noqa: S608 - columns of our own models
+
+
 def _lock(line_id: UUID) -> tuple[Subject, Line]:
-    subject_id = Line.objects.values_list("subject_id", flat=True).get(pk=line_id)
-    subject = feeds.lock_subject(subject_id)
-    return subject, Line.objects.select_for_update(no_key=True).get(pk=line_id)
+    """Lock a line's subject and then the line, until the transaction ends."""
+    for row in statements.rows(_LOCK, [line_id]):
+        values = iter(row)
+        line, subject = _LINE.read(values), _SUBJECT.read(values)
+        subject.user = _PERSON.maybe(values)
+        return subject, line
+    raise Line.DoesNotExist
 
 
 def _grounded(subject: Subject, draft: Draft) -> Draft:
@@ -351,10 +364,13 @@ def _grounded(subject: Subject, draft: Draft) -> Draft:
     return replace(draft, added=[replace(item, evidence=evidence(item)) for item in draft.added])
 
 
+_READ = "SELECT event_id FROM memory_feedentry WHERE subject_id = %s AND event_id = ANY(%s) AND position <= %s"
+
+
 def _check_evidence(subject: Subject, draft: Draft) -> None:
     named = {event_id for item in draft.added for event_id in item.evidence}
-    read = FeedEntry.objects.filter(subject=subject, event_id__in=named, position__lte=draft.covers_to)
-    not_read = named.difference(read.values_list("event_id", flat=True))
+    read = statements.rows(_READ, [subject.pk, list(named), draft.covers_to]) if named else []
+    not_read = named.difference(event_id for (event_id,) in read)
     if not_read and (not_read := not_read - archives.archived_among(subject, not_read)):
         raise Invalid(
             f"{len(not_read)} of the events named as evidence are not among those that this version has read."
@@ -365,9 +381,11 @@ def _check_evidence(subject: Subject, draft: Draft) -> None:
         raise Invalid(f"{unknown} of the statements named as premises are not the subject's.")
 
 
-def _overruled(subject: Subject, draft: Draft) -> Draft:
-    """Return a draft without what humans have ruled out; what was to be replaced by such a statement stands."""
-    known = _known(subject, draft.added)
+def _overruled(draft: Draft, known: Sequence[Conclusion | None]) -> Draft:
+    """Return a draft without what humans have ruled out; what was to be replaced by such a statement stands.
+
+    ``known`` is what says each of its statements already.
+    """
     parts: dict[str, Any] = {name: getattr(draft, name) for name in PARTS}
     place: dict[int | None, int | None] = {None: None}
     added: list[NewConclusion] = []
@@ -387,20 +405,43 @@ def _overruled(subject: Subject, draft: Draft) -> Draft:
     return replace(draft, added=added, retired=retired, **parts)
 
 
+_SAYING = f"""
+SELECT {_CONCLUSION.of("conclusion")} FROM memory_conclusion conclusion
+ WHERE subject_id = %s AND fingerprint = ANY(%s)
+"""  # noqa: S608 - columns of our own models
+
+
 def _known(subject: Subject, added: Sequence[NewConclusion]) -> list[Conclusion | None]:
     """Return the conclusion that says each statement already: in the same words, or else the same."""
     marks = [
         (fingerprint_of_words(item.content, item.about_id), fingerprint(item.content, item.about_id)) for item in added
     ]
-    rows = Conclusion.objects.filter(subject=subject, fingerprint__in={mark for pair in marks for mark in pair})
-    found = {row.fingerprint: row for row in rows} if marks else {}
+    wanted = list({mark for pair in marks for mark in pair})
+    rows = statements.rows(_SAYING, [subject.pk, wanted]) if wanted else []
+    found = {row.fingerprint: row for row in (_CONCLUSION.read(iter(values)) for values in rows)}
     return [found.get(words) or found.get(mark) for words, mark in marks]
 
 
-def find_or_make(subject: Subject, added: Sequence[NewConclusion]) -> list[Conclusion]:
-    """Return the conclusion of each new statement: the one that says it already, or a new one."""
+# ``unnest`` keeps the order: ids follow it.
+_MAKE = """
+INSERT INTO memory_conclusion (id, subject_id, content, fingerprint, level, about_id, held_from, held_until, importance,
+                               pinned)
+SELECT id, %s, content, mark, level, about, held_from, held_until, importance, pinned
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::date[], %s::date[], %s::smallint[],
+              %s::boolean[]) AS new (id, content, mark, level, about, held_from, held_until, importance, pinned)
+RETURNING created_at
+"""
+
+
+def find_or_make(
+    subject: Subject, added: Sequence[NewConclusion], known: Sequence[Conclusion | None] | None = None
+) -> list[Conclusion]:
+    """Return the conclusion of each new statement: the one that says it already, or a new one.
+
+    ``known`` are those that say it already, where they were looked up.
+    """
     prints = [fingerprint(item.content, item.about_id) for item in added]
-    known = _known(subject, added)
+    known = _known(subject, added) if known is None else known
     fresh: dict[str, Conclusion] = {}
     for mark, row, item in zip(prints, known, added, strict=True):
         if row is None and mark not in fresh:
@@ -408,29 +449,22 @@ def find_or_make(subject: Subject, added: Sequence[NewConclusion]) -> list[Concl
                 subject=subject,
                 content=item.content,
                 fingerprint=mark,
-                level=item.level,
+                level=str(item.level),
                 about_id=item.about_id,
                 held_from=item.held_from,
                 held_until=item.held_until,
                 importance=item.importance,
                 pinned=item.pinned,
+                retracted=False,
             )
-    Conclusion.objects.bulk_create(fresh.values())
+    if fresh:
+        values = [[getattr(row, name) for row in fresh.values()] for name in _MADE]
+        for row, (created_at,) in zip(fresh.values(), statements.rows(_MAKE, [subject.pk, *values]), strict=True):
+            row.created_at = created_at
     return [row or fresh[mark] for row, mark in zip(known, prints, strict=True)]
 
 
-def _latest_by_conclusion(
-    added: Sequence[NewConclusion], conclusions: Sequence[Conclusion]
-) -> dict[UUID, datetime | None]:
-    named = {event_id for item in added for event_id in item.evidence}
-    moments = dict(Event.objects.filter(pk__in=named).values_list("pk", "occurred_at"))
-    latest: dict[UUID, datetime | None] = {}
-    for conclusion, item in zip(conclusions, added, strict=True):
-        seen = [moments[event_id] for event_id in item.evidence if event_id in moments]
-        if (before := latest.get(conclusion.pk)) is not None:
-            seen.append(before)
-        latest[conclusion.pk] = max(seen, default=None)
-    return latest
+_MADE = ("pk", "content", "fingerprint", "level", "about_id", "held_from", "held_until", "importance", "pinned")
 
 
 def _stand_exactly(line: Line, wanted: Mapping[UUID, datetime | None], number: int, reason: str) -> None:
@@ -480,20 +514,32 @@ def _close_spans(line: Line, number: int, retired: Iterable[Retired], conclusion
         _close(standing, number, item.reason, replacement)
 
 
-def _open_spans(
-    line: Line, number: int, conclusions: Sequence[Conclusion], latest: Mapping[UUID, datetime | None]
-) -> None:
-    wanted = {conclusion.pk for conclusion in conclusions}
-    standing = list(Span.objects.filter(line=line, conclusion_id__in=wanted, until=None))
-    for span in standing:
-        seen = latest[span.conclusion_id]
-        if seen is not None and (span.latest is None or seen > span.latest):
-            span.latest = seen
-    Span.objects.bulk_update(standing, ["latest"])
-    missing = wanted - {span.conclusion_id for span in standing}
-    Span.objects.bulk_create(
-        Span(line=line, conclusion_id=pk, since=number, latest=latest[pk]) for pk in sorted(missing)
-    )
+_OPEN = """
+INSERT INTO memory_span AS span (line_id, conclusion_id, since, latest, reason)
+SELECT %(line)s, said.conclusion_id, %(number)s, max(event.occurred_at), ''
+  FROM unnest(%(conclusions)s::uuid[], %(events)s::uuid[]) AS said (conclusion_id, event_id)
+  LEFT JOIN memory_event event ON event.id = said.event_id
+ GROUP BY said.conclusion_id ORDER BY said.conclusion_id
+    ON CONFLICT (line_id, conclusion_id) WHERE until IS NULL
+    DO UPDATE SET latest = excluded.latest WHERE span.latest IS NULL OR span.latest < excluded.latest
+RETURNING 1
+"""
+
+
+def _open_spans(line: Line, number: int, conclusions: Sequence[Conclusion], added: Sequence[NewConclusion]) -> None:
+    """Let conclusions stand in a line from version ``number`` on; those that stand are as new as their evidence."""
+    resting = _resting(conclusions, added)
+    if conclusions:
+        rests = [*resting, *((conclusion.pk, None) for conclusion in conclusions)]
+        said, events = zip(*rests, strict=True)
+        values = {"line": line.pk, "number": number, "conclusions": list(said), "events": list(events)}
+        statements.rows(_OPEN, values)
+
+
+def _resting(conclusions: Sequence[Conclusion], added: Sequence[NewConclusion]) -> list[tuple[UUID, UUID]]:
+    """Return which conclusion rests on which event."""
+    pairs = zip(conclusions, added, strict=True)
+    return [(conclusion.pk, event_id) for conclusion, item in pairs for event_id in item.evidence]
 
 
 def _proposal(draft: Draft) -> dict[str, Any]:
@@ -551,14 +597,24 @@ def reworded(parts: Mapping[str, Any], sentence: str, instead: str = "") -> dict
     return {**changed, "card": [entry for entry in entries if entry]}
 
 
+_STANDING = """
+SELECT conclusion.content, conclusion.importance, conclusion.pinned, conclusion.held_from, conclusion.held_until,
+       span.latest
+  FROM memory_span span JOIN memory_conclusion conclusion ON conclusion.id = span.conclusion_id
+ WHERE span.id = ANY(ARRAY(SELECT id FROM memory_span WHERE line_id = %s AND until IS NULL))
+ ORDER BY conclusion.pinned DESC, conclusion.importance DESC, span.latest DESC NULLS LAST, conclusion.content LIMIT %s
+"""
+
+
 def _in_line(line: Line) -> list[rendering.Standing]:
     """Return what stands in a line; of very much, what matters most of it: no text could hold it all."""
-    spans = standing_now(line.pk).select_related("conclusion")
-    first = spans.order_by(
-        "-conclusion__pinned", "-conclusion__importance", F("latest").desc(nulls_last=True), "conclusion__content"
-    )
     most = MemorySettings.load().representation_tokens // _SHORTEST_LINE
-    return [_standing(span.conclusion, span.latest) for span in first[:most]]
+    return [
+        rendering.Standing(
+            content=content, importance=importance, pinned=pinned, held_from=begun, held_until=ended, latest=latest
+        )
+        for content, importance, pinned, begun, ended, latest in statements.rows(_STANDING, [line.pk, most])
+    ]
 
 
 def _rendered(
@@ -568,16 +624,31 @@ def _rendered(
     return rendering.render(kind=subject.kind, person=subject.person, statements=statements, budget=budget, **parts)
 
 
+_WRITTEN = (
+    "pk", "subject", "line", "number", "parent", "status", "text", "line_tokens", "card", "now", "short_summary",
+    "long_summary", "covers_from", "covers_to", "made_by", "reason", "gate", "draft",
+)  # fmt: skip
+
+# A version whose last event is archived reads no further than its parent.
+_WRITE = f"""
+INSERT INTO memory_representation ({statements.names(Representation, *_WRITTEN)}, as_of)
+VALUES ({", ".join(["%s"] * len(_WRITTEN))}, coalesce(
+       (SELECT event.recorded_at FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
+         WHERE entry.subject_id = %s AND entry.position = %s),
+       (SELECT as_of FROM memory_representation WHERE id = %s)))
+RETURNING created_at, as_of
+"""  # noqa: S608 - columns of our own models
+
+
 def _write(
     subject: Subject, line: Line, number: int, draft: Draft, status: str, reason: str = "", gate: str = ""
 ) -> Representation:
     if status == Representation.Status.PUBLISHED:
-        statements = _in_line(line)
+        standing = _in_line(line)
     else:
-        statements = [_standing(item, None) for item in draft.added]
-    rendered = _rendered(subject, statements, {name: getattr(draft, name) for name in PARTS})
-    last = FeedEntry.objects.filter(subject=subject, position=draft.covers_to).select_related("event").first()
-    return Representation.objects.create(
+        standing = [_standing(item, None) for item in draft.added]
+    rendered = _rendered(subject, standing, {name: getattr(draft, name) for name in PARTS})
+    version = Representation(
         subject=subject,
         line=line,
         number=number,
@@ -591,19 +662,17 @@ def _write(
         long_summary=draft.long_summary,
         covers_from=draft.covers_from,
         covers_to=draft.covers_to,
-        as_of=last.event.recorded_at if last else _as_of(draft.parent_id),
         made_by=dict(draft.made_by),
         reason=reason or draft.reason,
         gate=gate,
         draft=_proposal(draft) if status == Representation.Status.QUARANTINED else None,
+        thinned=False,
     )
-
-
-def _as_of(parent_id: UUID | None) -> datetime | None:
-    """Return as of when a version is whose last event is archived: it reads no further than its parent."""
-    if parent_id is None:
-        return None
-    return Representation.objects.values_list("as_of", flat=True).get(pk=parent_id)
+    values = statements.values(version, *_WRITTEN)
+    [made] = statements.rows(_WRITE, [*values, subject.pk, draft.covers_to, draft.parent_id])
+    version.created_at, version.as_of = made
+    version._state.adding = False
+    return version
 
 
 def _standing(item: Conclusion | NewConclusion, latest: datetime | None) -> rendering.Standing:
@@ -617,8 +686,35 @@ def _standing(item: Conclusion | NewConclusion, latest: datetime | None) -> rend
     )
 
 
-def _advance(subject: Subject, line: Line, representation: Representation) -> None:
-    """Move the line's head and cursor, and the subject's current version where the line serves it."""
-    Line.objects.filter(pk=line.pk).update(head=representation, cursor=representation.covers_to)
-    serves = {"current": representation} if subject.line_id == line.pk else {}
-    Subject.objects.filter(pk=subject.pk).update(versions=representation.number, **serves)
+_ADVANCE = """
+WITH rests AS (
+    INSERT INTO memory_evidence (conclusion_id, event_id, representation_id)
+    SELECT conclusion_id, event_id, %(version)s
+      FROM unnest(%(conclusions)s::uuid[], %(events)s::uuid[]) AS new (conclusion_id, event_id)
+        ON CONFLICT DO NOTHING
+), moved AS (
+    UPDATE memory_line SET head_id = %(version)s, cursor = %(cursor)s WHERE id = %(line)s
+)
+UPDATE memory_subject
+   SET versions = %(number)s, current_id = CASE WHEN line_id = %(line)s THEN %(version)s ELSE current_id END
+ WHERE id = %(subject)s RETURNING 1
+"""
+
+
+def _advance(
+    subject: Subject, line: Line, representation: Representation, resting: Sequence[tuple[UUID, UUID]]
+) -> None:
+    """Move the line's head and cursor, and the subject's current version where the line serves it.
+
+    With that, what each conclusion rests on is written.
+    """
+    values = {
+        "version": representation.pk,
+        "cursor": representation.covers_to,
+        "number": representation.number,
+        "line": line.pk,
+        "subject": subject.pk,
+        "conclusions": [conclusion_id for conclusion_id, _ in resting],
+        "events": [event_id for _, event_id in resting],
+    }
+    statements.rows(_ADVANCE, values)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from memory import audit, clock
+from memory import audit, clock, statements
 from reasoning.models import ProviderState
 from reasoning.providers.base import Failure, ProviderError
 
@@ -65,6 +65,8 @@ def allowed_by(state: ProviderState, now: datetime) -> Allowance:
 
 def succeeded(name: str) -> None:
     """Note a call that was answered. Costs one statement where all is well."""
+    if not statements.rows("SELECT 1 FROM reasoning_providerstate WHERE name = %s", [name]):
+        return
     with transaction.atomic():
         state = ProviderState.objects.select_for_update().filter(pk=name).first()
         if state is None or state.needs_operator:

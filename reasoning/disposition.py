@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from django.db import transaction
 
-from memory import audit, clock, feeds, publishing
+from memory import audit, clock, feeds, publishing, statements
 from memory.errors import Conflict
 from memory.models import Line, Representation, Subject
 from memory.webhooks import outbox
@@ -26,35 +26,43 @@ BACKOFF_SECONDS = 5.0
 BACKOFF_CEILING_SECONDS = 300.0
 
 
-def finish(work: Work, line: Line, added: int = 0) -> None:
-    """End a lease whose pass was published, with so many statements: what has come meanwhile waits for the next."""
+def finish(work: Work, subject: Subject, cursor: int, now: datetime, added: int = 0) -> None:
+    """End a lease whose pass was published, with so many statements: what has come meanwhile waits for the next.
+
+    ``cursor`` is how far the line has read, and ``subject`` is locked.
+    """
     if work.most_events is not None:
         grown = work.most_events * 2
         work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
-    work.last_pass_at = clock.now()
+    work.last_pass_at = now
     work.unconsolidated += added
-    _go_on(work, line)
+    _go_on(work, subject, cursor, now)
 
 
-def finish_consolidation(work: Work, line: Line, left: int) -> None:
+def finish_consolidation(work: Work, subject: Subject, cursor: int, now: datetime, left: int) -> None:
     """End a lease whose pass went over what is known, but for ``left`` statements; it delays no reading."""
     work.task, work.unconsolidated = Work.Task.READ, left
     work.bulk = work.follows or work.run_id is not None
-    _go_on(work, line)
+    _go_on(work, subject, cursor, now)
 
 
-def _go_on(work: Work, line: Line) -> None:
+def _go_on(work: Work, subject: Subject, cursor: int, now: datetime) -> None:
     """Set a row whose pass has succeeded to what its line has to do next."""
     work.attempts, work.step, work.last_failure, work.last_error = 0, 0, "", ""
-    follows = work.follows or Subject.objects.filter(pk=line.subject_id, line=line).exists()
-    if follows:
-        waiting = feeds.waiting_after(line.subject_id, line.cursor)
+    if work.follows or subject.line_id == work.line_id:
+        waiting = feeds.waiting_after(subject.pk, cursor)
     else:
         waiting, work.task = feeds.Waiting(0, 0, None, None), Work.Task.READ
     if not waiting.events and work.run_id is None and not work.follows:
         work.bulk = False
-    following.wait_for(work, waiting, ReasoningSettings.load(), clock.now())
-    work.save()
+    following.wait_for(work, waiting, ReasoningSettings.load(), now)
+    statements.save(work, *_AFTER_SUCCESS)
+
+
+_AFTER_SUCCESS = (
+    "state", "waiting_events", "waiting_tokens", "oldest", "newest", "due_at", "lease_token", "leased_by", "attempts",
+    "most_events", "step", "last_failure", "last_error", "last_pass_at", "bulk", "task", "unconsolidated",
+)  # fmt: skip
 
 
 def fail(work: Work, failure: Failure, error: str, retry_after: float | None = None, *, slow: bool = False) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from memory import clock, feeds, publishing
+from memory import clock, feeds, publishing, statements
 from memory.models import Line, Subject
 from reasoning import assignment, cadence
 from reasoning.assignment import Assigned, Beside
@@ -56,7 +56,7 @@ def take_in() -> int:
                     work.follows = work.bulk = True
                 _mark(work, line, arrival, subjects[arrival.subject_id].head, settings, now)
         Work.objects.bulk_create(fresh)
-        Work.objects.bulk_update(rows.values(), _MARKED)
+        statements.update(list(rows.values()), *_MARKED)
     return sum(arrival.events for arrival in arrivals)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +16,10 @@ from uuid import UUID
 
 from django.db import InterfaceError, InternalError, OperationalError, transaction
 
-from memory import clock, feeds, ids, publishing, tokens
-from memory.models import Event, Line, Representation, Span, Subject, User
+from memory import clock, feeds, ids, publishing, statements, tokens
+from memory.models import Conclusion, Event, Line, Project, Representation, Session, Span, Subject, User
 from memory.standing import standing_now
+from memory.statements import Columns
 from reasoning import disposition, following, gates, metrics, prompt_versions, queue, spending
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, PromptVersion, Work
@@ -88,7 +89,7 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     """
     settings = ReasoningSettings.load()
     subject, work = queue.held(claim)
-    line = Line.objects.select_related("head").get(pk=claim.line_id)
+    line, row = _standing_of(claim)
     consolidating = work.task == Work.Task.CONSOLIDATE and not work.waiting_events
     if disposition.kills_workers(work):
         error = f"The last {settings.max_attempts} passes ended with the death of their worker."
@@ -104,9 +105,9 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     if not batch and len(spans) < 2:
         Pass.objects.filter(pk=claim.token).delete()
         if consolidating:
-            disposition.finish_consolidation(work, line, 0)
+            disposition.finish_consolidation(work, subject, line.cursor, clock.now(), 0)
         else:
-            disposition.finish(work, line)
+            disposition.finish(work, subject, line.cursor, clock.now())
         return None
     try:
         if batch:
@@ -117,7 +118,6 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
         # It was imported from a server with other prompts: the line goes on with what is live here.
         following.realign([subject.pk], again=True)
         return None
-    row = Pass.objects.get(pk=claim.token)
     try:
         prepared = _afford(prepared, row, step, settings, work.run_id)
     except spending.CannotAfford as error:
@@ -133,8 +133,31 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     row.charged_tokens, row.charged_cost = prepared.charge.tokens, prepared.charge.cost
     row.run_tokens, row.run_cost = prepared.run_charge.tokens, prepared.run_charge.cost
     row.input_hash = _input_hash(prepared.request, step)
-    row.save()
+    statements.save(row, *_PREPARED)
     return prepared
+
+
+_PREPARED = (
+    "task", "prompt_version", "covers_from", "covers_to", "provider", "model", "charged_tokens", "charged_cost",
+    "run_tokens", "run_cost", "input_hash",
+)  # fmt: skip
+
+_LINE, _HEAD, _PASS = Columns(Line), Columns(Representation, *publishing.PARTS), Columns(Pass)
+_STANDING = f"""
+SELECT {_LINE.of("line")}, {_PASS.of("pass")}, {_HEAD.of("head")}
+  FROM memory_line line JOIN reasoning_pass pass ON pass.line_id = line.id
+  LEFT JOIN memory_representation head ON head.id = line.head_id
+ WHERE line.id = %s AND pass.id = %s
+"""  # noqa: S608 - columns of our own models
+
+
+def _standing_of(claim: Claim) -> tuple[Line, Pass]:
+    """Return a claimed line, with its head, and the pass that was begun."""
+    [row] = statements.rows(_STANDING, [claim.line_id, claim.token])
+    values = iter(row)
+    line, begun = _LINE.read(values), _PASS.read(values)
+    line.head = _HEAD.maybe(values)
+    return line, begun
 
 
 def _input_hash(request: Request, step: Step) -> str:
@@ -162,8 +185,7 @@ def prepare_again(bill: Charged, step: Step) -> Prepared | None:
     """
     settings = ReasoningSettings.load()
     subject, _ = queue.held(bill.claim)
-    line = Line.objects.select_related("head").get(pk=bill.claim.line_id)
-    row = Pass.objects.get(pk=bill.claim.token)
+    line, row = _standing_of(bill.claim)
     size = (row.covers_to or 0) - (row.covers_from or 0)
     batch = feeds.read(subject.pk, line.cursor, size) if line.cursor == row.covers_from else []
     if not batch:
@@ -236,6 +258,17 @@ def parts_of(head: Representation | None) -> Mapping[str, Any]:
     return {name: getattr(head, name) for name in publishing.PARTS} if head else {}
 
 
+_USER, _SESSION, _PROJECT = Columns(User, "name"), Columns(Session, "name"), Columns(Project, "name")
+_NAMED = f"""
+SELECT {_USER.of("person")}, {_USER.of("observer")}, {_SESSION.of("session")}, {_PROJECT.of("project")}
+  FROM memory_subject subject LEFT JOIN memory_user person ON person.id = subject.user_id
+  LEFT JOIN memory_user observer ON observer.id = subject.observer_id
+  LEFT JOIN memory_session session ON session.id = subject.session_id
+  LEFT JOIN memory_project project ON project.id = subject.project_id
+ WHERE subject.id = %s
+"""  # noqa: S608 - columns of our own models
+
+
 def ask(
     subject: Subject,
     version: PromptVersion,
@@ -253,7 +286,10 @@ def ask(
     people = _people(subject, events)
     if task is Task.CONSOLIDATE:  # whom they are about may have been in sessions of long ago
         people |= {span.conclusion.about.name: span.conclusion.about.pk for span in spans if span.conclusion.about}
-    subject = Subject.objects.select_related("user", "observer", "session", "project").get(pk=subject.pk)
+    [row] = statements.rows(_NAMED, [subject.pk])
+    values = iter(row)
+    subject.user, subject.observer = _USER.maybe(values), _USER.maybe(values)
+    subject.session, subject.project = _SESSION.maybe(values), _PROJECT.maybe(values)
     request = _request(subject, parts, version, events, spans, sorted(people), settings)
     return replace(request, model=step.model or request.model, task=task), people
 
@@ -286,7 +322,7 @@ def afford(
     Raises :class:`~reasoning.spending.CannotAfford`.
     """
     limited = _limited(request, settings)
-    if not spending.budgets_of(account).exists():
+    if not spending.limited(account):
         return (limited if settings.context_tokens else request), spending.NOTHING
     return limited, spending.reserve(account, step.provider.projected(limited))
 
@@ -309,7 +345,7 @@ def complete(prepared: Prepared, completion: Completion) -> Representation | Non
     problems = (*verdict.refused, *verdict.withheld)
     reason = " ".join(problem.text for problem in problems)
     with transaction.atomic():
-        _, work = queue.held(prepared.claim)
+        subject, work = queue.held(prepared.claim)
         cost = _cost(prepared, completion.usage)
 
         def keep(answer: Answer, gate: gates.Gate) -> Representation:
@@ -319,23 +355,32 @@ def complete(prepared: Prepared, completion: Completion) -> Representation | Non
         representation: Representation | None
         if verdict.refused:
             representation = keep(completion.answer, verdict.refused[0].gate)
-            _end(prepared, Pass.Outcome.QUARANTINED, completion, cost, representation, reason)
+            _end(prepared, Pass.Outcome.QUARANTINED, completion, cost, representation, reason, clock.now())
             disposition.fail(work, Failure.GATED, reason)
         else:
             representation = _publish(prepared, replace(completion, answer=verdict.answer), cost)
             if verdict.withheld:
                 keep(replace(completion.answer, add=verdict.held_back.add, retire=()), verdict.withheld[0].gate)
             outcome = Pass.Outcome.PUBLISHED if representation else Pass.Outcome.UNCHANGED
-            _end(prepared, outcome, completion, cost, representation, reason)
-            line = Line.objects.get(pk=prepared.claim.line_id)
+            now = clock.now()
+            _end(prepared, outcome, completion, cost, representation, reason, now)
             if prepared.request.task is Task.CONSOLIDATE:
-                disposition.finish_consolidation(work, line, prepared.left)
+                cursor = Line.objects.values_list("cursor", flat=True).get(pk=work.line_id)
+                disposition.finish_consolidation(work, subject, cursor, now, prepared.left)
             else:
-                added = Span.objects.filter(line=line, since=representation.number).count() if representation else 0
-                disposition.finish(work, line, added)
+                disposition.finish(work, subject, prepared.covers_to, now, _opened(representation))
         _settle(prepared, completion.usage, cost)
         transaction.on_commit(lambda: metrics.count_stopped(problems), robust=True)
     return representation
+
+
+def _opened(version: Representation | None) -> int:
+    """Return how many statements stand since a version."""
+    if version is None:
+        return 0
+    query = "SELECT count(*) FROM memory_span WHERE line_id = %s AND since = %s"
+    [(count,)] = statements.rows(query, [version.line_id, version.number])
+    return int(count)
 
 
 def _publish(prepared: Prepared, completion: Completion, cost: Decimal | None) -> Representation | None:
@@ -442,14 +487,26 @@ def within_budget(batch: Sequence[tuple[int, Event]], budget: int) -> list[tuple
     return taken
 
 
+_SPAN, _CONCLUSION = Columns(Span), Columns(Conclusion)
+# What stands is found first, and the rest is asked of that alone: see ``memory.standing``.
+_KNOWN = f"""
+SELECT {_SPAN.of("span")}, {_CONCLUSION.of("conclusion")}, {_USER.of("about")}
+  FROM memory_span span JOIN memory_conclusion conclusion ON conclusion.id = span.conclusion_id
+  LEFT JOIN memory_user about ON about.id = conclusion.about_id
+ WHERE span.id = ANY(ARRAY(SELECT id FROM memory_span WHERE line_id = %s AND until IS NULL))
+ ORDER BY conclusion.pinned DESC, conclusion.importance DESC, span.latest DESC LIMIT %s
+"""  # noqa: S608 - columns of our own models
+
+
 def _known(line: Line, budget: int) -> list[Span]:
     """Return the statements of a line that the model is shown."""
-    spans = (
-        standing_now(line.pk)
-        .select_related("conclusion__about")
-        .order_by("-conclusion__pinned", "-conclusion__importance", "-latest")[:budget]
-    )
-    return fitting(list(spans), budget)
+    spans = []
+    for row in statements.rows(_KNOWN, [line.pk, budget]):
+        values = iter(row)
+        span, conclusion = _SPAN.read(values), _CONCLUSION.read(values)
+        span.conclusion, conclusion.about = conclusion, _USER.maybe(values)
+        spans.append(span)
+    return fitting(spans, budget)
 
 
 def _to_consolidate(line: Line, new: int, settings: ReasoningSettings) -> tuple[list[Span], int]:
@@ -494,13 +551,20 @@ def fitting(standing: Sequence[Span], budget: int) -> list[Span]:
     return sorted(taken, key=lambda span: span.conclusion_id)
 
 
+# Not both in one condition: an index answers each, and none either.
+_PEOPLE = """
+SELECT name, id FROM memory_user WHERE id = ANY(%s::uuid[])
+ UNION
+SELECT name, person.id FROM memory_participant JOIN memory_user person ON person.id = user_id
+ WHERE session_id = ANY(%s::uuid[])
+"""
+
+
 def _people(subject: Subject, events: Sequence[Event]) -> dict[str, UUID]:
     """Return the users who take part in the sessions of these events, by name, and the subject's own."""
     sessions = {event.session_id for event in events if event.session_id}
-    taking_part = User.objects.filter(participations__session__in=sessions).values_list("name", "pk")
-    named = [*(event.author_id for event in events), subject.user_id, subject.observer_id]
-    # Not both in one condition: an index answers each, and none either.
-    return dict(taking_part.union(User.objects.filter(pk__in={pk for pk in named if pk}).values_list("name", "pk")))
+    named = {*(event.author_id for event in events), subject.user_id, subject.observer_id} - {None}
+    return dict(statements.rows(_PEOPLE, [list(named), list(sessions)]))
 
 
 def _request(
@@ -629,6 +693,15 @@ def _made_by(prepared: Prepared, completion: Completion, cost: Decimal | None) -
     }
 
 
+_END = """
+UPDATE reasoning_pass
+   SET outcome = %(outcome)s, representation_id = %(version)s, ended_at = %(now)s, failure = %(failure)s,
+       error = %(error)s, raw = %(raw)s, provider = %(provider)s, model = %(model)s, input_tokens = %(input)s,
+       output_tokens = %(output)s, cached_tokens = %(cached)s, cost = %(cost)s
+ WHERE id = %(pass)s RETURNING started_at
+"""
+
+
 def _end(
     prepared: Prepared,
     outcome: Pass.Outcome,
@@ -636,17 +709,26 @@ def _end(
     cost: Decimal | None,
     representation: Representation | None,
     problems: str,
+    now: datetime,
 ) -> None:
     failure = Failure.GATED if outcome == Pass.Outcome.QUARANTINED else ""
-    row = Pass.objects.get(pk=prepared.claim.token)
-    row.outcome, row.representation, row.ended_at = outcome, representation, clock.now()
-    row.failure, row.error = failure, problems
-    row.raw = completion.raw if problems else ""
-    row.provider, row.model = completion.provider, completion.model
-    row.input_tokens, row.output_tokens = completion.usage.input_tokens, completion.usage.output_tokens
-    row.cached_tokens, row.cost = completion.usage.cached_tokens, cost
-    row.save()
-    seconds = (row.ended_at - row.started_at).total_seconds()
+    values = {
+        "pass": prepared.claim.token,
+        "outcome": outcome.value,
+        "version": representation.pk if representation else None,
+        "failure": str(failure),
+        "error": problems,
+        "raw": completion.raw if problems else "",
+        "provider": completion.provider,
+        "model": completion.model,
+        "input": completion.usage.input_tokens,
+        "output": completion.usage.output_tokens,
+        "cached": completion.usage.cached_tokens,
+        "cost": cost,
+        "now": now,
+    }
+    [(started_at,)] = statements.rows(_END, values)
+    seconds = (now - started_at).total_seconds()
 
     def count() -> None:
         metrics.DURATION.labels(prepared.claim.kind, outcome).observe(seconds)

@@ -11,9 +11,10 @@ from django.contrib.auth.models import User as SiteUser
 from django.db import connection, transaction
 from django.db.models import Max, Q, QuerySet
 
-from memory import audit, ids
+from memory import audit, ids, statements
 from memory.errors import Invalid, NotFound
 from memory.models import App, Subject
+from memory.statements import Columns
 from reasoning import __version__, labels
 from reasoning.models import PromptVersion
 from reasoning.prompts.library import check_template, default_instructions
@@ -111,6 +112,13 @@ def uses(versions: Collection[PromptVersion]) -> dict[UUID, int]:
         return dict(cursor.fetchall())
 
 
+_VERSION = Columns(PromptVersion)
+_OF_RECIPE = f"""
+SELECT {_VERSION.of("version")} FROM reasoning_promptversion version
+ WHERE id = %s AND (app_id IS NULL OR app_id = %s)
+"""  # noqa: S608 - columns of our own models
+
+
 def of_recipe(recipe: str, app_id: UUID) -> PromptVersion:
     """Return the version whose lines are kept under ``recipe``, the app's own or the site's.
 
@@ -119,7 +127,9 @@ def of_recipe(recipe: str, app_id: UUID) -> PromptVersion:
     key = ids.decode(recipe)
     if key is None:
         raise PromptVersion.DoesNotExist(f"{recipe!r} names no prompt version")
-    return PromptVersion.objects.get(Q(app=None) | Q(app=app_id), pk=key)
+    for row in statements.rows(_OF_RECIPE, [key, app_id]):
+        return _VERSION.read(iter(row))
+    raise PromptVersion.DoesNotExist
 
 
 def ensure_defaults() -> None:

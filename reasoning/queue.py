@@ -15,8 +15,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from memory import clock
+from memory import clock, statements
 from memory.models import Subject
+from memory.statements import Columns
 from reasoning.conf import ReasoningSettings
 from reasoning.models import Pass, Reprocess, Work
 
@@ -215,16 +216,27 @@ def _due_in(which: str, run: UUID | None = None) -> float | None:
     return None if seconds is None else float(seconds)
 
 
+_SUBJECT, _WORK = Columns(Subject), Columns(Work)
+
+# Rows are locked in the order of the clauses. Whoever had to wait sees them as they are by then.
+_HELD = f"""
+SELECT {_SUBJECT.of("subject")}, {_WORK.of("work")}
+  FROM reasoning_work work JOIN memory_line line ON line.id = work.line_id
+  JOIN memory_subject subject ON subject.id = line.subject_id
+ WHERE work.line_id = %s AND work.lease_token = %s
+   FOR NO KEY UPDATE OF subject FOR UPDATE OF work
+"""  # noqa: S608 - columns of our own models
+
+
 def held(claim: Claim) -> tuple[Subject, Work]:
     """Lock the subject and the work row of a lease until the transaction ends.
 
     Raises :class:`LostLease` where the row is somebody else's by now, or gone.
     """
-    subject = Subject.objects.select_for_update(no_key=True).filter(lines=claim.line_id).first()
-    work = Work.objects.select_for_update().filter(line_id=claim.line_id, lease_token=claim.token).first()
-    if work is None or subject is None:
-        raise LostLease
-    return subject, work
+    for row in statements.rows(_HELD, [claim.line_id, claim.token]):
+        values = iter(row)
+        return _SUBJECT.read(values), _WORK.read(values)
+    raise LostLease
 
 
 def put_off(claim: Claim, seconds: float) -> bool:

@@ -11,9 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 
+from memory import statements
+from memory.statements import Columns
 from reasoning.models import Budget, Price, Spend
 from reasoning.providers.base import Failure, Usage
 
@@ -29,6 +31,7 @@ VALUES (%(day)s, %(app)s, %(prompt)s, %(provider)s, %(model)s, %(calls)s,
        output_tokens = spend.output_tokens + %(output)s, cached_tokens = spend.cached_tokens + %(cached)s,
        unpriced_tokens = spend.unpriced_tokens + %(unpriced)s,
        tokens = greatest(spend.tokens + %(tokens)s, 0), cost = greatest(spend.cost + %(cost)s, 0)
+RETURNING 1
 """
 
 _OF_PROMPT = "(app_id, day, prompt_version_id, provider, model)"
@@ -72,10 +75,18 @@ class CannotAfford(Exception):
         self.until = until
 
 
+_PRICES = Columns(Price)
+_PRICE = f"""
+SELECT {_PRICES.of("price")} FROM reasoning_price price WHERE model = %s AND provider IN ('', %s) AND since <= %s
+ ORDER BY provider DESC, since DESC LIMIT 1
+"""  # noqa: S608 - columns of our own models
+
+
 def price_on(day: date, provider: str, model: str) -> Price | None:
     """Return the price of a model on a day: the provider's own, or else anybody's."""
-    known = Price.objects.filter(model=model, provider__in=["", provider], since__lte=day)
-    return known.order_by("-provider", "-since").first()
+    for row in statements.rows(_PRICE, [model, provider, day]):
+        return _PRICES.read(iter(row))
+    return None
 
 
 def cost_of(price: Price, usage: Usage) -> Decimal:
@@ -95,6 +106,18 @@ def budgets_of(account: Account) -> QuerySet[Budget]:
         Q(app=None) | Q(app=account.app_id),
         Q(prompt_version=None) | Q(prompt_version=account.prompt_version_id),
     )
+
+
+_LIMITED = """
+SELECT EXISTS (SELECT FROM reasoning_budget WHERE (app_id IS NULL OR app_id = %s)
+                  AND (prompt_version_id IS NULL OR prompt_version_id = %s))
+"""
+
+
+def limited(account: Account) -> bool:
+    """Say whether a call falls under any budget."""
+    [(found,)] = statements.rows(_LIMITED, [account.app_id, account.prompt_version_id])
+    return bool(found)
 
 
 def spent(budget: Budget, day: date) -> Charge:
@@ -215,21 +238,20 @@ def _midnight(day: date) -> datetime:
 
 
 def _add(account: Account, charge: Charge, usage: Usage = UNUSED, *, calls: int = 0, unpriced: int = 0) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _ADD.format(row=_OF_PROMPT if account.prompt_version_id else _OF_ANSWERS),
-            {
-                "day": account.day,
-                "app": account.app_id,
-                "prompt": account.prompt_version_id,
-                "provider": account.provider,
-                "model": account.model,
-                "calls": calls,
-                "input": usage.input_tokens,
-                "output": usage.output_tokens,
-                "cached": usage.cached_tokens,
-                "unpriced": unpriced,
-                "tokens": charge.tokens,
-                "cost": charge.cost,
-            },
-        )
+    statements.rows(
+        _ADD.format(row=_OF_PROMPT if account.prompt_version_id else _OF_ANSWERS),
+        {
+            "day": account.day,
+            "app": account.app_id,
+            "prompt": account.prompt_version_id,
+            "provider": account.provider,
+            "model": account.model,
+            "calls": calls,
+            "input": usage.input_tokens,
+            "output": usage.output_tokens,
+            "cached": usage.cached_tokens,
+            "unpriced": unpriced,
+            "tokens": charge.tokens,
+            "cost": charge.cost,
+        },
+    )

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from memory import clock, ids
+from memory import clock, ids, statements
 from memory.models import Subject, WebhookDelivery, WebhookEndpoint
 
 Event = WebhookEndpoint.Event
@@ -60,9 +60,7 @@ def add(app_id: UUID, event: Event, data: Mapping[str, Any]) -> None:
 
 def published(versions: Collection[UUID]) -> None:
     """Have it told that readers get these versions now; call it in the transaction that makes them."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PUBLISHED, {"type": Event.PUBLISHED.value, "versions": list(versions)})
-        found = cursor.fetchall()
+    found = statements.rows(_PUBLISHED, {"type": Event.PUBLISHED.value, "versions": list(versions)})
     rows = []
     for endpoint, version, app_id, kind, user, observer, session, project, number, previous, as_of, made_by in found:
         data = {

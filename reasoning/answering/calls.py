@@ -140,7 +140,7 @@ class Model:
 
     def _afford(self, chat: Chat, account: spending.Account, provider: OpenAIChat) -> tuple[Chat, spending.Charge]:
         """Charge a call to its budgets; return it limited to what it is charged for, and the charge."""
-        budgeted = spending.budgets_of(account).exists()
+        budgeted = spending.limited(account)
         limited = budgeted or self.settings.context_tokens
         if limited and not any(name in chat.parameters for name in OUTPUT_LIMITS):
             chat = replace(chat, parameters=chat.parameters | {"max_output_tokens": self.settings.output_tokens})
