@@ -498,20 +498,46 @@ def _latest_evidence(conclusions: Iterable[Conclusion]) -> dict[UUID, datetime |
     return latest
 
 
-def _close(spans: QuerySet[Span], number: int, reason: str, replaced_by: Conclusion | None = None) -> None:
+def _close(spans: QuerySet[Span], number: int, reason: str) -> None:
     """End spans with version ``number``; one that no version has shown yet leaves no trace."""
     spans.filter(since__gte=number).delete()
-    spans.update(until=number, reason=reason, replaced_by=replaced_by)
+    spans.update(until=number, reason=reason)
+
+
+# A span that no version has shown yet leaves no trace.
+_CLOSE = """
+WITH ended AS (
+    SELECT span.id, span.since, item.reason, item.replaced_by
+      FROM unnest(%(conclusions)s::uuid[], %(reasons)s::text[], %(instead)s::uuid[])
+           AS item (conclusion_id, reason, replaced_by)
+      JOIN memory_span span ON span.line_id = %(line)s AND span.conclusion_id = item.conclusion_id
+       AND span.until IS NULL
+), unseen AS (
+    DELETE FROM memory_span span USING ended WHERE span.id = ended.id AND ended.since >= %(number)s
+)
+UPDATE memory_span span SET until = %(number)s, reason = ended.reason, replaced_by_id = ended.replaced_by
+  FROM ended WHERE span.id = ended.id AND ended.since < %(number)s
+RETURNING 1
+"""
 
 
 def _close_spans(line: Line, number: int, retired: Iterable[Retired], conclusions: Sequence[Conclusion]) -> None:
+    """End with version ``number`` where statements stand, but for those that were said again in the same pass."""
     kept = {conclusion.pk for conclusion in conclusions}
+    ended: dict[UUID, Retired] = {}
     for item in retired:
-        if item.conclusion_id in kept:
-            continue  # said again in the same pass: it stands
-        replacement = None if item.replaced_by is None else conclusions[item.replaced_by]
-        standing = Span.objects.filter(line=line, conclusion_id=item.conclusion_id, until=None)
-        _close(standing, number, item.reason, replacement)
+        if item.conclusion_id not in kept:
+            ended.setdefault(item.conclusion_id, item)
+    if ended:
+        places = [item.replaced_by for item in ended.values()]
+        values = {
+            "line": line.pk,
+            "number": number,
+            "conclusions": list(ended),
+            "reasons": [item.reason for item in ended.values()],
+            "instead": [None if place is None else conclusions[place].pk for place in places],
+        }
+        statements.rows(_CLOSE, values)
 
 
 _OPEN = """

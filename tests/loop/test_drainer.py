@@ -14,7 +14,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from structlog.testing import capture_logs
 
-from memory import clock, publishing, restoring
+from memory import clock, publishing, restoring, statements
 from memory.models import Representation, Subject
 from reasoning import disposition, following, passes, providers, queue, signals
 from reasoning import drainer as drainer_module
@@ -533,3 +533,26 @@ async def first_listening(drainer: Drainer) -> None:
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await drainer._close()
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_a_drainer_keeps_plans_unless_a_pooler_stands_before_the_database(
+    monkeypatch: pytest.MonkeyPatch, pooled: bool
+) -> None:
+    if pooled:  # a pooler tells its clients of no process of the server's
+        monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 0)
+
+    def ask_often() -> int:
+        for _ in range(10):
+            statements.rows("SELECT %s::text AS asked_often", ["x"])
+        [(kept,)] = statements.rows("SELECT count(*) FROM pg_prepared_statements WHERE statement ~ 'asked_often$'", ())
+        return int(kept)
+
+    async def ask() -> int:
+        drainer = Drainer(Step(FakeProvider()))
+        try:
+            return await drainer._database(ask_often)
+        finally:
+            await drainer._close()
+
+    assert asyncio.run(ask()) == (0 if pooled else 1)
