@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from prometheus_client import Counter
 
 T = TypeVar("T")
 
 Slot = dict[str, BaseDatabaseWrapper]
 """The connections of one, by alias; they open when they are used first."""
+
+WAITED = Counter("honcho_slot_waits_total", "Requests that found every slot occupied.")
+WAITED_SECONDS = Counter("honcho_slot_wait_seconds_total", "How long requests have waited for a slot.")
 
 _free: queue.LifoQueue[Slot] | None = None
 _thread = threading.local()
@@ -82,13 +87,24 @@ def working(chunks: Generator[T]) -> Generator[T]:
 
 
 def _occupy(free: queue.LifoQueue[Slot]) -> None:
-    slot = free.get()
+    slot = _take(free)
     for alias in connections:
         if alias not in slot:
             slot[alias] = connections.create_connection(alias)
             slot[alias].inc_thread_sharing()
         connections[alias] = slot[alias]
     _thread.slot = slot
+
+
+def _take(free: queue.LifoQueue[Slot]) -> Slot:
+    try:
+        return free.get_nowait()
+    except queue.Empty:
+        begun = time.monotonic()
+        slot = free.get()
+        WAITED.inc()
+        WAITED_SECONDS.inc(time.monotonic() - begun)
+        return slot
 
 
 def _vacate(free: queue.LifoQueue[Slot]) -> None:

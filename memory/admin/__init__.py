@@ -3,7 +3,19 @@
 Stock ``django.contrib.admin`` underneath. Other apps add sections to these pages through ``memory.admin.sections``.
 """
 
-from memory.admin import audit, erasure, keys, log, menu, proposals, representations, subjects, tenants, webhooks
+from memory.admin import (
+    archives,
+    audit,
+    erasure,
+    keys,
+    log,
+    menu,
+    proposals,
+    representations,
+    subjects,
+    tenants,
+    webhooks,
+)
 
 menu.add("memory.subject", "Subjects", 10)
 menu.add("memory.event", "Events", 20)
@@ -16,5 +28,18 @@ menu.add("memory.project", "Projects", 130)
 menu.add("memory.apikey", "API keys", 140)
 menu.add("memory.webhookendpoint", "Webhooks", 150)
 menu.add("memory.erasure", "Erasures", 160)
+menu.add("memory.archive", "Archives", 170)
 
-__all__ = ["audit", "erasure", "keys", "log", "menu", "proposals", "representations", "subjects", "tenants", "webhooks"]
+__all__ = [
+    "archives",
+    "audit",
+    "erasure",
+    "keys",
+    "log",
+    "menu",
+    "proposals",
+    "representations",
+    "subjects",
+    "tenants",
+    "webhooks",
+]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from memory import clock, corrections, keys, proposals, tenants
+from memory import clock, corrections, ids, keys, proposals, tenants
 from memory.erasure import act as erasure
-from memory.models import App, Conclusion, Event, Subject, User
+from memory.models import App, Archive, Conclusion, Event, Subject, User
 from memory.webhooks import endpoints
 from reasoning import circuit, following, labels, prompt_versions, rollbacks, trials
 from reasoning.experiments import lifecycle as experiments
@@ -29,6 +29,7 @@ def everything() -> User:
     _told(app)
     _tried(app)
     _erased(app)
+    _archived()
     _stopped(ana)
     return ana
 
@@ -107,6 +108,12 @@ def _runs() -> None:
     reprocesses.pause(started(apps["paused"]))
     run = started(apps["running"])
     Batch.objects.create(run=run, state="sent", remote_id="batch_123", passes=[])
+
+
+def _archived() -> None:
+    Archive.objects.create(
+        partition="memory_event_2020", before=ids.uuid7(), events=12, file="/srv/2020.jsonl", state=Archive.State.DONE
+    )
 
 
 def _erased(app: App) -> None:

@@ -83,6 +83,28 @@ def test_nobody_works_without_a_slot_and_who_rests_leaves_his(one_slot):
     assert worked == ["another", "another", "the one who rested"]
 
 
+def test_who_had_to_wait_for_a_slot_is_counted(one_slot):
+    before = slots.WAITED._value.get(), slots.WAITED_SECONDS._value.get()
+    occupied, go_on = threading.Event(), threading.Event()
+
+    def occupy():
+        with slots.work():
+            occupied.set()
+            go_on.wait(PATIENCE)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(occupy)
+        occupied.wait(PATIENCE)
+        second = threads.submit(working_backend)
+        with contextlib.suppress(TimeoutError):
+            second.result(0.2)
+        go_on.set()
+        first.result(PATIENCE)
+        second.result(PATIENCE)
+    assert slots.WAITED._value.get() - before[0] == 1, "the first found it free"
+    assert slots.WAITED_SECONDS._value.get() - before[1] >= 0.1
+
+
 def test_a_slot_is_kept_within_a_transaction(one_slot):
     with slots.work(), transaction.atomic():
         before = backend()
