@@ -227,7 +227,7 @@ def _compared(subject: Subject, found: diffs.Diff) -> dict[str, Any]:
         "sides": [
             {
                 "version": version,
-                "lane": lanes.get(version.line_id),
+                "lane": lanes.get(version.line_id) if len(lanes) > 1 else None,
                 "origin": origin(version),
                 "made_in": made_in.get(version.pk),
                 "current": version.pk == subject.current_id,
