@@ -27,9 +27,13 @@ PATIENCE = 20
 @pytest.fixture
 def one_slot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     connections.close_all()  # what this thread had gives way to the slot's
+    own = {alias: connections[alias] for alias in connections}
     monkeypatch.setattr(slots, "_free", None)
     slots.limit(1)
     yield
+    connections.close_all()
+    for alias, wrapper in own.items():  # the run's end closes these, and drops the database
+        connections[alias] = wrapper
     made = slots._free.get_nowait()
     for wrapper in made.values():
         wrapper.close()
