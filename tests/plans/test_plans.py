@@ -14,7 +14,7 @@ from benchmarks.explaining import Plan, Plans, nodes
 from benchmarks.growth import paths, running, world
 from benchmarks.growth.copying import TABLES
 from benchmarks.growth.paths import Agent, Passes, Someone, Step
-from memory.models import User
+from memory.models import Span, Subject, User
 
 MORE = 1_000
 MOST_SORTED = 50_000
@@ -91,6 +91,19 @@ def test_an_erasure_goes_by_indexes():
     who = Someone.of(running.people(3)[-1])
 
     assert faults(paths.erase(agent, who)) == []
+
+
+def test_of_a_long_line_what_stands_is_read_and_not_what_has_ended():
+    subject = Subject.objects.get(user__app__name=world.GROWN, user__name=world.HUGE, kind="user")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT * FROM memory_statements(%s)", [subject.current_id]
+        )
+        [[[found]]] = cursor.fetchall()
+    pages = found["Plan"]["Shared Hit Blocks"] + found["Plan"]["Shared Read Blocks"]
+    told, spans = found["Plan"]["Actual Rows"], Span.objects.filter(line__subject=subject).count()
+    assert spans > 2 * told, "most has ended"
+    assert pages < 20 * told, (pages, told, spans)
 
 
 def test_a_missing_index_is_noticed():
