@@ -282,7 +282,7 @@ def _insert(place: Place, rows: Sequence[Mapping[str, Any]], now: datetime) -> s
             cursor.execute(_APPEND, values)
         except IntegrityError as error:
             cause = error.__cause__
-            if isinstance(cause, ForeignKeyViolation) and cause.diag.table_name == Event._meta.db_table:
+            if isinstance(cause, ForeignKeyViolation) and cause.diag.table_name != "memory_feedentry":
                 raise Conflict("What this belongs to, or who said it, was erased meanwhile.") from None
             raise
         return {row[0] for row in cursor.fetchall()}
