@@ -1,6 +1,7 @@
 """What every test stands on, those of the clients and integrations too: its process, and its database."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -37,9 +38,12 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """The test database, after the ones that killed runs left behind are dropped."""
     with django_db_blocker.unblock():
         databases.drop_left_databases()
         databases.note_what_migrating_made()
     databases.keep_what_migrating_made()
+    yield
+    with django_db_blocker.unblock():
+        databases.end_left_sessions()

@@ -21,7 +21,7 @@ from psycopg.errors import ForeignKeyViolation
 from memory import ids, tenants, tokens, validation
 from memory.conf import MemorySettings
 from memory.errors import Conflict, Invalid, NotFound, TooLarge
-from memory.models import App, ClientId, Event, Project, Session, User
+from memory.models import App, ClientId, Event, FeedEntry, Project, Session, User
 from memory.models.log import CONTENT_LENGTH
 from memory.places import Place, open_place
 from memory.signals import events_appended
@@ -282,7 +282,7 @@ def _insert(place: Place, rows: Sequence[Mapping[str, Any]], now: datetime) -> s
             cursor.execute(_APPEND, values)
         except IntegrityError as error:
             cause = error.__cause__
-            if isinstance(cause, ForeignKeyViolation) and cause.diag.table_name != "memory_feedentry":
+            if isinstance(cause, ForeignKeyViolation) and cause.diag.table_name != FeedEntry._meta.db_table:
                 raise Conflict("What this belongs to, or who said it, was erased meanwhile.") from None
             raise
         return {row[0] for row in cursor.fetchall()}

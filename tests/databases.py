@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from typing import Any
 
 from django.db.backends.postgresql.operations import DatabaseOperations
@@ -31,6 +32,20 @@ def drop_left_databases() -> None:
             run = name.removeprefix(RUN_PREFIX).partition("_")[0]
             if run.isdigit() and not alive(int(run)):
                 cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def end_left_sessions() -> None:
+    """End what sessions are left on the test database, which else could not be dropped, and say what they did last."""
+    from django.db import connection
+
+    with connection.cursor() as cursor, warnings.catch_warnings():
+        warnings.simplefilter("default")  # not an error: no test can be blamed for it now
+        cursor.execute(
+            "SELECT state, query, pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        for state, query, _ in cursor.fetchall():
+            warnings.warn(f"A session was left on the test database, {state} after {query[:200]!r}.", stacklevel=1)
 
 
 def migrated_name() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,6 +111,8 @@ def draining(*providers: FakeProvider, **options: Any) -> Iterator[Drainer]:
     finally:
         drainer.stop()
         thread.join(30)
+        if thread.is_alive():
+            faulthandler.dump_traceback()
     assert not thread.is_alive(), "the drainer did not stop"
     if failures:
         raise failures[0]

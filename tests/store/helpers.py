@@ -26,6 +26,13 @@ def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -
     return found
 
 
+def is_waited_for() -> bool:
+    """Say whether another transaction of this database waits for the one that asks."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))")
+        return bool(cursor.fetchone()[0])
+
+
 def together(*functions: Callable[[], Any], patience: float = 120.0) -> list[Any]:
     """Run each function in a thread and with a connection of its own; return what they return."""
     results: list[Any] = [None] * len(functions)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from memory import log, tenants
 from memory.errors import Conflict
 from memory.models import Event, FeedEntry, Project, Session, Subject, User
-from tests.store.helpers import refused, said, together, until
+from tests.store.helpers import is_waited_for, refused, said, together, until
 
 # Everything else that names the row, so that nothing but the log stands in the way.
 CLEARED = {
@@ -85,7 +85,7 @@ def test_who_deletes_waits_for_who_writes_and_is_then_refused(written):
         with transaction.atomic():
             log.append("harbour", [log.NewEvent(content="again")], session="everybody's")
             written_to.set()
-            until(waits_for_a_lock, "the other waits")
+            until(is_waited_for, "the other waits")
         deleting.wait(30)
 
     def delete():
@@ -112,7 +112,7 @@ def test_who_writes_waits_for_who_deletes_and_is_then_told(written):
                 cursor.execute(f"DELETE FROM {table} WHERE session_id = %s", [empty.pk])
             cursor.execute("DELETE FROM memory_session WHERE id = %s", [empty.pk])
             deleted.set()
-            until(waits_for_a_lock, "the other waits")
+            until(is_waited_for, "the other waits")
 
     def write():
         deleted.wait(30)
@@ -122,9 +122,3 @@ def test_who_writes_waits_for_who_deletes_and_is_then_told(written):
     together(delete, write)
     assert not Event.objects.filter(content="too late").exists()
     assert not FeedEntry.objects.exclude(subject__in=Subject.objects.all()).exists()
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])

@@ -8,14 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from memory import publishing, quarantine, reading, restoring, tenants
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Evidence, Line, Representation, Ruling, Span, Subject
 from memory.publishing import NewConclusion, Retired
-from tests.store.helpers import PATIENCE, concluded, contents, draft_on, person, said, together, until
+from tests.store.helpers import PATIENCE, concluded, contents, draft_on, is_waited_for, person, said, together, until
 
 
 @pytest.fixture
@@ -348,16 +348,11 @@ def test_who_comes_second_waits_and_is_told(first, second):
     kept = stopped(line, "One.", evidence=said("one"))
     begun = threading.Event()
 
-    def somebody_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            return cursor.fetchone()[0] > 0
-
     def comes_first() -> None:
         with transaction.atomic():
             first(kept, reason="because", by="olga")
             begun.set()
-            until(somebody_waits, "the second waits for the first")
+            until(is_waited_for, "the second waits for the first")
 
     def comes_second() -> None:
         assert begun.wait(PATIENCE)
