@@ -35,6 +35,8 @@ if DATABASES["default"]["ENGINE"] == "honcho_site.embedded_postgres":
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
+        # Databases are dropped all the time, each with a checkpoint: a standby that is being made still needs the log.
+        "wal_keep_size": "1GB",
     }
 
 # All pages are shown under it. (The live server reads this once: a test cannot set it.)

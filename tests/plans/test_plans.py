@@ -14,7 +14,7 @@ from benchmarks.explaining import Plan, Plans, nodes
 from benchmarks.growth import paths, running, world
 from benchmarks.growth.copying import TABLES
 from benchmarks.growth.paths import Agent, Passes, Someone, Step
-from memory.models import Span, Subject, User
+from memory.models import Subject, User
 
 MORE = 1_000
 MOST_SORTED = 50_000
@@ -94,16 +94,30 @@ def test_an_erasure_goes_by_indexes():
 
 
 def test_of_a_long_line_what_stands_is_read_and_not_what_has_ended():
+    """Though of most lines nearly all stands, so that to look for what began by a version seems to be cheap."""
     subject = Subject.objects.get(user__app__name=world.GROWN, user__name=world.HUGE, kind="user")
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
-            "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT * FROM memory_statements(%s)", [subject.current_id]
+            "INSERT INTO memory_span (line_id, conclusion_id, since, until, reason)"
+            " SELECT line_id, conclusion_id, since, until, reason FROM memory_span, generate_series(1, 1000)"
+            "  WHERE line_id = %s AND until IS NOT NULL",
+            [subject.line_id],
         )
-        [[[found]]] = cursor.fetchall()
+        cursor.execute(
+            "WITH others AS MATERIALIZED (SELECT gen_random_uuid() AS line FROM generate_series(1, 20000))"
+            " INSERT INTO memory_span (line_id, conclusion_id, since, reason)"
+            " SELECT line, gen_random_uuid(), since, '' FROM others, generate_series(1, 5) AS since"
+        )
+        cursor.execute("ANALYZE memory_span")
+        for _ in range(2):  # the first reads the catalog too
+            cursor.execute(
+                "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT * FROM memory_statements(%s)", [subject.current_id]
+            )
+            [[[found]]] = cursor.fetchall()
+        transaction.set_rollback(True)
     pages = found["Plan"]["Shared Hit Blocks"] + found["Plan"]["Shared Read Blocks"]
-    told, spans = found["Plan"]["Actual Rows"], Span.objects.filter(line__subject=subject).count()
-    assert spans > 2 * told, "most has ended"
-    assert pages < 20 * told, (pages, told, spans)
+    assert pages < 20 * found["Plan"]["Actual Rows"]
 
 
 def test_a_missing_index_is_noticed():
