@@ -50,6 +50,28 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 @register("honcho", Tags.database)
+def check_extension(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Tell before ``migrate`` begins where the server has no pgvector: one of the first migrations asks for it."""
+    if not databases or "default" not in databases or connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')")
+        [there] = cursor.fetchone()
+    if there:
+        return []
+    return [
+        Error(
+            "The PostgreSQL server has no pgvector, in whose columns embeddings are kept.",
+            hint="Install it beside the server (Debian and Ubuntu: postgresql-NN-pgvector, or the image "
+            "pgvector/pgvector). Managed databases have it.",
+            id="memory.E005",
+        )
+    ]
+
+
+@register("honcho", Tags.database)
 def check_partitions(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from django.core.checks import run_checks
+from django.db import connection
 
-from memory import conf
+from memory import checks, conf
 from memory.conf import MemorySettings
 from reasoning.conf import ReasoningSettings
 
@@ -167,10 +168,19 @@ def test_what_would_break_the_worker_in_silence_is_said_at_start(settings, monke
 
 
 def test_another_database_than_postgresql_is_refused(monkeypatch):
-    from memory import checks
-
     class Other:
         vendor = "sqlite"
 
     monkeypatch.setattr(checks, "connection", Other())
     assert [each.id for each in checks.check_database(None)] == ["memory.E004"]
+
+
+@pytest.mark.django_db
+def test_a_server_without_pgvector_is_told_of_before_migrating():
+    assert checks.check_extension(None, ["default"]) == []
+    if connection.pg_version < 18_00_00:
+        pytest.skip("extensions cannot be hidden from this server")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL extension_control_path = '/nowhere'")
+    assert checks.check_extension(None) == []
+    assert [each.id for each in checks.check_extension(None, ["default"])] == ["memory.E005"]
