@@ -44,7 +44,7 @@ def test_what_serves_workers_is_the_workers_and_what_looks_is_nobodys(db):
     with Accounts(address, os.getpid()) as accounts, psycopg.connect(address, application_name="worker") as worker:
         assert accounts.backends("worker") == [worker.info.backend_pid]
         before = accounts.spent()
-        worker.execute("SELECT count(*) FROM generate_series(1, 2_000_000)")
+        worker.execute("SELECT count(*) FROM generate_series(1, 2000000)")
         spent = accounts.spent() - before
         assert spent.worker > 0.02
         worker.close()

@@ -266,7 +266,8 @@ def test_an_index_is_built_when_it_is_worth_its_while_and_loses_nothing_under_a_
         found = texts(look("boat 7", user=user, mode="semantic", limit=20))
         assert len(found) == len(expected) == (4 if user == "ben" else 20)
         assert found[0] == expected[0]
-    assert len(walks) == 3, "the index was asked"
+    iterates = semantic._index_iterates(embedders.serving().pk)  # not with an older pgvector
+    assert len(walks) == (3 if iterates else 0), "the index was asked"
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'memory_embedding_hnsw_%'")
         assert cursor.fetchone() == (1,)

@@ -178,7 +178,8 @@ def test_another_database_than_postgresql_is_refused(monkeypatch):
 @pytest.mark.django_db
 def test_a_server_without_pgvector_is_told_of_before_migrating():
     assert checks.check_extension(None, ["default"]) == []
-    if connection.pg_version < 18_00_00:
+    assert connection.connection is not None
+    if connection.connection.info.server_version < 18_00_00:
         pytest.skip("extensions cannot be hidden from this server")
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL extension_control_path = '/nowhere'")
