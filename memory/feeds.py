@@ -107,7 +107,8 @@ SELECT count(*), coalesce(sum(tokens), 0), min(recorded_at), max(recorded_at)
 
 def waiting_after(subject_id: UUID, position: int) -> Waiting:
     """Return what the feed holds above ``position``, numbered."""
-    [found] = statements.rows(_WAITING, [subject_id, position])
+    # A plan that is kept while much waits reads the whole log ever after.
+    [found] = statements.rows(_WAITING, [subject_id, position], prepare=False)
     return Waiting(*found)
 
 

@@ -18,11 +18,12 @@ from memory import replica
 M = TypeVar("M", bound=Model)
 
 
-def rows(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]:
+def rows(statement: str, values: Sequence[Any] | Mapping[str, Any], *, prepare: bool | None = None) -> list[Any]:
     """Return the rows of a statement, as psycopg reads them.
 
     A cursor of Django's writes values into the text and reads text: twice the work where what is read is packed. Who
-    looks on (``CaptureQueriesContext``, ``execute_wrapper``, ``DEBUG``) sees the statement all the same.
+    looks on (``CaptureQueriesContext``, ``execute_wrapper``, ``DEBUG``) sees the statement all the same. With
+    ``prepare`` False no connection keeps its plan: for what is planned otherwise for other values.
     """
     connection = replica.connection()
     connection.close_if_health_check_failed()
@@ -34,7 +35,7 @@ def rows(statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Any]
             watched = watch(cursor)
             watched.execute(statement, values)
             return list(watched.fetchall())
-        return cursor.execute(statement.encode(), values, binary=True).fetchall()
+        return cursor.execute(statement.encode(), values, prepare=prepare, binary=True).fetchall()
 
 
 def array(values: Iterable[Any]) -> str:

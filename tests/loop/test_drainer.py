@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
@@ -14,7 +15,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from structlog.testing import capture_logs
 
-from memory import clock, publishing, restoring, statements
+from memory import clock, feeds, publishing, restoring, statements
 from memory.models import Representation, Subject
 from reasoning import disposition, following, passes, providers, queue, signals
 from reasoning import drainer as drainer_module
@@ -542,17 +543,36 @@ def test_a_drainer_keeps_plans_unless_a_pooler_stands_before_the_database(
     if pooled:  # a pooler tells its clients of no process of the server's
         monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 0)
 
-    def ask_often() -> int:
+    def ask_often() -> None:
         for _ in range(10):
             statements.rows("SELECT %s::text AS asked_often", ["x"])
-        [(kept,)] = statements.rows("SELECT count(*) FROM pg_prepared_statements WHERE statement ~ 'asked_often$'", ())
+
+    assert asyncio.run(plans_kept(ask_often, "asked_often")) == (0 if pooled else 1)
+
+
+def test_what_waits_is_counted_by_a_plan_for_as_much_as_that_is() -> None:
+    subject = person()
+    say("one")
+    following.take_in()
+
+    def count_often() -> None:
+        for _ in range(10):
+            assert feeds.waiting_after(subject.pk, 0).events == 1
+
+    # One that was kept while much waited would read the whole log for a single event.
+    assert asyncio.run(plans_kept(count_often, "recorded_at")) == 0
+
+
+async def plans_kept(act: Callable[[], None], like: str) -> int:
+    """How many plans of such statements a drainer's connection keeps after an act."""
+
+    def count() -> int:
+        act()
+        [(kept,)] = statements.rows("SELECT count(*) FROM pg_prepared_statements WHERE statement ~ %s", [like])
         return int(kept)
 
-    async def ask() -> int:
-        drainer = Drainer(Step(FakeProvider()))
-        try:
-            return await drainer._database(ask_often)
-        finally:
-            await drainer._close()
-
-    assert asyncio.run(ask()) == (0 if pooled else 1)
+    drainer = Drainer(Step(FakeProvider()))
+    try:
+        return await drainer._database(count)
+    finally:
+        await drainer._close()
