@@ -98,7 +98,8 @@ class Drainer:
         """Claim no more; ``run`` ends when what is in flight has."""
         self.stopping = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._woken.set)
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self, *, seconds: float | None = None, until_idle: bool = False) -> None:
         """Drain until stopped, for ``seconds``, or until nothing is due nor in flight."""
@@ -112,9 +113,7 @@ class Drainer:
             await self._drain(deadline, until_idle)
             await self._settle()
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            await _end(helpers)
             await self._try(_forget_worker, self.name)
             await self._close()
 
@@ -359,6 +358,14 @@ def _close_connection(everyone: threading.Barrier) -> None:
     connections.close_all()
     with contextlib.suppress(threading.BrokenBarrierError):
         everyone.wait(_CLOSE_SECONDS)
+
+
+async def _end(helpers: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks, and let go of them: a connection that one was making is closed when nothing holds it any more."""
+    for helper in helpers:
+        helper.cancel()
+    await asyncio.gather(*helpers, return_exceptions=True)
+    helpers.clear()
 
 
 async def _is_pooled(listener: psycopg.AsyncConnection[Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -414,6 +415,33 @@ def test_a_drain_of_some_seconds_ends_after_them():
     asyncio.run(Drainer(Step(provider)).run(seconds=0.5))
     assert 0.5 <= time.monotonic() - started < 10
     assert not Worker.objects.exists()
+
+
+def test_to_stop_a_drainer_that_has_ended_does_nothing():
+    drainer = Drainer(Step(FakeProvider()))
+    asyncio.run(drainer.run(until_idle=True))
+    drainer.stop()
+
+
+def test_a_drainer_that_breaks_off_lets_go_of_the_connection_that_it_was_making(monkeypatch):
+    class Connection: ...
+
+    connecting = []
+
+    async def connect(drainer):
+        connection = Connection()
+        connecting.append(weakref.ref(connection))
+        await asyncio.sleep(30)
+
+    async def break_off(drainer):
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Drainer, "_listen", connect)
+    monkeypatch.setattr(Drainer, "_step", break_off)
+    with pytest.raises(ZeroDivisionError) as told:
+        asyncio.run(Drainer(Step(FakeProvider())).run())
+    assert [each() for each in connecting] == [None], f"{told.value!r} holds all frames that it came through"
 
 
 def test_a_word_stops_the_drainers_that_answer_to_it_and_no_others():
