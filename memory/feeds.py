@@ -112,6 +112,18 @@ def waiting_after(subject_id: UUID, position: int) -> Waiting:
     return Waiting(*found)
 
 
+_NEXT = """
+SELECT event.recorded_at FROM memory_feedentry entry JOIN memory_event event ON event.id = entry.event_id
+ WHERE entry.subject_id = %s AND entry.position > %s ORDER BY entry.position LIMIT 1
+"""
+
+
+def next_recorded(subject_id: UUID, position: int) -> datetime | None:
+    """Return when the first event above ``position`` was recorded; None where there is none."""
+    found: list[tuple[datetime]] = statements.rows(_NEXT, [subject_id, position])
+    return found[0][0] if found else None
+
+
 _EVENT, _PERSON, _SESSION = Columns(Event), Columns(User, "name"), Columns(Session, "name")
 _FEED = f"""
 SELECT entry.position, {_EVENT.of("event")}, {_PERSON.of("author")}, {_SESSION.of("session")}

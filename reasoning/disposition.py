@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -25,9 +26,24 @@ BACKOFF_SECONDS = 5.0
 
 BACKOFF_CEILING_SECONDS = 300.0
 
+MUCH = 1_000
+"""What is left of so many events is not counted anew after each pass: to read a backlog would take its square."""
 
-def finish(work: Work, subject: Subject, cursor: int, now: datetime, added: int = 0) -> None:
-    """End a lease whose pass was published, with so many statements: what has come meanwhile waits for the next.
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a pass has done: how many events it read, of how many tokens, and how many statements it added."""
+
+    events: int = 0
+    tokens: int = 0
+    added: int = 0
+
+
+NOTHING = Done()
+
+
+def finish(work: Work, subject: Subject, cursor: int, now: datetime, done: Done = NOTHING) -> None:
+    """End a lease whose pass was published: what has come meanwhile waits for the next.
 
     ``cursor`` is how far the line has read, and ``subject`` is locked.
     """
@@ -35,8 +51,8 @@ def finish(work: Work, subject: Subject, cursor: int, now: datetime, added: int 
         grown = work.most_events * 2
         work.most_events = None if grown >= ReasoningSettings.load().pass_events else grown
     work.last_pass_at = now
-    work.unconsolidated += added
-    _go_on(work, subject, cursor, now)
+    work.unconsolidated += done.added
+    _go_on(work, subject, cursor, now, done)
 
 
 def finish_consolidation(work: Work, subject: Subject, cursor: int, now: datetime, left: int) -> None:
@@ -46,17 +62,26 @@ def finish_consolidation(work: Work, subject: Subject, cursor: int, now: datetim
     _go_on(work, subject, cursor, now)
 
 
-def _go_on(work: Work, subject: Subject, cursor: int, now: datetime) -> None:
+def _go_on(work: Work, subject: Subject, cursor: int, now: datetime, done: Done = NOTHING) -> None:
     """Set a row whose pass has succeeded to what its line has to do next."""
     work.attempts, work.step, work.last_failure, work.last_error = 0, 0, "", ""
     if work.follows or subject.line_id == work.line_id:
-        waiting = feeds.waiting_after(subject.pk, cursor)
+        waiting = _left(work, subject, cursor, done)
     else:
         waiting, work.task = feeds.Waiting(0, 0, None, None), Work.Task.READ
     if not waiting.events and work.run_id is None and not work.follows:
         work.bulk = False
     following.wait_for(work, waiting, ReasoningSettings.load(), now)
     statements.save(work, *_AFTER_SUCCESS)
+
+
+def _left(work: Work, subject: Subject, cursor: int, done: Done) -> feeds.Waiting:
+    """Return what a line has yet to read after a pass."""
+    events = subject.head - cursor
+    if events < MUCH or events != work.waiting_events - done.events:
+        return feeds.waiting_after(subject.pk, cursor)
+    tokens = max(work.waiting_tokens - done.tokens, 0)
+    return feeds.Waiting(events, tokens, feeds.next_recorded(subject.pk, cursor), work.newest)
 
 
 _AFTER_SUCCESS = (

@@ -77,6 +77,9 @@ class Prepared(Charged):
     own: UUID | None
     """The user that statements are about where they name nobody."""
 
+    tokens: int = 0
+    """How many the events have together."""
+
     left: int = 0
     """How many statements a consolidation had no room for that none has gone over yet."""
 
@@ -223,6 +226,7 @@ def _prepared(
         people=people,
         prompt_version=version,
         own=subject.user_id,
+        tokens=sum(event.tokens for event in events),
     )
 
 
@@ -368,7 +372,8 @@ def complete(prepared: Prepared, completion: Completion) -> Representation | Non
                 cursor = Line.objects.values_list("cursor", flat=True).get(pk=work.line_id)
                 disposition.finish_consolidation(work, subject, cursor, now, prepared.left)
             else:
-                disposition.finish(work, subject, prepared.covers_to, now, _opened(representation))
+                done = disposition.Done(len(prepared.events), prepared.tokens, _opened(representation))
+                disposition.finish(work, subject, prepared.covers_to, now, done)
         _settle(prepared, completion.usage, cost)
         transaction.on_commit(lambda: metrics.count_stopped(problems), robust=True)
     return representation

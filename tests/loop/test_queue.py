@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -83,6 +84,29 @@ def test_a_claim_is_a_lease_with_a_token_and_begins_a_pass(settings):
     begun = Pass.objects.get()
     assert (begun.pk, begun.line_id, begun.outcome, begun.worker) == (claim.token, claim.line_id, "running", "d1")
     assert queue.claim(10, "d2") == []
+
+
+@pytest.mark.parametrize("off", [0, 7])
+def test_what_is_left_of_a_backlog_is_counted_anew_only_where_it_does_not_add_up(settings, monkeypatch, off):
+    settings.HONCHO = AT_ONCE | {"PASS_EVENTS": 2}
+    monkeypatch.setattr(disposition, "MUCH", 2)
+    person()
+    say(*(f"line {number}" for number in range(8)))
+    ready = prepared(claimed())
+    say("one more")
+    following.take_in()
+    Work.objects.update(waiting_events=F("waiting_events") + off)
+    counted = []
+    waiting_after = feeds.waiting_after
+    monkeypatch.setattr(feeds, "waiting_after", lambda *asked: counted.append(asked) or waiting_after(*asked))
+    passes.complete(ready, completion(truthful(ready.request)))
+    work = work_of()
+    left = waiting_after(work.line.subject_id, 2)
+    assert (work.waiting_events, work.waiting_tokens, work.oldest, work.newest) == (
+        left.events, left.tokens, left.oldest, left.newest,
+    )  # fmt: skip
+    assert left.events == 7
+    assert len(counted) == (1 if off else 0)
 
 
 def test_the_oldest_due_work_is_claimed_first_and_no_more_than_asked_for():
@@ -486,8 +510,9 @@ class WorkRow(RuleBasedStateMachine):
             cursor.execute("UPDATE reasoning_work SET state = 'idle', due_at = NULL, lease_token = NULL")
 
 
-def test_a_work_row_holds_its_promises_in_any_order_of_things(settings):
-    settings.HONCHO = AT_ONCE | {"MAX_ATTEMPTS": 2}
+def test_a_work_row_holds_its_promises_in_any_order_of_things(settings, monkeypatch):
+    settings.HONCHO = AT_ONCE | {"MAX_ATTEMPTS": 2, "PASS_EVENTS": 3}
+    monkeypatch.setattr(disposition, "MUCH", 2)  # what is left is counted anew, or taken from what waited
     run_state_machine_as_test(
         WorkRow,
         settings=hypothesis_settings(
