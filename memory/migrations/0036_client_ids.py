@@ -1,6 +1,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+PATIENCE = "SET LOCAL lock_timeout = '10s'"
+
 # Whoever writes an event, its client's id is used from then on, and no other event can have it; whoever deletes one,
 # the id is free. Those that write the key themselves, before the event, cost one look each.
 KEEP = """
@@ -55,12 +57,14 @@ DROP FUNCTION memory_forget_client_ids();
 class Migration(migrations.Migration):
     """A table of the ids that clients gave to events, and triggers that keep it from now on, whatever release writes.
 
-    It makes an empty table and triggers; the next migration adds what was written before.
+    It makes an empty table and triggers; the next migration adds what was written before. Where somebody holds the log
+    for ten seconds it changes nothing, and can be tried again.
     """
 
     dependencies = [("memory", "0035_room_for_updates")]
 
     operations = [
+        migrations.RunSQL(PATIENCE, migrations.RunSQL.noop),
         migrations.CreateModel(
             name="ClientId",
             fields=[
@@ -86,4 +90,5 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.RunSQL(KEEP, NOT_KEEP),
+        migrations.RunSQL(migrations.RunSQL.noop, PATIENCE),
     ]

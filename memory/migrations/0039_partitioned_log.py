@@ -3,15 +3,12 @@ from django.db import migrations
 TABLE = "memory_event"
 REST = "memory_event_rest"
 
-# In the order in which writers come to the tables: one who waits for the log holds nothing that is waited for.
-PATIENCE = """
-SET LOCAL lock_timeout = '10s';
-LOCK TABLE memory_app IN SHARE ROW EXCLUSIVE MODE;
-LOCK TABLE memory_user IN SHARE ROW EXCLUSIVE MODE;
-LOCK TABLE memory_session IN SHARE ROW EXCLUSIVE MODE;
-LOCK TABLE memory_project IN SHARE ROW EXCLUSIVE MODE;
-LOCK TABLE memory_event IN ACCESS EXCLUSIVE MODE
-"""
+# In the order in which writers come to the tables: one who waits for the log holds nothing that is waited for. What
+# the log refers to loses the triggers of the table that it was.
+TABLES = ("app", "user", "session", "project", "event")
+PATIENCE = "SET LOCAL lock_timeout = '10s';" + "".join(
+    f"LOCK TABLE memory_{table} IN ACCESS EXCLUSIVE MODE;" for table in TABLES
+)
 
 # Indexes, those of the primary key and of constraints last, foreign keys and triggers, as statements that make them.
 INDEXES = """
@@ -119,10 +116,11 @@ class Migration(migrations.Migration):
     dependencies = [("memory", "0038_archives")]
 
     operations = [
-        migrations.RunSQL(PATIENCE, PATIENCE),
+        migrations.RunSQL(PATIENCE, migrations.RunSQL.noop),
         # The table of clients' ids holds them unique: over several tables no index can.
         migrations.RemoveConstraint(model_name="event", name="event_client_id_unique_in_session"),
         migrations.RemoveConstraint(model_name="event", name="event_client_id_unique_for_user"),
         migrations.RemoveConstraint(model_name="event", name="event_client_id_unique_in_project"),
         migrations.RunPython(partition, one_table),
+        migrations.RunSQL(migrations.RunSQL.noop, PATIENCE),
     ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from memory import log, partitions
 from memory.log import NewEvent
 from memory.models import ClientId, Event
 from tests.partitions.conftest import drop
-from tests.store.helpers import refused
+from tests.store.helpers import is_waited_for, person, refused, together, until
 
 BEFORE = "0035_room_for_updates"
 
@@ -80,6 +81,42 @@ def test_forwards_and_back_nothing_is_lost_and_no_row_is_looked_through(one_part
     [again] = log.append("harbour", [NewEvent(content="Hello.", client_id="m-1")], user="ana")
     assert (again.id, again.created) == (kept.id, False)
     assert Event.objects.get().content == "Hello."
+
+
+LOOKED_UP = "SELECT FROM memory_app, memory_user, memory_session, memory_project, memory_participant, memory_subject"
+WRITTEN = (
+    "WITH event AS (INSERT INTO memory_event (id, app_id, user_id, origin, kind, content, occurred_at, recorded_at,"
+    " tokens) SELECT gen_random_uuid(), app_id, user_id, 'user', 'message', 'x', now(), now(), 1 FROM memory_subject"
+    " RETURNING id) INSERT INTO memory_feedentry (event_id, subject_id)"
+    " SELECT event.id, subject.id FROM event, memory_subject subject"
+)
+
+
+def test_who_has_looked_up_where_to_write_writes_while_the_log_is_migrated(one_partition):
+    person()
+    migrate(BEFORE)
+    waited: list[str] = []
+    for name in ("0036_client_ids", "0038_archives", "0039_partitioned_log", "0040_implied_keys", "0041_held_places"):
+        looked_up, migrated = threading.Event(), threading.Event()
+
+        def write(name: str = name, looked_up: threading.Event = looked_up, end: threading.Event = migrated) -> None:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(LOOKED_UP)
+                looked_up.set()
+                if until(lambda: is_waited_for() or end.is_set(), "the migration waits, or has no need to"):
+                    waited.extend([name] if is_waited_for() else [])
+                cursor.execute(WRITTEN)
+
+        def migrate_meanwhile(
+            name: str = name, looked_up: threading.Event = looked_up, end: threading.Event = migrated
+        ) -> None:
+            assert looked_up.wait(30)
+            migrate(name)
+            end.set()
+
+        together(write, migrate_meanwhile)
+    assert waited[-4:] == ["0038_archives", "0039_partitioned_log", "0040_implied_keys", "0041_held_places"]
+    assert Event.objects.count() == 5
 
 
 def test_there_is_no_way_back_from_several_partitions():
