@@ -21,7 +21,7 @@ from memory.erasure.marks import TOUCHED, Marks
 from memory.erasure.scope import Scope
 from memory.erasure.unreadable import make_unreadable
 from memory.errors import Invalid, NotFound
-from memory.models import ApiKey, App, Erasure, Event, Project, Session, User
+from memory.models import ApiKey, App, Erasure, Event, Project, Session, Subject, User
 from memory.webhooks import outbox
 
 REASON_LENGTH = 2_000
@@ -143,7 +143,7 @@ def _planned(wanted: Scope, marks: Marks) -> Plan:
 def _lock_things(marks: Marks) -> None:
     """Lock what writers refer to, so that whoever has begun ends and nobody begins; events last, for their copies."""
     with connection.cursor() as cursor:
-        for model in (App, User, Project, Session, Event):
+        for model in (App, User, Project, Session, Subject, Event):
             if model in marks.models():
                 table = model._meta.db_table
                 cursor.execute(

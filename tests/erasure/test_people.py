@@ -26,7 +26,7 @@ from tests.erasure.helpers import MARK, assert_all_accounted_for, assert_nowhere
 from tests.factories import ApiKeyFactory
 from tests.loop.helpers import AT_ONCE, FakeProvider, completion, drain, draining, prepared
 from tests.loop.test_reprocessing import TwoPrompts, started
-from tests.store.helpers import person, say, together, until
+from tests.store.helpers import is_waited_for, person, say, together, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -324,6 +324,28 @@ class TestMeanwhile:
         assert answer.status_code == 200, answer.content
         assert list(Event.objects.values_list("content", flat=True)) == ["I am Ben."]
         assert_nowhere(MARK)
+        assert_all_accounted_for()
+
+    def test_what_others_in_the_room_are_writing_is_waited_for(self):
+        """Ben has written to a feed of hers, and has not committed: what comes later could not be found any more."""
+        log.append("harbour", [log.NewEvent(content="x", author=MARK)], user="ben", session="s")
+        user = User.objects.get(name=MARK)
+        written = threading.Event()
+
+        def writer() -> None:
+            with transaction.atomic():
+                log.append("harbour", [log.NewEvent(content="I am Ben.")], user="ben", session="s")
+                written.set()
+                until(is_waited_for, "the erasure should wait for the writer")
+
+        def eraser() -> None:
+            assert written.wait(20)
+            act.erase(user)
+
+        together(writer, eraser)
+        assert list(Event.objects.values_list("content", flat=True)) == ["I am Ben."]
+        assert_nowhere(MARK)
+        drain(FakeProvider(telling))
         assert_all_accounted_for()
 
     def test_a_lease_that_holds_her_words_publishes_nothing(self):
