@@ -40,10 +40,9 @@ _UNREAD = """
 SELECT count(*), count(DISTINCT subject.id)
   FROM memory_feedentry entry JOIN memory_subject subject ON subject.id = entry.subject_id
   JOIN memory_line line ON line.id = subject.line_id AND line.recipe <> 'human'
- WHERE (entry.position IS NULL OR entry.position > line.cursor) AND {which}
+ WHERE (entry.position IS NULL OR entry.position > line.cursor)
+   AND entry.event_id < %(before)s AND (%(first)s::uuid IS NULL OR entry.event_id >= %(first)s)
 """
-_OF_RANGE = "entry.event_id < %(before)s AND (%(first)s::uuid IS NULL OR entry.event_id >= %(first)s)"
-_OF_BATCH = "entry.event_id = ANY(%(events)s)"
 
 _LOCK_SUBJECTS = """
 SELECT id FROM memory_subject
@@ -152,7 +151,7 @@ def _count(partition: str, before: UUID) -> int:
 def _refusals(first: UUID | None, before: UUID) -> Iterator[str]:
     """Yield why events of a range of ids cannot go yet."""
     with connection.cursor() as cursor:
-        cursor.execute(_UNREAD.format(which=_OF_RANGE), {"first": first, "before": before})
+        cursor.execute(_UNREAD, {"first": first, "before": before})
         events, subjects = cursor.fetchone()
     if events:
         yield f"{events:,} events were not read yet by the lines that serve {subjects:,} subjects."
@@ -229,9 +228,9 @@ def _remove_batch(one: Archive, events: list[UUID], *, with_events: bool) -> Non
     values = {"events": events}
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_SUBJECTS, values)
-        cursor.execute(_UNREAD.format(which=_OF_BATCH), values)
-        if cursor.fetchone()[0]:
-            raise Conflict("Old events were written meanwhile that nobody has read yet. Try again once they are read.")
+        # They may have been written, or become part of a reprocess, since the file was begun.
+        if refusals := list(_refusals(events[0], UUID(int=events[-1].int + 1))):
+            raise Conflict(" ".join([*refusals, "The archive was begun: to end it, run it again once that is done."]))
         _let_through(one)
         for statement in (_NOTE_PLACES, _NOTE_LAST, *_REMOVE, *([_REMOVE_EVENTS] if with_events else [])):
             cursor.execute(statement, values)

@@ -137,6 +137,8 @@ def _snapshot() -> BaseDatabaseWrapper:
         with own.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+            # A part of the log that is dropped meanwhile would be missing, whatever the snapshot sees.
+            cursor.execute("LOCK TABLE memory_event IN ACCESS SHARE MODE")
             cursor.execute("SELECT 1")  # the snapshot is taken now
     except BaseException:
         own.close()

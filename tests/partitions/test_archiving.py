@@ -156,6 +156,31 @@ def test_a_month_that_a_reprocess_has_to_read_stays_and_one_begins_where_the_log
     assert_all_accounted_for()
 
 
+def test_a_month_that_a_reprocess_asks_for_while_it_is_written_stays_until_that_has_read_it(
+    month, tmp_path, monkeypatch
+):
+    told(month)
+    write = archiving._write
+    runs: list[Reprocess] = []
+
+    def write_and_begin(one: Archive, folder: Path | None) -> None:
+        write(one, folder)
+        runs.append(reprocess())
+
+    monkeypatch.setattr(archiving, "_write", write_and_begin)
+    with pytest.raises(Conflict, match="A reprocess has yet to begin with 1 subjects"):
+        archive(tmp_path)
+    advance.advance()
+    with pytest.raises(Conflict, match="1 lines beside what is served"):
+        archive(tmp_path)
+    assert FeedEntry.objects.count() == 4
+    read()
+    advance.advance()
+    assert ReprocessItem.objects.get(run=runs[0]).state == "ready"
+    assert [one.events for one in archive(tmp_path)] == [2]
+    assert_all_accounted_for()
+
+
 def reprocess() -> Reprocess:
     version = PromptVersion.objects.filter(kind="user").latest("number")
     return lifecycle.start(lifecycle.create(version, app=None, reason="Read it again.", by="olga"), by="olga")
@@ -309,6 +334,17 @@ def test_an_app_whose_past_is_archived_is_exported_and_imported(month, tmp_path)
     read()
     assert "I climb" in text_of(theirs)
     assert_all_accounted_for()
+
+
+def test_an_export_that_was_begun_is_whole_though_a_month_is_dropped_meanwhile(month, monkeypatch):
+    told(month)
+    monkeypatch.setattr(partitions, "ATTEMPTS", 2)
+    export = Export(Extent(App.objects.get()))
+    with pytest.raises(Conflict, match="A long transaction holds the log"):
+        archive(None)
+    made = importing.load("elsewhere", b"".join(export).splitlines(), new_ids=True)
+    assert made.stored["event"] == made.stored["feed"] == 4
+    assert [one.events for one in archive(None)] == [2]
 
 
 def test_a_file_that_was_changed_stops_the_archive(month, tmp_path, monkeypatch):
