@@ -114,12 +114,12 @@ class _Watch:
 
     def wait(self, reader: _Reader, seconds: float) -> bool:
         """Wait for a reader's turn, for so many seconds at most; return whether it came."""
-        with self._changed:
-            self._readers.add(reader)
-            if not self._looking:
-                self._looking = True
-                threading.Thread(target=self._look, name="honcho-waiting", daemon=True).start()
         try:
+            with self._changed:
+                self._readers.add(reader)
+                if not self._looking:
+                    threading.Thread(target=self._look, name="honcho-waiting", daemon=True).start()
+                    self._looking = True
             return reader.served.wait(seconds)
         finally:
             with self._changed:
@@ -133,6 +133,9 @@ class _Watch:
                     self._serve(readers)
                 except DatabaseError as error:
                     log.warning("database_unavailable", error=type(error).__name__)
+                    connection.close()
+                except Exception as error:  # one who hears of it failed: all others would wait in vain from then on
+                    log.error("waiting_broken", error=type(error).__name__)
                     connection.close()
                 with self._changed:
                     self._changed.wait_for(lambda: not self._readers, _LOOK_SECONDS)
@@ -152,11 +155,11 @@ class _Watch:
                 reader.served.set()
         now = time.monotonic()
         asked = [reader for reader in readers if reader.number in unread and reader.ask_at <= now]
+        for reader in asked:
+            reader.ask_at = now + _ASK_SECONDS
         if asked:
             subjects = {held.subject_id for reader in asked for held in reader.held}
             signals.reading_awaited.send(sender=None, subject_ids=list(subjects))
-        for reader in asked:
-            reader.ask_at = now + _ASK_SECONDS
 
 
 _numbers = itertools.count()

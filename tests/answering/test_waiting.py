@@ -132,6 +132,35 @@ def test_only_so_many_wait_at_a_time(operator: Agent, settings: Any) -> None:
         assert granted, "whoever has waited leaves room for others"
 
 
+def test_one_who_hears_of_it_and_fails_keeps_nobody_waiting_for_longer(operator: Agent) -> None:
+    person()
+    say("I row.")
+
+    def fail(**kwargs: Any) -> None:
+        raise RuntimeError("I row.")
+
+    with waiter(operator, f"{ANA}/context?wait=30") as answer:
+        reading_awaited.connect(fail)
+        try:
+            assert operator.get(f"{ANA}/context?wait=0.3")["behind"]["events"] == 1
+        finally:
+            reading_awaited.disconnect(fail)
+        read_all()
+        assert answer.result(20)["behind"]["events"] == 0
+        assert operator.get(f"{ANA}/context?wait=30")["behind"]["events"] == 0
+
+
+def test_who_finds_no_thread_to_look_for_them_leaves_the_next_one_free_to(monkeypatch: Any) -> None:
+    subject = person()
+    say("I row.")
+    with monkeypatch.context() as none_left:
+        none_left.setattr(threading.Thread, "start", lambda self: (_ for _ in ()).throw(RuntimeError("no thread")))
+        with pytest.raises(RuntimeError):
+            waiting.until_read([subject.pk], 0.1)
+    read_all()
+    assert waiting.until_read([subject.pk], 30)
+
+
 def test_a_reader_hastens_only_what_its_turn_keeps_waiting(settings: Any) -> None:
     settings.HONCHO = settings.HONCHO | SLOW | {"AWAITED_SECONDS": 60}
     subject = person()
