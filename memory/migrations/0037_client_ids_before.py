@@ -1,4 +1,4 @@
-from django.db import migrations
+from django.db import migrations, transaction
 
 BATCH = 10_000
 
@@ -9,6 +9,8 @@ SELECT app_id, coalesce(session_id, user_id, project_id), client_id, id FROM mem
 """
 UP_TO = "SELECT id FROM memory_event WHERE id > %s ORDER BY id LIMIT 1 OFFSET %s"
 LAST = "SELECT id FROM memory_event ORDER BY id DESC LIMIT 1"
+# An erasure that has begun ends first: an id that is added of what it takes would stay, and refuse its client for ever.
+WAIT = "LOCK TABLE memory_erasure IN SHARE MODE"
 NONE = "00000000-0000-0000-0000-000000000000"
 
 
@@ -21,7 +23,9 @@ def add(apps, schema_editor):
         while last and str(after) < str(last):
             cursor.execute(UP_TO, [after, BATCH - 1])
             up_to = (cursor.fetchone() or [last])[0]
-            cursor.execute(ADD, [after, up_to])
+            with transaction.atomic(schema_editor.connection.alias):
+                cursor.execute(WAIT)
+                cursor.execute(ADD, [after, up_to])
             after = up_to
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from memory import log, partitions
+from memory.erasure import act
 from memory.log import NewEvent
 from memory.models import ClientId, Event
 from tests.partitions.conftest import drop
@@ -81,6 +83,28 @@ def test_forwards_and_back_nothing_is_lost_and_no_row_is_looked_through(one_part
     [again] = log.append("harbour", [NewEvent(content="Hello.", client_id="m-1")], user="ana")
     assert (again.id, again.created) == (kept.id, False)
     assert Event.objects.get().content == "Hello."
+
+
+def test_an_event_that_is_erased_while_the_ids_of_clients_are_added_leaves_none():
+    kept, gone = log.append("harbour", [NewEvent(client_id="m-1"), NewEvent(client_id="m-2")], user="ana")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM memory_clientid")
+    erased, ended = threading.Event(), threading.Event()
+
+    def erase() -> None:
+        with transaction.atomic():
+            act.erase(Event.objects.get(pk=gone.id))
+            erased.set()
+            until(lambda: ended.is_set() or is_waited_for(), "they are added, or the erasure is waited for")
+
+    def add() -> None:
+        assert erased.wait(30)
+        with connection.schema_editor(atomic=False) as editor:
+            import_module("memory.migrations.0037_client_ids_before").add(None, editor)
+        ended.set()
+
+    together(erase, add)
+    assert list(ClientId.objects.values_list("client_id", "event_id")) == [("m-1", kept.id)]
 
 
 LOOKED_UP = "SELECT FROM memory_app, memory_user, memory_session, memory_project, memory_participant, memory_subject"
