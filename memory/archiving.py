@@ -60,6 +60,16 @@ SELECT entry.subject_id, thing.id, min(entry.position)
 ON CONFLICT (subject_id, thing) DO UPDATE SET place = least(memory_archivedplace.place, excluded.place)
 """
 
+# And what rests on it, whatever version said so: a human may have vouched for that.
+_NOTE_EVIDENCE = """
+INSERT INTO memory_archivedevidence (conclusion_id, thing)
+SELECT DISTINCT evidence.conclusion_id, thing.id
+  FROM memory_evidence evidence JOIN memory_event event ON event.id = evidence.event_id
+ CROSS JOIN LATERAL (VALUES (event.session_id), (event.user_id), (event.project_id), (event.author_id)) AS thing (id)
+ WHERE evidence.event_id = ANY(%(events)s) AND thing.id IS NOT NULL ORDER BY 1, 2
+ON CONFLICT DO NOTHING
+"""
+
 _NOTE_LAST = """
 UPDATE memory_subject subject SET archived_to = greatest(archived_to, gone.last)
   FROM (SELECT subject_id, max(position) AS last FROM memory_feedentry
@@ -232,7 +242,8 @@ def _remove_batch(one: Archive, events: list[UUID], *, with_events: bool) -> Non
         if refusals := list(_refusals(events[0], UUID(int=events[-1].int + 1))):
             raise Conflict(" ".join([*refusals, "The archive was begun: to end it, run it again once that is done."]))
         _let_through(one)
-        for statement in (_NOTE_PLACES, _NOTE_LAST, *_REMOVE, *([_REMOVE_EVENTS] if with_events else [])):
+        noted = (_NOTE_PLACES, _NOTE_EVIDENCE, _NOTE_LAST)
+        for statement in (*noted, *_REMOVE, *([_REMOVE_EVENTS] if with_events else [])):
             cursor.execute(statement, values)
         cursor.execute("SELECT set_config('memory.archiving', '', true)")
 

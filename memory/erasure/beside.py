@@ -38,7 +38,7 @@ _HEARD = """
 SELECT entry.event_id FROM {table} gone JOIN memory_feedentry entry ON entry.subject_id = gone.id
 """
 _ARCHIVED = """
-DELETE FROM memory_archivedplace part USING {table} gone WHERE part.thing = gone.id
+DELETE FROM memory_archived{what} part USING {table} gone WHERE part.thing = gone.id
 """
 _LOGGED = """
 DELETE FROM django_admin_log entry USING {table} gone
@@ -67,7 +67,8 @@ def forget(marks: Marks, app_id: UUID) -> None:
 def _forget_archived(marks: Marks) -> None:
     with connection.cursor() as cursor:
         for model in (User, Session, Project):
-            cursor.execute(_ARCHIVED.format(table=marks.table(model)))
+            for what in ("place", "evidence"):
+                cursor.execute(_ARCHIVED.format(what=what, table=marks.table(model)))
 
 
 def _forget_answers(app_id: UUID) -> None:

@@ -32,6 +32,11 @@ from memory.models import (
 TOUCHED = "erasing_touched"
 """Subjects that stay and lose something: the first erased place of the feed, and the first version that may know."""
 
+_THINGS = """
+(SELECT id FROM erasing_memory_user UNION ALL SELECT id FROM erasing_memory_session
+  UNION ALL SELECT id FROM erasing_memory_project)
+"""
+
 _TOUCH = f"""
 WITH places AS (
     SELECT subject_id, min(place) AS place
@@ -39,9 +44,7 @@ WITH places AS (
               FROM erasing_memory_event gone JOIN memory_feedentry entry ON entry.event_id = gone.id
              UNION ALL
             SELECT part.subject_id, part.place  -- what was archived may be known too
-              FROM memory_archivedplace part
-              JOIN (SELECT id FROM erasing_memory_user UNION ALL SELECT id FROM erasing_memory_session
-                     UNION ALL SELECT id FROM erasing_memory_project) gone ON gone.id = part.thing) part
+              FROM memory_archivedplace part JOIN {_THINGS} gone ON gone.id = part.thing) part
      GROUP BY 1
 ), named AS (  -- whoever reads a session is told who takes part in it
     SELECT entry.subject_id, min(entry.position) AS place
@@ -95,6 +98,8 @@ SELECT conclusion.id
             AND NOT EXISTS (SELECT FROM memory_correction said WHERE said.replaced_by_id = conclusion.id)
         OR EXISTS (SELECT FROM memory_evidence evidence JOIN erasing_memory_event gone ON gone.id = evidence.event_id
                     WHERE evidence.conclusion_id = conclusion.id)
+        OR EXISTS (SELECT FROM memory_archivedevidence rested JOIN {_THINGS} gone ON gone.id = rested.thing
+                    WHERE rested.conclusion_id = conclusion.id)
         OR EXISTS (SELECT FROM memory_premise premise
                      JOIN erasing_memory_conclusion gone ON gone.id = premise.premise_id
                     WHERE premise.conclusion_id = conclusion.id))

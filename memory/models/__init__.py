@@ -1,6 +1,6 @@
 """The store's models, one family a module."""
 
-from memory.models.archives import Archive, ArchivedPlace
+from memory.models.archives import Archive, ArchivedEvidence, ArchivedPlace
 from memory.models.audit import Audit
 from memory.models.collections import Collection, Document
 from memory.models.erasure import Erasure
@@ -30,6 +30,7 @@ __all__ = [
     "ApiKey",
     "App",
     "Archive",
+    "ArchivedEvidence",
     "ArchivedPlace",
     "Audit",
     "ClientId",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import models
 
 from memory.models.base import PublicModel
 from memory.models.subjects import Subject
+
+if TYPE_CHECKING:
+    from memory.models.representations import Conclusion
 
 
 class Archive(PublicModel):
@@ -70,3 +74,20 @@ class ArchivedPlace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject_id} from {self.place}"
+
+
+class ArchivedEvidence(models.Model):
+    """That a statement rests on archived events of a user, a session or a project.
+
+    An erasure of these takes it along: also where a human has vouched for it, which no version tells. ``thing`` is as
+    in :class:`ArchivedPlace`.
+    """
+
+    pk = models.CompositePrimaryKey("conclusion_id", "thing")
+    conclusion: models.ForeignKey[Conclusion, Conclusion] = models.ForeignKey(
+        "Conclusion", on_delete=models.CASCADE, related_name="archived_evidence", db_index=False
+    )
+    thing = models.UUIDField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.conclusion_id} on {self.thing}"

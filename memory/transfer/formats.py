@@ -20,6 +20,7 @@ from django.db import models
 from memory import ids
 from memory.models import (
     App,
+    ArchivedEvidence,
     ArchivedPlace,
     Collection,
     Conclusion,
@@ -116,6 +117,13 @@ TABLES: Sequence[Table] = (
     Table("line", Line, "subject", without=("head",)),
     Table("version", Representation, "subject", order=("subject_id", "number")),
     Table("conclusion", Conclusion, "subject"),
+    Table(
+        "rested",
+        ArchivedEvidence,
+        "conclusion__subject",
+        key=("conclusion_id", "thing"),
+        order=("conclusion_id", "thing"),
+    ),
     Table("span", Span, "line__subject", key=("line_id", "conclusion_id", "since")),
     Table("evidence", Evidence, "conclusion__subject", key=("conclusion_id", "event_id")),
     Table("premise", Premise, "conclusion__subject", key=("conclusion_id", "premise_id")),

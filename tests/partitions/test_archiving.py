@@ -21,6 +21,7 @@ from memory.log import NewEvent
 from memory.models import (
     App,
     Archive,
+    ArchivedEvidence,
     ArchivedPlace,
     Audit,
     ClientId,
@@ -315,6 +316,28 @@ def test_erasing_somebody_takes_what_was_made_of_their_archived_events(month, tm
     act.erase(User.objects.get(name="ben"))
     act.erase(App.objects.get())
     assert not ArchivedPlace.objects.exists()
+
+
+def test_what_a_human_vouched_for_goes_with_those_on_whose_archived_words_it_rests_and_else_stays(month):
+    app, _ = tenants.make_app("harbour")
+    ben, _ = tenants.make_user(app, "ben")
+    her, _ = tenants.make_user(app, "Zuleika")
+    session, _ = tenants.make_session(app, ben, "talk")
+    subject = tenants.subject_of(session)
+    month(JANUARY)
+    log.append("harbour", [NewEvent(content="I am Ben.")], user=ben, session=session)
+    log.append("harbour", [NewEvent(content="Zuleika likes tea.", author="Zuleika")], user=ben, session=session)
+    read()
+    month(None)
+    for said in Conclusion.objects.filter(subject=subject):
+        corrections.pin(subject, said.pk, by="olga")
+    read()
+    archive(None)
+    act.erase(her)
+    assert_nowhere("Zuleika", str(her.pk))
+    assert Conclusion.objects.get(subject=subject).content == "It was said: I am Ben."
+    act.erase(app)
+    assert not ArchivedEvidence.objects.exists()
 
 
 def test_an_app_whose_past_is_archived_is_exported_and_imported(month, tmp_path):

@@ -34,6 +34,7 @@ from memory.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 from memory.log import NewEvent
 from memory.models import (
     App,
+    ArchivedEvidence,
     ArchivedPlace,
     Collection,
     Conclusion,
@@ -163,6 +164,7 @@ def lively() -> str:
     seen = tenants.subject_of(ana.user, ben)
     concluded(publishing.open_line(seen, "recipe"), "Ben knows her.", evidence=[feeds.read(seen.pk, 0, 1)[0][1].pk])
     ArchivedPlace.objects.create(subject=ana, thing=ben.pk, place=1)
+    ArchivedEvidence.objects.create(conclusion=known("Ana rows."), thing=ben.pk)
     papers = Collection.objects.create(app=app, user=ana.user, name="papers")
     Document.objects.create(app=app, collection=papers, content="A paper.", metadata={"n": 1})
     message = Event.objects.get(client_id="c")
