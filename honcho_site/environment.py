@@ -120,6 +120,8 @@ EVERYDAY = frozenset(
 SIMILAR = 0.9  # difflib's ratio from which a name counts as one of ours misspelt
 SHORTEST = 9  # letters below which a name is too short to be told from everyday ones (DEBUG, PORT)
 DATABASE_SCHEMES = ("postgres", "postgresql")
+# A machine that is gone says nothing: libpq would wait for it for minutes, and each read with it.
+REPLICA_OPTIONS = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 LOG_FORMATS = ("json", "console")
 EMBEDDERS = ("none", "cpu", "provider")
@@ -286,7 +288,7 @@ def read_replica(environ: Mapping[str, str], *, embedded: bool) -> dict[str, Any
             "REPLICA_URL is set but DATABASE_URL is not, and the built-in PostgreSQL has no replica. Set DATABASE_URL, "
             "or unset REPLICA_URL."
         )
-    return replica
+    return replica and {**replica, "OPTIONS": REPLICA_OPTIONS | replica.get("OPTIONS", {})}
 
 
 def read_redis_url(environ: Mapping[str, str]) -> str | None:

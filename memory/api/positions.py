@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse
 
 from memory import replica
@@ -38,15 +38,29 @@ def read(request: HttpRequest, handle: Callable[[], HttpResponse]) -> HttpRespon
     least = replica.number(asked)
     if least is None:
         raise InvalidParameter("header", HEADER, "Send a position as it was given, or 0/0 for any.")
-    if "wait" not in request.GET and time.monotonic() >= _away_until:
+    if "wait" not in request.GET and _may_ask():
         try:
             with replica.reading():
-                if (replica.number(replica.position()) or 0) >= least:
+                reached = replica.number(replica.position()) or 0
+                _away_until = 0.0
+                if reached >= least:
                     return told(handle())
-        except (OperationalError, InterfaceError) as error:  # it is away, or had to give way to what it replays
+        # It is away, had to give way to what it replays, or has not replayed a migration yet.
+        except (OperationalError, InterfaceError, ProgrammingError) as error:
             _away_until = time.monotonic() + _AWAY_SECONDS
             log.warning("replica_unavailable", error=type(error.__cause__ or error).__name__)
     return told(handle())
+
+
+def _may_ask() -> bool:
+    """Say whether to ask the replica. Once it has failed, one request alone finds out whether it is back."""
+    global _away_until
+    now = time.monotonic()
+    if now < _away_until:
+        return False
+    if _away_until:
+        _away_until = now + _AWAY_SECONDS
+    return True
 
 
 def told(response: HttpResponse) -> HttpResponse:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 
 from honcho_site.embedded_postgres import server
 from honcho_site.embedded_postgres.keeper import PORT
-from memory import replica
+from memory import reading, replica
 from memory.api import positions
 from tests import databases, shared
 from tests.api.conftest import Agent, path_of, publish, refused
@@ -189,6 +191,41 @@ def test_a_replica_that_has_gone_away_is_not_missed(operator: Agent, talk: Any, 
         answered = operator.send("GET", f"{path_of(talk)}/context?include=summary", **{HEADER: ANY})
     assert answered.json()["summary"]["short"] == "Newer."
     assert positions._away_until > 0
+
+
+def test_one_request_alone_finds_out_whether_a_replica_is_back(
+    operator: Agent, talk: Any, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, position = f"{path_of(talk)}/context", replica.position
+    monkeypatch.setattr(positions, "_away_until", time.monotonic() - 1)
+    asked: list[int] = []
+
+    def slow() -> str:
+        if replica.connection().alias == replica.ALIAS:
+            asked.append(1)
+            if len(asked) == 1:  # meanwhile another comes
+                beside = contextvars.Context().run(operator.send, "GET", context, **{HEADER: ANY})
+                assert beside.status_code == 200
+                assert len(asked) == 1, "who comes meanwhile does not ask it too"
+        return position()
+
+    monkeypatch.setattr(replica, "position", slow)
+    assert operator.send("GET", context, **{HEADER: ANY}).status_code == 200
+    assert asked
+    assert positions._away_until == 0, "it is back"
+
+
+def test_a_replica_that_has_not_replayed_a_migration_is_not_missed(
+    operator: Agent, talk: Any, standby: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standby.catch_up()
+    monkeypatch.setattr(reading, "_READ", reading._READ.replace("memory_read", "memory_read_anew"))
+    with standby.stopped(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_functiondef('memory_read'::regproc)")
+        cursor.execute(cursor.fetchone()[0].replace("memory_read", "memory_read_anew"))
+        answered = operator.send("GET", f"{path_of(talk)}/context", **{HEADER: ANY})
+        cursor.execute("DROP FUNCTION memory_read_anew")
+    assert answered.status_code == 200
 
 
 def test_a_position_that_is_none_is_refused(operator: Agent, talk: Any, standby: Standby) -> None:

@@ -250,8 +250,16 @@ def test_values_that_cannot_be_meant_are_refused_with_what_to_do(read, variables
 
 def test_a_replica_is_read_like_the_database(read):
     found = read(DATABASE_URL=POSTGRES, SECRET_KEY="k", REPLICA_URL="postgres://u@copy/honcho?connect_timeout=2")
-    assert (found.replica["HOST"], found.replica["OPTIONS"]) == ("copy", {"connect_timeout": 2})
+    assert (found.replica["HOST"], found.replica["OPTIONS"]["connect_timeout"]) == ("copy", 2)
     assert read().replica is None
+
+
+def test_a_replica_that_says_nothing_is_waited_for_a_few_seconds_unless_told_otherwise(read):
+    given = {"DATABASE_URL": POSTGRES, "SECRET_KEY": "k"}
+    plain = read(**given, REPLICA_URL="postgres://u@copy/honcho?sslmode=require").replica["OPTIONS"]
+    assert plain == {"connect_timeout": 2, "tcp_user_timeout": 3_000, "sslmode": "require"}
+    patient = read(**given, REPLICA_URL="postgres://u@copy/honcho?connect_timeout=9").replica["OPTIONS"]
+    assert patient["connect_timeout"] == 9
 
 
 def test_redis_needs_its_package(read, monkeypatch):
