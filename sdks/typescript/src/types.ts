@@ -354,6 +354,8 @@ export interface Explanation {
     reason: string;
   } | null;
   sources: SourceEvent[];
+  /** Events under it that were taken out of the log; `archivedAt` is null where another server did so. */
+  archivedSources: { id: string; version: number; archivedAt: Time | null }[];
   sourcesCount: number;
   spans: StandingSpan[];
   premises: (PlainConclusion & { version: number })[];
@@ -386,7 +388,8 @@ export interface Conclusion extends PlainConclusion {
     act: "add" | "edit" | "retract" | "pin" | "unpin";
     by: string;
     reason: string;
-    eventId: string;
+    /** Null once that event is archived. */
+    eventId: string | null;
     version: number;
     conclusionId: string;
     replacedBy: string | null;

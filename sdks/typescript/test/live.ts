@@ -100,6 +100,7 @@ test("what is known, and how it came about", async () => {
   assert.deepEqual([diff.added.length, diff.kept?.length, diff.keptCount], [1, 1, 1]);
   const explained = await users.representation.explain({ ...ANA, conclusion: "It was said: line 2" });
   assert.deepEqual(explained.sources.map((source) => source.content), ["line 2"]);
+  assert.deepEqual(explained.archivedSources, []);
   assert.equal((await users.representation.feedback({ ...ANA, version: 2, score: 0.5, comment: "fine" })).score, 0.5);
   assert.equal((await users.representation.rollback({ ...ANA, to: 1, reason })).version, 3);
   assert.equal((await users.representation.consolidate(ANA)).subject.name, "ana");

@@ -37,12 +37,12 @@ class Conclusion(Model):
 
 
 class Correction(Model):
-    """What a human said of a statement last."""
+    """What a human said of a statement last. ``event_id`` is None once that event is archived."""
 
     act: str
     by: str
     reason: str
-    event_id: str
+    event_id: Optional[str]
     version: int
     conclusion_id: str
     replaced_by: Optional[str]
