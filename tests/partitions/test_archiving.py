@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.urls import reverse
 
 from memory import archiving, clock, corrections, explaining, log, partitions, reading, tenants
 from memory.erasure import act
@@ -208,6 +209,19 @@ def test_what_a_human_said_holds_though_it_is_archived(month, tmp_path):
     assert explaining.explain(subject, pinned).archived
     corrections.unpin(subject, pinned.pk, by="ana")
     assert_all_accounted_for()
+
+
+def test_the_console_shows_what_a_human_did_though_the_event_of_it_is_archived(month, admin_client):
+    month(JANUARY)
+    subject = person()
+    say("I row.")
+    read()
+    corrections.retract(subject, Conclusion.objects.get().pk, by="olga")
+    read()
+    month(None)
+    archive(None)
+    page = admin_client.get(reverse("admin:memory_subject_change", args=[subject.pk])).content.decode()
+    assert "<p>Retract: " in page
 
 
 STEPS = {
