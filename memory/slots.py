@@ -93,6 +93,7 @@ def _occupy(free: queue.LifoQueue[Slot]) -> None:
             slot[alias] = connections.create_connection(alias)
             slot[alias].inc_thread_sharing()
         connections[alias] = slot[alias]
+        slot[alias].close_if_unusable_or_obsolete()  # Django does so when a request begins, and not in its middle
     _thread.slot = slot
 
 

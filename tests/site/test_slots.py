@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from honcho_site import processes
 from honcho_site.launcher import free_port
@@ -57,6 +58,21 @@ def test_threads_that_take_turns_use_the_slots_one_connection(one_slot):
     assert len(pids) == 1
     assert pids == {pid for pid, *_ in others_connected()}, "it stays open for the next"
     assert not connections.all(initialized_only=True) or backend() not in pids
+
+
+def test_a_connection_that_broke_while_somebody_rested_fails_nobody_who_comes_back_to_it(one_slot):
+    def breaks() -> None:
+        with slots.work():
+            with psycopg.connect(**connection.get_connection_params()) as beside:
+                beside.execute("SELECT pg_terminate_backend(%s)", [backend()])
+            with pytest.raises(OperationalError):
+                backend()
+
+    with slots.work(), ThreadPoolExecutor(1) as other:
+        backend()
+        with slots.rest():
+            other.submit(breaks).result(PATIENCE)
+        assert backend()
 
 
 def test_nobody_works_without_a_slot_and_who_rests_leaves_his(one_slot):
