@@ -37,4 +37,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "manage.py", "healthy"]
 
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "268", "--workers-kill-timeout", "5", "--respawn-failed-workers", "--no-ws", "--log-level", "warning", "honcho_site.wsgi:application"]
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "268", "--backpressure", "1024", "--workers-kill-timeout", "5", "--respawn-failed-workers", "--no-ws", "--log-level", "warning", "honcho_site.wsgi:application"]

@@ -25,6 +25,9 @@ SLOTS = 12
 """How many requests of one process of the web server work at a time (``memory.slots``)."""
 THREADS = SLOTS + 256
 """Of one process of the web server: beside those that work, each request that waits has one."""
+CONNECTIONS = 1_024
+"""Of one process of the web server, those of clients that ask nothing at the moment among them. Left out, granian would
+divide so many by the processes: of many, each would be filled by a few who wait."""
 
 Say = Callable[[str], None]
 
@@ -159,8 +162,9 @@ def web(port: int, workers: int, host: str) -> list[str]:
     """The command of the web server."""
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
-        "--workers", str(workers), "--blocking-threads", str(THREADS), "--workers-kill-timeout", "5",
-        "--respawn-failed-workers", "--no-ws", "--log-level", "warning", "honcho_site.wsgi:application",
+        "--workers", str(workers), "--blocking-threads", str(THREADS), "--backpressure", str(CONNECTIONS),
+        "--workers-kill-timeout", "5", "--respawn-failed-workers", "--no-ws", "--log-level", "warning",
+        "honcho_site.wsgi:application",
     ]  # fmt: skip
 
 

@@ -34,6 +34,12 @@ DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}
 WITH_FORK = f"import os; os.fork(); {SLEEPER}"
 
 
+def test_a_web_process_takes_more_connections_than_it_has_threads_however_many_processes_there_are():
+    for workers in (1, 64):
+        command = processes.web(8000, workers, "127.0.0.1")
+        assert int(command[command.index("--backpressure") + 1]) > processes.THREADS
+
+
 @pytest.fixture
 def launch():
     started = []
