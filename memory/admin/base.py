@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models import IntegerField, Model, QuerySet, Subquery, UUIDField
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
+from django.utils.functional import cached_property
 from django.utils.text import capfirst
 
 from memory import ids

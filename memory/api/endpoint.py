@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.functional import cached_property  # functools' has one lock for all requests in 3.11
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
@@ -114,17 +115,19 @@ class Endpoint(APIView):
 
     def _once(self, key: str, handle: Callable[[], HttpResponse]) -> HttpResponse:
         """Handle a write and keep its answer under the key, or give the kept one."""
+        fingerprint = self._fingerprint  # the body is waited for outside of the transaction
         with transaction.atomic():
-            row, first = idempotency.claim(self._scope, key, self._fingerprint)
+            row, first = idempotency.claim(self._scope, key, fingerprint)
             if not first and self.shown_once is not None and row.status < 400:
                 raise _done_already(row, self.shown_once)
             return self._keep(handle(), partial(idempotency.keep, row)) if first else _again(row)
 
     def _once_of(self, tries: int, handle: Callable[[], HttpResponse]) -> HttpResponse:
         """Handle a write of a client that counts its tries, or give the answer that an earlier try was given."""
+        fingerprint = self._fingerprint
         with transaction.atomic():
-            row = retries.claim(self._scope, self._fingerprint, tries)
-            keep = partial(retries.keep, self._scope, self._fingerprint, tries)
+            row = retries.claim(self._scope, fingerprint, tries)
+            keep = partial(retries.keep, self._scope, fingerprint, tries)
             return self._keep(handle(), keep) if row is None else _again(row)
 
     def _keep(self, response: HttpResponse, keep: Callable[[int, bytes], None]) -> HttpResponse:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from django.urls import path
+from django.utils.functional import cached_property
 
 from memory.api.apps_era.unprefixed import only
 from reasoning.api import chat

@@ -17,6 +17,7 @@ from django.db import OperationalError, connection, connections, transaction
 from honcho_site import processes
 from honcho_site.launcher import free_port
 from memory import keys, log, slots
+from memory.models import Event
 from tests.crash.site import until
 from tests.loop.helpers import others_connected
 
@@ -218,3 +219,25 @@ def test_reads_are_answered_while_more_wait_than_can_work(tmp_path):
             with pytest.raises(BlockingIOError):
                 waiter.recv(1)  # still waiting: neither served nor sent away
         assert len(others_connected()) <= processes.SLOTS + 1, "a connection for each slot, and one that looks for all"
+
+
+@pytest.mark.parametrize("more", ["", "Idempotency-Key: k-%d\r\n", "X-Stainless-Retry-Count: 0\r\n"])
+def test_reads_are_answered_while_more_send_slowly_than_can_work(tmp_path, more):
+    log.append("harbour", [log.NewEvent(content="I row.")], user="ana")
+    _, key = keys.create("slots", "operator")
+    path, body = "/v1/apps/harbour/users/ana", b'{"content": "I swim."}'
+    head = f"POST {path}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n"
+    with web_without_a_worker(tmp_path / "log") as port, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(2 * processes.SLOTS)]
+        for place, writer in enumerate(slow):
+            own = more % place if "%" in more else more
+            writer.sendall(
+                f"{head}{own}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:9]
+            )
+        with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE) as reader:
+            for _ in range(processes.SLOTS):
+                assert reader.get(f"http://127.0.0.1:{port}{path}/context").status_code == 200
+        for writer in slow:
+            writer.sendall(body[9:])
+            assert b" 200 OK" in writer.recv(100)
+    assert Event.objects.filter(content="I swim.").count() == len(slow)
