@@ -196,6 +196,7 @@ def test_a_replica_that_has_gone_away_is_not_missed(operator: Agent, talk: Any, 
 def test_one_request_alone_finds_out_whether_a_replica_is_back(
     operator: Agent, talk: Any, standby: Standby, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    standby.catch_up()
     context, position = f"{path_of(talk)}/context", replica.position
     monkeypatch.setattr(positions, "_away_until", time.monotonic() - 1)
     asked: list[int] = []
