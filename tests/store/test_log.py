@@ -380,8 +380,12 @@ def test_events_join_the_project_that_they_name_or_their_sessions():
     log.append("harbour", [NewEvent(content="by name", project="spring")], user="ana")
     log.append("harbour", [NewEvent(content="alone")], project="spring")
     log.append("harbour", [NewEvent(content="elsewhere")], user="ana")
+    log.append("harbour", [NewEvent(content="new")], user="ana", session="s1", project="autumn")
+    assert feed_of(project__name="autumn") == ["new"]
     assert feed_of(project=spring) == ["by session", "by place", "by name", "alone"]
-    assert list(Event.objects.order_by("id").values_list("project__name", flat=True)) == ["spring"] * 4 + [None]
+    assert list(Event.objects.order_by("id").values_list("project__name", flat=True)) == (
+        ["spring"] * 4 + [None, "autumn"]
+    )
 
 
 @pytest.mark.django_db
