@@ -44,7 +44,7 @@ AWAY = (OperationalError, InterfaceError, InternalError)
 """What is no pass's fault: no database, or one that has ended the transaction of who stood still in it."""
 
 SHORTEST = 5
-"""No statement has fewer tokens: so many more are not even looked at for room in a consolidation."""
+"""No statement has fewer tokens: no more are looked at than have room then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -506,7 +506,7 @@ SELECT {_SPAN.of("span")}, {_CONCLUSION.of("conclusion")}, {_USER.of("about")}
 def _known(line: Line, budget: int) -> list[Span]:
     """Return the statements of a line that the model is shown."""
     spans = []
-    for row in statements.rows(_KNOWN, [line.pk, budget]):
+    for row in statements.rows(_KNOWN, [line.pk, budget // SHORTEST]):
         values = iter(row)
         span, conclusion = _SPAN.read(values), _CONCLUSION.read(values)
         span.conclusion, conclusion.about = conclusion, _USER.maybe(values)
