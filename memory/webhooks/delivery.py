@@ -50,14 +50,18 @@ KEPT = timedelta(days=30)
 
 State = WebhookDelivery.State
 
+# First those of whose app, and then to whom, least is under way: receivers that stall keep no others from being told.
 _CLAIM = """
-WITH room AS (
-    SELECT endpoint.id, %(at_once)s - (
+WITH each AS (
+    SELECT endpoint.id, endpoint.app_id, (
                SELECT count(*) FROM memory_webhookdelivery busy
                 WHERE busy.endpoint_id = endpoint.id AND busy.state = 'sending'
-                  AND busy.due_at > statement_timestamp()) AS free
+                  AND busy.due_at > statement_timestamp()) AS busy
       FROM memory_webhookendpoint endpoint
      WHERE EXISTS (SELECT FROM memory_webhookdelivery WHERE due_at <= statement_timestamp())
+), room AS (
+    SELECT id, %(at_once)s - busy AS free FROM each
+     ORDER BY sum(busy) OVER (PARTITION BY app_id), busy, random()
 ), chosen AS (
     SELECT due.id FROM room CROSS JOIN LATERAL (
         SELECT id FROM memory_webhookdelivery

@@ -145,6 +145,22 @@ def test_an_endpoint_with_much_to_hear_leaves_room_for_the_others(app):
     assert delivery.claim(8) == []
 
 
+def test_receivers_that_stall_keep_nobody_elses_from_being_told(app):
+    stalled = {endpoint(app, f"http://127.0.0.1:1/stalled-{number}").pk for number in range(8)}
+    for _ in range(8):
+        tell(app)
+    taken = delivery.claim(8)
+    assert {parcel.endpoint_id for parcel in taken} <= stalled
+    quiet = tenants.make_app("quiet")[0]
+    others = [endpoint(quiet, f"http://127.0.0.1:1/quiet-{number}").pk for number in range(2)]
+    tell(quiet)
+    claimed = []
+    for parcel in taken[:2]:  # a thread is free again, and one more
+        delivery.record(parcel, Answer(None, "timeout"))
+        claimed += delivery.claim(1)
+    assert sorted(parcel.endpoint_id for parcel in claimed) == others
+
+
 def test_a_redirect_is_not_followed(app):
     with receiving() as elsewhere, receiving(status(307, Location=elsewhere.url())) as receiver:
         endpoint(app, receiver.url())
