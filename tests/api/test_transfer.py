@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from memory import log, tenants
+from memory.api import parameters
 from memory.log import NewEvent
 from memory.models import App, Event
 from memory.transfer import importing
@@ -99,3 +102,22 @@ def test_an_import_may_be_larger_than_any_other_body(settings: Any) -> None:
     lines = export(operator, f"/v1/apps/{project.app.name}")
     assert sum(map(len, lines)) > 2_000
     assert load(operator, "/v1/apps/copy", lines, "?ids=new").json()["imported"]["event"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_sends_an_import_slowly_keeps_no_transaction_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = ProjectFactory(name="work")
+    log.append(project.app, [NewEvent(content=f"{place} " * 500) for place in range(100)], project="work")
+    operator = Agent(ApiKeyFactory().key)
+    lines = export(operator, f"/v1/apps/{project.app.name}")
+    whole, open_ones = parameters.body_chunks, []
+
+    def slowly(request: Any) -> Iterator[bytes]:
+        for chunk in whole(request):
+            open_ones.append(connection.in_atomic_block)
+            yield chunk
+
+    monkeypatch.setattr(parameters, "body_chunks", slowly)
+    assert load(operator, "/v1/apps/copy", lines, "?ids=new").json()["imported"]["event"] == 100
+    assert len(open_ones) > 1
+    assert not any(open_ones)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import ClassVar
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -16,6 +17,9 @@ from memory.transfer import exporting, importing
 from memory.transfer.extents import Extent
 
 NDJSON = "application/x-ndjson"
+
+_IN_MEMORY = 1024 * 1024
+"""How many bytes of an import are held before they go to a temporary file."""
 
 _EXAMPLE = """\
 {"type":"header","format":"honcho","version":1,"exported_at":"2026-11-22T13:51:00.000000Z","what":"user",…}
@@ -90,12 +94,14 @@ class Import(Endpoint):
             raise InvalidParameter("query", "ids", "Use keep or new.", "enum")
         if parameters.media_type(self.http) != NDJSON:
             raise HttpRefusal(415, "unsupported_media_type", f"Send JSON lines, with Content-Type: {NDJSON}")
-        done = importing.load(
-            app,
-            importing.split(parameters.body_chunks(self.http)),
-            new_ids=asked == "new",
-            may_create_app=self.may_create_app,
-        )
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+            # All of it first: who sends it slowly must not keep a transaction open, and who writes to the app waiting.
+            for line in importing.split(parameters.body_chunks(self.http)):
+                file.write(line + b"\n")
+            file.seek(0)
+            done = importing.load(
+                app, (line[:-1] for line in file), new_ids=asked == "new", may_create_app=self.may_create_app
+            )
         return shapes.json_response(
             {"app_id": done.app.public_id, "imported": dict(done.stored), "skipped": dict(done.skipped)}
         )
