@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
@@ -12,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, QuerySet
 
 from memory import clock
+from memory.errors import Refusal
 from memory.models import App, Archive
 from memory.transfer import formats
 from memory.transfer.extents import Extent
@@ -24,9 +28,18 @@ CHUNK_BYTES = 64 * 1024
 IDLE_SECONDS = 60
 """How long the database waits for a reader who has stopped reading, before it ends the export."""
 
+MOST_AT_ONCE = 4
+"""How many exports a process makes at a time: each has a connection of its own, which its reader may keep for long."""
+
+
+class Busy(Refusal):
+    """As many exports of this process are being read as may."""
+
+    code = "busy"
+
 
 class Export:
-    """An export, as an iterator of chunks of some lines each.
+    """An export, as an iterator of chunks of some lines each. Raises :class:`Busy`.
 
     It reads one snapshot over a connection of its own, which is open until the last chunk, or until ``close``. Every
     line ends with a newline; the last says how many of each type there were, so that an export that was cut off can
@@ -34,29 +47,47 @@ class Export:
     """
 
     def __init__(self, extent: Extent) -> None:
-        self._header = _header(extent)
-        self._snapshot = _snapshot()
-        self._chunks = self._read(extent)
+        self._idle_since: float | None = None
+        self._snapshot: BaseDatabaseWrapper | None = None
+        _enter(self)
+        try:
+            self._header = _header(extent)
+            self._snapshot = _snapshot()
+            self._chunks = self._read(extent, self._snapshot)
+        except BaseException:
+            self.close()
+            raise
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        self._idle_since = None
         try:
-            return next(self._chunks)
+            chunk = next(self._chunks)
         except BaseException:
             self.close()
             raise
+        self._idle_since = time.monotonic()
+        return chunk
 
     def close(self) -> None:
         """End it, wherever it is."""
-        self._snapshot.close()
+        if self._snapshot is not None:
+            self._snapshot.close()
+        with _lock:
+            _under_way.discard(self)
 
-    def _read(self, extent: Extent) -> Iterator[bytes]:
+    def is_left_alone(self) -> bool:
+        """Say whether its reader has taken nothing for so long that the database has ended it."""
+        since = self._idle_since
+        return since is not None and time.monotonic() - since > IDLE_SECONDS
+
+    def _read(self, extent: Extent, snapshot: BaseDatabaseWrapper) -> Iterator[bytes]:
         counts: dict[str, int] = {}
         held: list[bytes] = [formats.line("header", self._header)]
         size = 0
-        for kind, row in _rows(extent, self._snapshot):
+        for kind, row in _rows(extent, snapshot):
             counts[kind] = counts.get(kind, 0) + 1
             held.append(formats.line(kind, row))
             size += len(held[-1])
@@ -64,6 +95,21 @@ class Export:
                 yield b"".join(held)
                 held, size = [], 0
         yield b"".join(held) + formats.line("end", {"counts": counts})
+
+
+_under_way: weakref.WeakSet[Export] = weakref.WeakSet()
+_lock = threading.RLock()
+
+
+def _enter(export: Export) -> None:
+    """Count an export that begins, in the place of one whose reader stalls if need be. Raises :class:`Busy`."""
+    with _lock:
+        for other in list(_under_way):
+            if other.is_left_alone():
+                other.close()
+        if len(_under_way) >= MOST_AT_ONCE:
+            raise Busy("Too many exports are being read at this moment: ask again in a minute.")
+        _under_way.add(export)
 
 
 def _header(extent: Extent) -> dict[str, Any]:

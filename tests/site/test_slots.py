@@ -18,6 +18,7 @@ from honcho_site import processes
 from honcho_site.launcher import free_port
 from memory import keys, log, slots
 from memory.models import Event
+from memory.transfer import exporting
 from tests.crash.site import until
 from tests.loop.helpers import others_connected
 
@@ -241,3 +242,26 @@ def test_reads_are_answered_while_more_send_slowly_than_can_work(tmp_path, more)
             writer.sendall(body[9:])
             assert b" 200 OK" in writer.recv(100)
     assert Event.objects.filter(content="I swim.").count() == len(slow)
+
+
+def test_exports_that_nobody_reads_take_few_connections_and_the_next_ones_hear_to_come_later(tmp_path):
+    log.append("harbour", [log.NewEvent(content="word " * 9_000) for _ in range(200)], user="ana")  # 10 MB
+    _, key = keys.create("slots", "operator")
+    path = "/v1/apps/harbour/export"
+    asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    with web_without_a_worker(tmp_path / "log") as port, contextlib.ExitStack() as stack:
+        heard = []
+        for _ in range(2 * processes.SLOTS):
+            reader = stack.enter_context(socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            reader.settimeout(PATIENCE)
+            reader.connect(("127.0.0.1", port))
+            reader.sendall(asked)
+            heard.append(reader.recv(12))
+        assert heard.count(b"HTTP/1.1 200") == exporting.MOST_AT_ONCE
+        assert heard.count(b"HTTP/1.1 503") == len(heard) - exporting.MOST_AT_ONCE
+        assert len(others_connected()) <= processes.SLOTS + 1 + exporting.MOST_AT_ONCE
+        stack.close()
+        with httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE) as client:
+            url = f"http://127.0.0.1:{port}{path}"
+            until(lambda: client.get(url).status_code == 200, "those who have left make room")

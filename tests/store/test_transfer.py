@@ -47,7 +47,7 @@ from memory.models import (
     Subject,
     User,
 )
-from memory.transfer import formats, importing
+from memory.transfer import exporting, formats, importing
 from memory.transfer.exporting import Export
 from memory.transfer.extents import Extent
 from reasoning import reconcile
@@ -498,6 +498,23 @@ def test_an_export_is_of_one_moment_and_ends_with_its_connection(lively: str) ->
     left = Export(Extent(tenants.find_app(lively)))
     left.close()
     until(lambda: not others_connected(), "its connection ends")
+
+
+def test_few_exports_are_made_at_a_time_and_those_that_nobody_reads_make_room(lively: str, monkeypatch: Any) -> None:
+    extent = Extent(tenants.find_app(lively))
+    begun = [Export(extent) for _ in range(exporting.MOST_AT_ONCE)]
+    with pytest.raises(exporting.Busy):
+        Export(extent)
+    next(begun[0])
+    monkeypatch.setattr(exporting, "IDLE_SECONDS", 0.0)  # as if that were long ago
+    begun.append(Export(extent))
+    with pytest.raises(exporting.Busy):
+        Export(extent)
+    begun.pop().close()
+    Export(extent).close()
+    for export in begun:
+        export.close()
+    until(lambda: not others_connected(), "their connections end")
 
 
 def test_every_table_is_carried_or_said_not_to_be() -> None:

@@ -37,6 +37,10 @@ class Export(Endpoint):
         OpenApiTypes.BINARY,
         media=NDJSON,
         example=_EXAMPLE,
+        refuses={
+            503: "Too many exports are being read (`busy`), or the database cannot be reached; `Retry-After` says when"
+            " to ask again."
+        },
     )
     def get(self, request: Request, **refs: str) -> StreamingHttpResponse:
         """Stream an export of one moment: a header, a line for each row, and an end that counts them.
@@ -52,7 +56,10 @@ class Export(Endpoint):
             views=auth.opens_app(self.grant),
             quarantined=auth.is_operator(self.grant),
         )
-        return StreamingHttpResponse(exporting.Export(extent), content_type=NDJSON)
+        try:
+            return StreamingHttpResponse(exporting.Export(extent), content_type=NDJSON)
+        except exporting.Busy as error:
+            raise HttpRefusal(503, error.code, error.message, {"Retry-After": "60"}) from None
 
 
 class Import(Endpoint):
