@@ -268,8 +268,16 @@ export class EventBuffer {
       batch.map((item) => item.event),
       cause,
     );
-    this.#options.onError(error);
+    this.#tell(error);
     this.#settle(queue, batch);
+  }
+
+  #tell(error: BufferError<BufferedEvent>): void {
+    try {
+      this.#options.onError(error);
+    } catch (broken) {
+      console.error(`honcho: onError failed; ${error.message}`, broken);
+    }
   }
 
   #remember(error: BufferError<BufferedEvent>): void {
@@ -291,7 +299,7 @@ export class EventBuffer {
     const queues = [...this.#queues.values()];
     const events = queues.flatMap((queue) => queue.items.map((item) => item.event));
     const error = failed(events, new HonchoError(why));
-    this.#options.onError(error);
+    this.#tell(error);
     for (const queue of queues) this.#settle(queue, queue.items);
     this.#queues.clear();
     return error;
@@ -339,7 +347,7 @@ function addressOf({ appId, userId, sessionId, projectId }: BufferedEvent): stri
 
 /** Say whether a part of a batch that was refused may be taken. */
 function divisible(error: unknown): boolean {
-  return error instanceof APIStatusError && [400, 409, 413, 422].includes(error.status);
+  return error instanceof APIStatusError && [400, 403, 409, 413, 422].includes(error.status);
 }
 
 /** Return the error of events that were not stored; its text shows nothing of them. */

@@ -41,10 +41,12 @@ export interface Ask {
   repeatable?: boolean;
   /** Lets the browser end it after its page. */
   keepalive?: boolean;
-  /** Whether the waiting between tries shall not keep a Node process alive. */
+  /** Whether nobody waits: no pause keeps a Node process alive, and what is not the server's own word is no answer. */
   background?: boolean;
 }
 
+/** The code of a refusal that has none. */
+const UNKNOWN = "unknown";
 const LONGEST_WAIT = 60_000;
 const LONGEST_BACKOFF = 8_000;
 const FIRST_BACKOFF = 500;
@@ -114,7 +116,7 @@ export class Transport {
         failure = explained(error, deadline, options.signal);
       }
       deadline.clear();
-      if (retries >= most || !mayHelp(failure)) throw failure;
+      if (retries >= most || !(mayHelp(failure) || (ask.background && notOurs(failure)))) throw failure;
       await pause(waitBefore(failure, retries), options.signal, ask.background);
     }
   }
@@ -246,7 +248,7 @@ async function refusal(response: Response): Promise<APIStatusError> {
   const should = headers.get("x-should-retry");
   return APIStatusError.of(
     response.status,
-    typeof body["code"] === "string" ? body["code"] : "unknown",
+    typeof body["code"] === "string" ? body["code"] : UNKNOWN,
     (body["detail"] as string | Problem[] | undefined) ?? (response.statusText || "The server says no more"),
     typeof body["request_id"] === "string" ? body["request_id"] : headers.get("x-request-id"),
     retryAfter(headers.get("retry-after")),
@@ -274,6 +276,11 @@ export function mayHelp(failure: unknown): boolean {
   if (failure instanceof APIConnectionError) return true;
   if (!(failure instanceof APIStatusError)) return false;
   return failure.shouldRetry ?? (failure.status === 408 || failure.status === 429 || failure.status >= 500);
+}
+
+/** Say whether something in front of the server has refused, which says nothing of the request but that it is too long. */
+function notOurs(failure: unknown): boolean {
+  return failure instanceof APIStatusError && failure.code === UNKNOWN && failure.status !== 413;
 }
 
 function waitBefore(failure: unknown, retries: number): number {

@@ -9,11 +9,12 @@ import { failing, json, serve, settle, thrown } from "./helpers.js";
 
 const PLACE = { appId: "a", userId: "u", sessionId: "s" };
 const BAD = "cannot be stored";
+const FORBIDDEN = "is not this key's to say";
 
 type Wire = { id: string; content: string; occurred_at: string };
 
 /** What the server does with a request: store it, or break before or after that. */
-type Fate = "ok" | "down" | "reply lost" | "busy";
+type Fate = "ok" | "down" | "reply lost" | "busy" | "no server" | "too long for the proxy";
 
 /** A server that stores events once by their ids, all of a request or none. */
 class Store {
@@ -40,6 +41,11 @@ class Store {
     const fate = this.fates.shift() ?? "ok";
     if (fate === "down") throw new TypeError("fetch failed");
     if (fate === "busy") return new Response('{"detail": "Later.", "code": "rate_limited"}', { status: 429, headers: { "retry-after": "3" } });
+    if (fate === "no server") return new Response("<h1>Not Found</h1>", { status: 404 });
+    if (fate === "too long for the proxy") return new Response("<h1>Too Large</h1>", { status: 413 });
+    if (events.some((event) => event.content === FORBIDDEN)) {
+      return new Response(JSON.stringify({ detail: "No.", code: "operator_only" }), { status: 403 });
+    }
     if (events.some((event) => event.content === BAD)) {
       return new Response(JSON.stringify({ detail: BAD, code: "invalid" }), { status: 422 });
     }
@@ -158,6 +164,43 @@ test("who wants to be told is told, and nobody else", async (t) => {
   await buffer.add({ content: BAD });
   await buffer.close();
   assert.deepEqual([told, said.mock.callCount()], [[BAD], 0]);
+});
+
+test("who wants to be told and fails at it holds nothing up", async (t) => {
+  const said = t.mock.method(console, "error", () => undefined);
+  const store = new Store();
+  const onError = () => {
+    throw new Error("no room in my own log");
+  };
+  const buffer = new Honcho({ fetch: store.fetch }).buffer({ ...PLACE, onError });
+  for (const content of ["n0", BAD, "n1"]) await buffer.add({ content });
+  await buffer.close();
+  assert.deepEqual(store.contents(), numbers(2));
+  assert.equal(said.mock.callCount(), 1);
+});
+
+test("an event that the key may not write takes no others with it", async () => {
+  const store = new Store();
+  const told: unknown[] = [];
+  const onError = (error: BufferError<BufferedEvent>) => told.push(...error.events.map((event) => event.content));
+  const buffer = new Honcho({ fetch: store.fetch }).buffer({ ...PLACE, onError });
+  for (const content of ["n0", FORBIDDEN, "n1"]) await buffer.add({ content });
+  await buffer.close();
+  assert.deepEqual([store.contents(), told], [numbers(2), [FORBIDDEN]]);
+});
+
+test("what something in front of the server refuses, as it is away, waits for it", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  try {
+    const store = new Store(["no server", "no server", "too long for the proxy", "ok"]);
+    const buffer = new Honcho({ fetch: store.fetch }).buffer({ ...PLACE });
+    for (const content of numbers(4)) await buffer.add({ content });
+    await passing(buffer.close());
+    assert.deepEqual(store.contents(), numbers(4));
+    assert.deepEqual(store.requests.map(({ events }) => events.length), [4, 4, 4, 2, 2]);
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test("a full buffer lets who adds wait, and keeps the order", async () => {
