@@ -12,6 +12,8 @@ import uuid
 import weakref
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import Any, Callable, Optional
 
@@ -226,11 +228,16 @@ class Buffer:
             now = time.monotonic()
             lane = self._outbox.add(place, encoded, now)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="honcho-buffer", daemon=True)
-                self._thread.start()
+                self._start()
             if len(lane.entries) == 1 or self._ready_in(lane, now) <= 0:  # else it is waited for already
                 self._changed.notify_all()
         return str(event["id"])
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="honcho-buffer", daemon=True)
+        self._thread.start()
+        if parent_process() is not None:  # multiprocessing's processes end without atexit
+            Finalize(None, self._at_exit, exitpriority=0)
 
     def _check_open(self) -> None:
         if self._closing:
@@ -421,9 +428,14 @@ class AsyncBuffer:
 
 
 def _for_good(error: Exception) -> bool:
-    """Say whether sending again is in vain: this server, not something in front of it, has refused what was sent."""
-    if not isinstance(error, APIStatusError) or not error.code:
+    """Say whether sending again is in vain: this server, not something in front of it, has refused what was sent.
+
+    What is too long is so for a proxy too: it may pass in parts.
+    """
+    if not isinstance(error, APIStatusError):
         return False
+    if not error.code:
+        return error.status_code == 413
     return error.status_code < 500 and error.status_code not in (408, 425, 429)
 
 

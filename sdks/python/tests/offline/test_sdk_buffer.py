@@ -179,6 +179,24 @@ def test_an_event_that_no_refusal_names_is_found() -> None:
     assert [event["content"] for event in failed] == ["m13"]
 
 
+def test_a_batch_that_is_too_large_for_a_proxy_goes_in_parts_and_an_event_that_is_comes_back() -> None:
+    log, failed = Log(), []
+
+    def proxy(request: httpx.Request) -> httpx.Response:
+        if len(request.content) > 1_000:
+            return httpx.Response(413, text="<h1>413 Request Entity Too Large</h1>")
+        return log._answer(request)
+
+    log.server._replies = [proxy]
+    with log.buffer(
+        flush_seconds=3600, exit_seconds=2, on_error=lambda what, why: failed.extend(what.events)
+    ) as events:
+        for n in range(20):
+            events.add("m" * 1_000 if n == 7 else f"m{n}")
+    assert log.contents == [f"m{n}" for n in range(20) if n != 7]
+    assert [event["content"] for event in failed] == ["m" * 1_000]
+
+
 def test_a_key_that_opens_nothing_is_reported_at_once_and_not_asked_for_each_event() -> None:
     log, failed = Log(refused(401, "invalid_token")), []
     with log.buffer(flush_seconds=3600, on_error=lambda what, why: failed.extend(what.events)) as events:
@@ -335,6 +353,29 @@ log.server._replies = [lambda request: (print(len(request.content) > 50, flush=T
 log.buffer(flush_seconds=3600).add("m")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_end_of_a_process_of_multiprocessing_sends_what_is_left(method: str, tmp_path: Any) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(f"""
+import multiprocessing, sys
+sys.path[:0] = {[*sys.path]!r}
+from test_sdk_buffer import Log
+log = Log()
+log.server._replies = [lambda request: (print(len(request.content) > 50, flush=True), log._answer(request))[1]]
+events = log.buffer(flush_seconds=3600)
+def work():
+    events.add("m")
+if __name__ == "__main__":
+    child = multiprocessing.get_context({method!r}).Process(target=work)
+    child.start()
+    child.join()
+""")
+    command = [sys.executable, "-W", "ignore", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
