@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from memory import ids, publishing, validation
+from memory import clock, ids, publishing, validation
 from memory.errors import Invalid
 from memory.models import Event, Representation
 from memory.transfer.formats import REFERENCE, REFERENCE_COLUMNS, Row, Table, is_text_list
 
 MOST_TEXT = 1_000_000
 """The most characters of a text that no column bounds."""
+
+_CLOCKS_DIFFER = timedelta(days=1)
 
 _WHOLE = {models.SmallIntegerField: 2**15 - 1, models.IntegerField: 2**31 - 1, models.BigIntegerField: 2**63 - 1}
 
@@ -33,6 +35,9 @@ def checked(table: Table, given: Mapping[str, Any], data_bytes: int) -> Row:
     row = {name: _value(table.fields[name], given, data_bytes) for name in wanted}
     if table.model is Representation and row["draft"] is not None:
         _check_draft(row["draft"])
+    if table.model is Event and row["id"] >= ids.first_at(clock.now() + _CLOCKS_DIFFER):
+        # It would lie where a partition is still to be made, and keep that from everybody.
+        raise Invalid("This id is of a time to come.", ("id",), "id")
     return row
 
 

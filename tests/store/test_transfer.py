@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from memory import (
+    clock,
     corrections,
     feedback,
     feeds,
@@ -478,6 +480,16 @@ def test_an_app_that_is_missing_is_made_only_by_who_may(lively: str) -> None:
     refused(lines, NotFound, "another", may_create_app=False)
     header = json.loads(lines[0])
     assert importing.load(header["app"]["id"], lines).app.name == lively
+
+
+def test_no_event_comes_from_a_time_to_come_for_whose_partition_there_would_be_no_place(lively: str) -> None:
+    lines = exported(lively)
+    emptied()
+    later = ids.encode(ids.first_at(clock.now() + timedelta(days=100)))
+    nth = len(rows(lines, "event")) - 1
+    for new_ids in (False, True):
+        said = refused(changed(lines, "event", nth, id=later), Invalid, lively, new_ids=new_ids)
+        assert said.endswith(", id: This id is of a time to come.")
 
 
 def test_a_line_has_an_end() -> None:
