@@ -63,8 +63,7 @@ def text_if_published(representation: Representation) -> str:
     Raises what :func:`publish` raises.
     """
     with transaction.atomic():
-        feeds.lock_subject(representation.subject_id)
-        text = publishing.publish(representation.line_id, as_it_would_be(representation)).text
+        text = publishing.publish(representation.line_id, as_it_would_be(_locked(representation))).text
         transaction.set_rollback(True)
     return text
 
@@ -77,7 +76,7 @@ def publish(representation: Representation, *, reason: str, by: str) -> Represen
     without a reason.
     """
     _check_reason(reason)
-    feeds.lock_subject(representation.subject_id)
+    representation = _locked(representation)
     origin = {"published_from": representation.number, "by": by}
     draft = replace(as_it_would_be(representation), reason=reason, made_by={**representation.made_by, **origin})
     made = publishing.publish(representation.line_id, draft)
@@ -99,12 +98,18 @@ def discard(representation: Representation, *, reason: str, by: str) -> Ruling:
     reason.
     """
     _check_reason(reason)
-    feeds.lock_subject(representation.subject_id)
+    representation = _locked(representation)
     check_open(representation)
     audit.note("discard quarantined", representation, by=by, reason=reason, before={"gate": representation.gate})
     return Ruling.objects.create(
         representation=representation, decision=Ruling.Decision.DISCARDED, by=by, reason=reason
     )
+
+
+def _locked(representation: Representation) -> Representation:
+    """Lock a version's subject, and return the version as it is then: it may have been erased since it was read."""
+    feeds.lock_subject(representation.subject_id)
+    return Representation.objects.get(pk=representation.pk)
 
 
 def _check_reason(reason: str) -> None:

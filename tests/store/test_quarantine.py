@@ -12,8 +12,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from memory import publishing, quarantine, reading, restoring, tenants
+from memory.erasure import act as erasing
 from memory.errors import Conflict, Invalid
-from memory.models import Conclusion, Evidence, Line, Representation, Ruling, Span, Subject
+from memory.models import Conclusion, Event, Evidence, Line, Representation, Ruling, Span, Subject
 from memory.publishing import NewConclusion, Retired
 from tests.store.helpers import PATIENCE, concluded, contents, draft_on, is_waited_for, person, said, together, until
 
@@ -315,6 +316,20 @@ def test_what_was_stopped_before_drafts_were_kept_is_discarded_only(ana, line):
     with pytest.raises(Invalid, match="was not kept"):
         quarantine.publish(kept, reason="because", by="olga")
     quarantine.discard(kept, reason="because", by="olga")
+
+
+@pytest.mark.parametrize("rule", [quarantine.publish, quarantine.discard])
+def test_what_was_erased_since_it_was_looked_at_is_ruled_upon_no_more(ana, line, rule):
+    first = said("I live in Lisbon.")
+    concluded(line, "Ana lives in Lisbon.", evidence=first)
+    [second] = said("My number is 4711.")
+    kept = stopped(line, "Ana has a number.", evidence=first, now="4711", card=["4711"])
+    erasing.erase(Event.objects.get(pk=second))
+    said("It rains.")
+    with pytest.raises(Conflict):
+        rule(kept, reason="because", by="olga")
+    with pytest.raises(Conflict):
+        quarantine.text_if_published(kept)
 
 
 @pytest.mark.django_db(transaction=True)
