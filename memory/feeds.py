@@ -20,6 +20,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from memory import statements
+from memory.errors import NotFound
 from memory.models import Event, FeedEntry, Session, Subject, User
 from memory.statements import Columns
 
@@ -146,8 +147,14 @@ def read(subject_id: UUID, after: int, limit: int) -> list[tuple[int, Event]]:
 
 
 def lock_subject(subject_id: UUID) -> Subject:
-    """Lock one subject until the transaction ends. Lock order everywhere: subject, line, work row."""
-    return Subject.objects.select_for_update(no_key=True).get(pk=subject_id)
+    """Lock one subject until the transaction ends. Lock order everywhere: subject, line, work row.
+
+    Raises :class:`NotFound` for one that is gone: an erasure may end while somebody waits for it.
+    """
+    subject = Subject.objects.select_for_update(no_key=True).filter(pk=subject_id).first()
+    if subject is None:
+        raise NotFound("There is no such subject any more")
+    return subject
 
 
 def tail(subject_id: UUID, after: int, limit: int, by: datetime | None = None) -> list[Event]:

@@ -135,6 +135,7 @@ class ApiKeyAdmin(HonchoAdmin[ApiKey]):
     list_select_related = ("app", "user", "session", "project", "collection")
     list_filter = (KeyState, "scope", AppFilter, ChosenUser, ChosenSession)
     search_fields = ("name", "prefix__startswith")
+    untold = ("digest",)
     search_help_text = "A part of the name, or how the key begins."
     ordering = ("-pk",)
     sortable_by = ("named", "used", "expires")

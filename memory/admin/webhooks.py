@@ -120,6 +120,7 @@ class WebhookEndpointAdmin(HonchoAdmin[WebhookEndpoint]):
     list_select_related = ("app",)
     list_filter = ("enabled", AppFilter)
     search_fields = ("url", "description")
+    untold = ("secret", "previous_secret")
     ordering = ("-pk",)
     autocomplete_fields = ("app",)
     actions = ("test",)
@@ -191,7 +192,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Let an endpoint's page lead here."""
-        return lookup == "endpoint__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+        return lookup == "endpoint__id__exact" or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="endpoint")
     def told(self, row: WebhookDelivery) -> str:

@@ -56,6 +56,19 @@ def test_lists_and_pages_show_everything_but_the_secret(operator, hook):
     assert not [query for query in captured if "SELECT DISTINCT" in query["sql"]]
 
 
+@pytest.mark.parametrize("field", ["secret", "previous_secret"])
+def test_no_list_tells_a_secret_letter_by_letter(client, hook, field):
+    client.force_login(data.staff("view_webhookendpoint"))
+    for begins in (hook.secret[:8], "x"):
+        assert client.get(ENDPOINTS, {f"{field}__startswith": begins}).status_code == 400
+    assert hook.url in text_of(client.get(ENDPOINTS, {"url__startswith": "https"}))
+
+
+def test_nor_does_that_of_the_keys_tell_a_digest(operator):
+    keys = reverse("admin:memory_apikey_changelist")
+    assert operator.get(keys, {"digest__startswith": "a"}).status_code == 400
+
+
 def test_a_secret_is_shown_once_where_it_is_made(operator):
     app = App.objects.create(name="harbour")
     form = {"app": app.pk, "url": "https://hooks.example/x", "events": ["pass.parked"], "description": "Board"}

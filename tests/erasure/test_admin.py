@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import transaction
+from django.test import Client
 from django.urls import reverse
 
-from memory.models import Audit, Erasure, Event, User
+from memory import publishing
+from memory.erasure import act as erasing
+from memory.models import Audit, Conclusion, Erasure, Event, User
 from tests.admin import data
 from tests.admin.acting import act, preview
 from tests.factories import EventFactory
+from tests.store.helpers import PATIENCE, concluded, is_waited_for, person, said, together, until
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +66,45 @@ def test_no_log_of_the_admin_names_what_was_erased(client):
     act(client, erase_page(event.user))
     assert not LogEntry.objects.exists()
     assert list(Audit.objects.filter(by="operator").values_list("act", flat=True)) == ["erase"]
+
+
+def sent_while_it_is_erased(what, url: str, **fields: str) -> int:
+    """The status of an answer to somebody who had to wait until an erasure ended."""
+    operator, erased = data.superuser(), threading.Event()
+
+    def erases() -> None:
+        with transaction.atomic():
+            erasing.erase(what)
+            erased.set()
+            until(is_waited_for, "the other waits for the erasure")
+
+    def sends() -> int:
+        client = Client(raise_request_exception=False)
+        client.force_login(operator)
+        assert erased.wait(PATIENCE)
+        return client.post(url, fields).status_code
+
+    return together(erases, sends)[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_saves_what_is_being_erased_does_not_write_it_anew():
+    user = person().user
+    assert sent_while_it_is_erased(user, page(user), metadata='{"a": 1}') == 404
+    assert not User.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["pin", "retract", "correct"])
+def test_who_corrects_what_is_being_erased_is_told_that_it_is_gone(name):
+    ana = person()
+    line = publishing.open_line(ana, "recipe")
+    concluded(line, "Ana lives in Lisbon.", evidence=said("I live in Lisbon."))
+    url = reverse(f"admin:memory_conclusion_{name}", args=[Conclusion.objects.get().pk])
+    fields = {"step": "preview", "reason": "So she said", "content": "Ana lives in Oslo."}
+    assert sent_while_it_is_erased(ana.user, url, **fields) == 200
+    assert not Conclusion.objects.exists()
 
 
 def test_who_may_not_erase_finds_no_way_to_it_and_who_may_sees_the_receipt(client):
