@@ -48,6 +48,11 @@ def in_use(app: App | None, kind: str | None = None) -> QuerySet[Label]:
     return (found if kind is None else found.filter(kind=kind)).order_by("kind", "name", "app")
 
 
+def was_live(version: PromptVersion | UUID) -> bool:
+    """Say whether a version is live, or was once."""
+    return LabelMove.objects.filter(to=version, name=Name.LIVE).exists()
+
+
 def moves(app: App | None, kind: str | None = None) -> QuerySet[LabelMove]:
     """Return how the labels that count in an app were moved (None: the site's alone), newest first."""
     found = LabelMove.objects.filter(Q(app=None) | Q(app=app)).select_related("origin", "to")

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from memory import audit, ids, restoring
+from memory import audit, ids, proposals, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import App, Representation, Subject
 from memory.restoring import Onward, Restored
@@ -153,13 +153,17 @@ def roll_back(
 
     Where the version is live, ``live`` becomes so, by default the one before; ``keep_live`` leaves it. ``then`` says
     whether events that were read since stay read or are read again. One transaction. Raises :class:`Invalid` without a
-    reason, and :class:`Conflict` where nothing would change or nobody knows what shall be live.
+    reason, and :class:`Conflict` where nothing would change, where nobody knows what shall be live, and where four eyes
+    are asked for and nobody has confirmed a ``live`` that never was.
     """
     _check(reason, then)
-    moved = None if keep_live else _move_live(version, app, live, reason, by)
+    found = affected(version, app=app, since=since)
+    # In the order of everybody's locks: subjects, experiments, runs, labels.
+    reprocessing.lock_subjects(item.subject_id for item in found)
+    moved = None
     if not keep_live:
         _stop_what_brings_it_back(version, app, reason, by)
-    found = affected(version, app=app, since=since)
+        moved = _move_live(version, app, live, reason, by)
     if not found and moved is None:
         raise Conflict(f"Readers get nothing that {version} made{' since then' if since else ''}.")
     rollback = Rollback.objects.create(
@@ -172,7 +176,7 @@ def roll_back(
 
 @transaction.atomic
 def undo(rollback: Rollback, *, reason: str, by: str = "") -> Rollback:
-    """Give readers again what they got before a rollback, and make its prompt version live again if it was.
+    """Give readers again what they got before a rollback, and make its prompt version live again (:func:`live_again`).
 
     What was read meanwhile stays read. Subjects that were rolled back once more since, or whose version of then was
     erased, are left as they are; experiments
@@ -183,11 +187,11 @@ def undo(rollback: Rollback, *, reason: str, by: str = "") -> Rollback:
     rollback = Rollback.objects.select_for_update().get(pk=rollback.pk)
     if Rollback.objects.filter(undoes=rollback).exists():
         raise Conflict("This rollback was undone already.")
-    moved = None
-    if rollback.live is not None:
-        moved = rollback.prompt_version
-        _put_live_back(rollback.live, moved, reason, by)
     targets = given_back(rollback)
+    reprocessing.lock_subjects(targets)
+    moved = live_again(rollback)
+    if moved is not None and rollback.live is not None:
+        _put_live_back(rollback.live, moved, reason, by)
     made = Rollback.objects.create(
         app=rollback.app, prompt_version=rollback.prompt_version, since=rollback.since, undoes=rollback, live=moved,
         subjects=len(targets), by=by, reason=reason,
@@ -195,6 +199,17 @@ def undo(rollback: Rollback, *, reason: str, by: str = "") -> Rollback:
     _restore(made, targets)
     _note("undo rollback", made)
     return made
+
+
+def live_again(rollback: Rollback) -> PromptVersion | None:
+    """Return the version that undoing a rollback would make live again, None where nothing.
+
+    That is so where none was live, and where what took its place is live no more: somebody has chosen another since.
+    """
+    instead = rollback.live
+    if instead is None or labels.pointed(labels.Name.LIVE, instead.app_id, instead.kind) != instead:
+        return None
+    return rollback.prompt_version
 
 
 def given_back(rollback: Rollback) -> dict[UUID, UUID | None]:
@@ -292,6 +307,8 @@ def _move_live(
     """Let another version be live in place of ``version``; return it, None where that was not live."""
     instead = live_instead(version, app=app, live=live)
     if instead is not None:
+        if not labels.was_live(instead):
+            proposals.demand(instead)  # to go back needs no second person, to go on does
         labels.move(labels.Name.LIVE, instead, reason=reason, by=by, settled=True)
     return instead
 
@@ -300,7 +317,7 @@ def _put_live_back(instead: PromptVersion, version: PromptVersion, reason: str, 
     """Let a version be live again; where an app was given one of its own instead, it goes by the site's again."""
     if instead.app_id == version.app_id:
         labels.move(labels.Name.LIVE, version, reason=reason, by=by, settled=True)
-    elif labels.pointed(labels.Name.LIVE, instead.app_id, instead.kind) == instead:
+    else:
         labels.take_off(labels.Name.LIVE, instead.app_id, instead.kind, reason=reason, by=by, settled=True)
 
 

@@ -11,21 +11,23 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from memory.admin.acts import Act, Done, Preview, ReasonForm
 from memory.admin.base import ReadOnlyAdmin
-from memory.admin.filters import AppFilter
+from memory.admin.filters import AppFilter, as_id
 from memory.admin.links import link, page_url, when
 from memory.admin.pages import Page
+from memory.admin.permissions import demand
 from memory.errors import Conflict
 from memory.models import App, Line, Subject
 from memory.restoring import Onward
 from memory.worddiff import Diff
-from reasoning import prompt_places, rollbacks
+from reasoning import labels, prompt_places, rollbacks
+from reasoning.admin.labels import MakeLive
 from reasoning.models import Pass, PromptVersion, Rollback, RolledBack
 
 SHOWN = 50
@@ -92,6 +94,13 @@ class RollBackDeployment(Act):
 
     name, verb, permission = "roll_back", "Roll back what it made", "memory.roll_back_versions"
     form_class = DeploymentForm
+
+    def view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Refuse who may not promote prompts to name one as live that never was; else as any act."""
+        named = as_id(request.POST.get("live"))
+        if named is not None and not labels.was_live(named):
+            demand(request, MakeLive.permission)
+        return super().view(request, object_id)
 
     def needs(self, request: HttpRequest, obj: PromptVersion) -> bool:
         """What has no line has made nothing."""
@@ -172,11 +181,11 @@ class UndoRollback(Act):
 
     def preview(self, obj: Rollback, data: dict[str, Any]) -> Preview:
         """Count whom it concerns, and show some of it."""
-        targets = rollbacks.given_back(obj)
+        targets, live = rollbacks.given_back(obj), rollbacks.live_again(obj)
         lines = [
             ("Subjects given back", f"{len(targets):,}"),
             ("Left as they are", f"{max(obj.subjects - len(targets), 0):,}: rolled back again since, or erased"),
-            ("Live from then on", "as it is now" if obj.live is None else _named(obj.prompt_version)),
+            ("Live from then on", "as it is now" if live is None else _named(live)),
         ]
         token = json.dumps([sorted(map(str, targets.items())), lines])
         return Preview(lines=lines, diffs=_diffs(targets), token=token)

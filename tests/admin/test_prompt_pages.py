@@ -400,6 +400,16 @@ def test_a_prompt_that_stays_live_is_left_so(operator, deployed, ana):
     assert labels.pointed("live", None, "user") == deployed
 
 
+def test_what_was_never_live_goes_live_by_a_rollback_only_for_who_may_promote(client, deployed):
+    never = prompt_versions.create("user", "Know {subject}.", message="Never live")
+    go, fields = url("promptversion_roll_back", deployed.pk), {"step": "preview", "reason": "It lies", "then": "stay"}
+    client.force_login(data.staff("roll_back_versions", name="on duty"))
+    assert client.post(go, {**fields, "live": never.pk}).status_code == REFUSED
+    assert client.post(go, {**fields, "live": first().pk}).context["preview"] is not None
+    client.force_login(data.staff("roll_back_versions", "promote_prompts", name="lead"))
+    assert client.post(go, {**fields, "live": never.pk}).context["preview"] is not None
+
+
 def test_what_cannot_be_rolled_back_says_why(operator, ana):
     go = url("promptversion_roll_back", first().pk)
     answer = operator.post(go, {"step": "preview", "reason": "It lies", "then": "stay"})

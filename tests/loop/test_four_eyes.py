@@ -101,12 +101,21 @@ def test_a_reprocess_is_promoted_only_when_another_person_confirms_it():
     assert confirmed(run, lambda: reprocessing.promote(run)).promoted == 1
 
 
-def test_a_rollback_waits_for_nobody(version):
-    confirmed(version, lambda: labels.move("live", version, reason="Better"))
+def test_a_rollback_to_what_was_live_before_waits_for_nobody(version):
     other = prompt_versions.create("user", "Know {subject} well.", message="More", app=version.app)
+    for each in (other, version):
+        confirmed(each, lambda: labels.move("live", each, reason="Better"))  # noqa: B023 - done at once
     made = rollbacks.roll_back(version, since=clock.now(), app=version.app, reason="It was worse", live=other, by="ana")
     assert labels.live(version.app_id, "user") == other
     rollbacks.undo(made, reason="It was not", by="ana")
+    assert labels.live(version.app_id, "user") == version
+
+
+def test_a_rollback_brings_nothing_live_that_never_was(version):
+    confirmed(version, lambda: labels.move("live", version, reason="Better"))
+    never = prompt_versions.create("user", "Know {subject} well.", message="More", app=version.app)
+    with pytest.raises(Conflict, match="second person"):
+        rollbacks.roll_back(version, since=clock.now(), app=version.app, reason="Worse", live=never, by="ana")
     assert labels.live(version.app_id, "user") == version
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.db import transaction
 
 from memory import clock, corrections, reading, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Representation, Serving, Subject
 from reasoning import labels, prompt_versions, reconcile, rollbacks
-from reasoning.models import Pass, PromptVersion, Work
+from reasoning.experiments import lifecycle as experiments
+from reasoning.experiments.lifecycle import Candidate
+from reasoning.models import Experiment, Pass, PromptVersion, Work
 from reasoning.providers.base import Answer, Request, Statement
 from tests.loop.helpers import AT_ONCE, FakeProvider, drain, draining
-from tests.store.helpers import contents, person, say, until
+from tests.store.helpers import PATIENCE, contents, is_waited_for, person, say, together, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -236,6 +239,39 @@ def test_undone_in_one_app_the_app_goes_by_the_sites_prompt_again(history):
     assert labels.live(app.pk, "user") == history
     assert labels.pointed("live", app, "user") is None
     assert known("ana") == ["BAD: a2", "BAD: a3", "good: a1"]
+
+
+def test_undone_it_leaves_live_what_somebody_has_chosen_since(history):
+    rollback = rollbacks.roll_back(history, reason="It lies")
+    assert rollbacks.live_again(rollback) == history
+    better = prompt_versions.create("user", "Better. {subject}", message="Better")
+    labels.move("live", better, reason="It is better")
+    assert rollbacks.live_again(rollback) is None
+    assert rollbacks.undo(rollback, reason="It did not lie").live is None
+    assert labels.pointed("live", None, "user") == better
+    assert known("ana") == ["BAD: a2", "BAD: a3", "good: a1"]
+
+
+def test_who_rolls_back_while_somebody_promotes_an_experiment_against_it_is_told_so(history):
+    better = prompt_versions.create("user", "Better. {subject}", message="Better")
+    found = experiments.start(experiments.create("user", "tone", [Candidate(better, 1.0)]))
+    begun = threading.Event()
+
+    def promotes() -> None:
+        with transaction.atomic():
+            Experiment.objects.select_for_update(no_key=True).get(pk=found.pk)  # as everybody does first
+            begun.set()
+            until(is_waited_for, "the rollback waits for the experiment")
+            experiments.promote(found, found.arms.get(), reason="It is better")
+
+    def rolls_back() -> None:
+        assert begun.wait(PATIENCE)
+        with pytest.raises(Conflict, match="promoted"):
+            rollbacks.roll_back(history, reason="It lies")
+
+    together(promotes, rolls_back)
+    assert labels.pointed("live", None, "user") == better
+    assert rollbacks.roll_back(history, reason="It lies").live is None
 
 
 def test_a_sample_shows_what_readers_get_and_would_get(history, django_assert_num_queries):
