@@ -293,14 +293,25 @@ def realign(subjects: Collection[UUID], *, again: bool = False) -> None:
     """
     values: dict[str, list[UUID] | bool] = {"subjects": list(subjects), "bulk": again and len(subjects) > 1}
     if again:
-        behind = list(Subject.objects.filter(pk__in=subjects).select_related("line"))
-        recipes = assignment.recipes(behind)
-        for subject in behind:
-            if subject.line is not None and subject.line.recipe != recipes[subject.pk]:
-                publishing.fork_line(subject.line, recipes[subject.pk])
+        _fall(subjects)
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in (_LOCK, _LEAVE_OTHERS, _SERVE, _ORDINARY):
             cursor.execute(statement, values)
+
+
+def hand_over(subjects: Collection[UUID]) -> None:
+    """Let the prompts that locked subjects fall to read what waits on lines of others; a pass under way is given up."""
+    _fall(subjects)
+    realign(subjects)
+
+
+def _fall(subjects: Collection[UUID]) -> None:
+    """Let locked subjects be served by lines of the prompts that they fall to, begun where the last ones stand."""
+    behind = list(Subject.objects.filter(pk__in=subjects).select_related("line"))
+    recipes = assignment.recipes(behind)
+    for subject in behind:
+        if subject.line is not None and subject.line.recipe != recipes[subject.pk]:
+            publishing.fork_line(subject.line, recipes[subject.pk])
 
 
 def look_again(line_id: UUID) -> None:

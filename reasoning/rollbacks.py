@@ -1,8 +1,8 @@
 """Taking everything back that a prompt version made, in all subjects at once, and undoing that again.
 
 A subject is taken back where what its readers get was made by the version, or goes on from something that was: to the
-last version before that they were given. It sticks: the version is live no more, and what else would bring it back (an
-experiment's arm, a reprocess) is stopped.
+last version before that they were given. It sticks: the version is live no more, what else would bring it back (an
+experiment's arm, a reprocess) is stopped, and what waits to be read by it is read by what is live then.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from memory import audit, ids, proposals, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import App, Representation, Subject
 from memory.restoring import Onward, Restored
-from reasoning import assignment, labels
+from reasoning import assignment, following, labels
 from reasoning.experiments import lifecycle as experiments
-from reasoning.models import Arm, Experiment, PromptVersion, Reprocess, Rollback, RolledBack
+from reasoning.models import Arm, Experiment, PromptVersion, Reprocess, Rollback, RolledBack, Work
 from reasoning.reprocessing import lifecycle as reprocessing
 
 # What the version made, and what goes on from that: a version goes on from the one that it repeats, or else from its
@@ -159,7 +159,8 @@ def roll_back(
     _check(reason, then)
     found = affected(version, app=app, since=since)
     # In the order of everybody's locks: subjects, experiments, runs, labels.
-    reprocessing.lock_subjects(item.subject_id for item in found)
+    waiting = _waiting(version, app)
+    reprocessing.lock_subjects({item.subject_id for item in found} | set(waiting))
     moved = None
     if not keep_live:
         _stop_what_brings_it_back(version, app, reason, by)
@@ -170,6 +171,8 @@ def roll_back(
         app=app, prompt_version=version, since=since, then=then, live=moved, subjects=len(found), by=by, reason=reason
     )
     _restore(rollback, {item.subject_id: item.target_id for item in found})
+    if not keep_live:
+        following.hand_over(waiting)
     _note("roll back deployment", rollback)
     return rollback
 
@@ -353,6 +356,13 @@ def _stop_what_brings_it_back(version: PromptVersion, app: App | None, reason: s
     for run in _runs(version, app).order_by("pk"):
         end = reprocessing.discard if run.state == Reprocess.State.DONE else reprocessing.cancel
         end(run, reason=reason, by=by)
+
+
+def _waiting(version: PromptVersion, app: App | None) -> list[UUID]:
+    """Return the subjects of which a version has something to read: it would be what readers get next."""
+    at_work = Work.objects.filter(line__recipe=version.recipe).exclude(state=Work.State.IDLE)
+    found = Subject.objects.filter(line__in=at_work.values("line"))
+    return list((found if app is None else found.filter(app=app)).values_list("pk", flat=True))
 
 
 def _events_since(found: Sequence[Affected]) -> int:

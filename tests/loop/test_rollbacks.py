@@ -10,7 +10,7 @@ from django.db import transaction
 from memory import clock, corrections, reading, restoring
 from memory.errors import Conflict, Invalid
 from memory.models import Conclusion, Representation, Serving, Subject
-from reasoning import labels, prompt_versions, reconcile, rollbacks
+from reasoning import following, labels, prompt_versions, reconcile, rollbacks
 from reasoning.experiments import lifecycle as experiments
 from reasoning.experiments.lifecycle import Candidate
 from reasoning.models import Experiment, Pass, PromptVersion, Work
@@ -192,6 +192,41 @@ def test_a_pass_of_it_that_is_under_way_publishes_nothing(history):
     assert known("ana") == ["good: a1", "good: a4", "good: a5"]
     assert Pass.objects.filter(outcome="abandoned").count() == 1
     assert reconcile.account().faults == 0
+
+
+@pytest.mark.parametrize("name", ["cleo", "dora"])
+def test_what_waits_to_be_read_by_it_is_read_by_what_is_live_then(history, name):
+    person(name)
+    say("news", user=name)
+    following.take_in()
+    assert Work.objects.get(state="waiting").line.recipe == history.recipe
+    rollbacks.roll_back(history, reason="It lies")
+    reason()
+    assert "good: news" in known(name)
+    assert not any("BAD" in statement for statement in known(name))
+    assert reconcile.account().faults == 0
+
+
+def test_nor_does_its_first_pass_of_somebody_that_is_under_way_publish_anything(history):
+    say("c2", user="cleo")
+    provider = FakeProvider(by_prompt)
+    provider.gate = threading.Event()
+    with draining(provider):
+        until(lambda: provider.in_flight == 1, "the call")
+        rollbacks.roll_back(history, reason="It lies")
+        provider.gate.set()
+        until(lambda: "good: c2" in known("cleo"), "it is read by the other")
+    assert known("cleo") == ["good: c1", "good: c2"]
+    assert Pass.objects.filter(outcome="abandoned").count() == 1
+    assert reconcile.account().faults == 0
+
+
+def test_what_waits_is_left_to_a_prompt_that_stays_live(history):
+    say("c2", user="cleo")
+    following.take_in()
+    rollbacks.roll_back(history, reason="It lied", keep_live=True)
+    reason()
+    assert known("cleo") == ["BAD: c2", "good: c1"]
 
 
 def test_the_first_version_of_all_needs_to_be_told_what_shall_be_live():
