@@ -33,7 +33,7 @@ class OnWork(Act):
         """Say what waits, and how it failed. Raises :class:`memory.errors.Conflict` in another state."""
         if obj.state != self.state:
             raise Conflict(f"It is {obj.state}, not {self.state}.")
-        return Preview(lines=[("Waiting", waiting(obj)), ("Failed", _failed(obj))], token=f"{obj.pk} {obj.state}")
+        return Preview(lines=[("Waiting", waiting(obj)), ("Failed", _failed(obj))], token=self.stands(obj))
 
     def preview_many(self, objs: Sequence[Any], data: dict[str, Any]) -> Preview:
         """Say what waits, in all and of the first, and how many are left alone."""
@@ -45,7 +45,11 @@ class OnWork(Act):
         lines += [(str(obj.line.subject), f"{waiting(obj)}; {_failed(obj)}") for obj in chosen[:LISTED]]
         if len(chosen) > LISTED:
             lines.append(("and", f"{len(chosen) - LISTED:,} more"))
-        return Preview(lines=lines, token=" ".join(f"{obj.pk}:{obj.state}" for obj in objs))
+        return Preview(lines=lines, token=" ".join(map(self.stands, objs)))
+
+    def stands(self, obj: Work) -> str:
+        """Return what must still be so when it is confirmed; how often it failed, and what waits, changes by itself."""
+        return f"{obj.pk}:{obj.state}"
 
 
 class AllAtOnce(OnWork):
@@ -110,6 +114,10 @@ class Skip(OnWork):
             "The next event that the line would read is left out for good: a new version, the same as the last, counts "
             "it as read. The event stays in the log. Do it where a single event makes every attempt fail."
         )
+
+    def stands(self, obj: Work) -> str:
+        """Return where its line stands too: a line may be parked anew, by another event than the one that was meant."""
+        return f"{super().stands(obj)}:{obj.line.cursor}"
 
     def perform(self, obj: Work, data: dict[str, Any], by: str, preview: Preview) -> Done:
         """Leave the event out."""

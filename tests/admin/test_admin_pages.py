@@ -17,7 +17,7 @@ from memory import corrections, keys
 from memory.admin import base
 from memory.admin import log as log_admin
 from memory.models import ApiKey, App, Conclusion, Event, Project, Representation, Session, Subject, User
-from reasoning import circuit, prompt_versions
+from reasoning import circuit, disposition, prompt_versions
 from reasoning.models import Budget, Pass, Price, PromptVersion, ProviderState, Spend, Work, Worker
 from reasoning.providers.base import Failure, ProviderError
 from tests.admin import acting, data
@@ -460,6 +460,23 @@ def test_a_parked_line_goes_on_without_an_event_by_who_may_change_it(client, ana
     assert work.line.cursor == before + 1
     newest = Representation.objects.filter(line=work.line).latest("number")
     assert newest.made_by["by"] == "keeper"
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_only_the_event_that_was_looked_at_is_left_out(client, ana, many):
+    work = data.parked(ana)
+    client.force_login(data.superuser())
+    chosen = acting.choice("skip", [work]) if many else {}
+    url = list_of(Work) if many else reverse("admin:reasoning_work_skip", args=[work.pk])
+    looked = acting.preview(client, url, **chosen).context["preview"].digest
+    disposition.skip(work, by="another")
+    assert data.parked(ana) == work, "parked anew, by what came next"
+    work.line.refresh_from_db()
+    stood = work.line.cursor
+    answer = acting.preview(client, url, token=looked, **chosen)
+    assert "This has changed since you looked" in text_of(answer)
+    work.line.refresh_from_db()
+    assert work.line.cursor == stood
 
 
 def test_a_paused_provider_is_resumed_by_who_may_change_it(client):
