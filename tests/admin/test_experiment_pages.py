@@ -432,6 +432,17 @@ class TestActs:
             assert words in said, words
         assert (found.state, labels.live(found.app_id, "user")) == ("promoted", prompts[1])
 
+    def test_promoting_names_what_is_live_by_now_and_asks_anew_where_that_has_changed(self, operator, prompts):
+        found = experiment(prompts[1])
+        sent = {"step": "preview", "reason": "Because", "arm": arm(found).public_id}
+        looked = operator.post(url_of(found, "promote"), sent)
+        labels.move("live", prompt("Better"), reason="Better")
+        answer = operator.post(url_of(found, "promote"), {**sent, "token": token_in(looked, "token")})
+        for words in ("Live now user-3", "user-1, is live no more", "This has changed since you looked"):
+            assert words in plain(answer), words
+        operator.post(url_of(found, "promote"), {**sent, "token": token_in(answer, "token")})
+        assert labels.live(found.app_id, "user") == prompts[1]
+
     def test_with_four_eyes_one_proposes_and_another_promotes(self, client, operator, prompts, settings):
         settings.HONCHO = {**AT_ONCE, "FOUR_EYES": True}
         found = experiment(prompts[1])

@@ -14,9 +14,9 @@ from memory.admin.acts import Act, Done, Preview, ReasonForm
 from memory.admin.links import page_url
 from memory.models import Representation, Subject
 from memory.worddiff import Diff
-from reasoning import prompt_versions
+from reasoning import labels, prompt_versions
 from reasoning.experiments import falling, lifecycle, pairwise
-from reasoning.models import Arm, Experiment
+from reasoning.models import Arm, Experiment, PromptVersion
 
 State = Experiment.State
 
@@ -247,38 +247,53 @@ class Promote(_ArmAct):
         """Show what takes whose place, and what readers would get in some cases."""
         arms, arm = _arms(obj), _arm(obj, data)
         lifecycle.check_can_win(obj, arm)
-        falls = falling.who(obj, arms)
+        falls, live = falling.who(obj, arms), _live(obj)
         theirs = sum(part.count for part in falls.parts if part.arm == arm and obj.mode == Experiment.Mode.SERVE)
         lines = [
-            ("Live now", _version(obj.control)),
+            ("Live now", _version(live)),
             ("Becomes live", _version(arm.version)),
             (
                 "Would move",
                 f"{_of(falls.looked_at - theirs, falls.looked_at)} of the newest subjects, at their next event",
             ),
         ]
-        return Preview(lines=lines, diffs=_diffs(arm), token=_token(obj, arms, str(arm.pk)))
+        warning = ""
+        if live != obj.control:
+            warning = (
+                f"What the arm was compared with, {_version(obj.control)}, is live no more: {_version(live)} is, and "
+                "would be so no longer."
+            )
+        return Preview(
+            lines=lines, diffs=_diffs(arm), warning=warning, token=_token(obj, arms, str(arm.pk), str(live.pk))
+        )
 
     def perform(self, obj: Experiment, data: dict[str, Any], by: str, preview: Preview) -> Done:
         """Promote it."""
-        arm = _arm(obj, data)
+        arm, live = _arm(obj, data), _live(obj)
         lifecycle.promote(obj, arm, by=by, reason=data["reason"])
         site = self.model_admin.admin_site.name
         return Done(
             message=f"{_name(arm)} is live.",
             made=[(_version(arm.version), page_url(arm.version, site))],
-            undo=(f"Make {_version(obj.control)} live again", self._make_live(obj, arm)),
+            undo=(f"Make {_version(live)} live again", self._make_live(live, arm)),
         )
 
-    def _make_live(self, obj: Experiment, arm: Arm) -> str:
+    def _make_live(self, live: PromptVersion, arm: Arm) -> str:
         """Return where what was live is made so again: of the site's, where an app had none, it is the app's label."""
         site = self.model_admin.admin_site.name
-        if obj.control.app_id != arm.version.app_id:
+        if live.app_id != arm.version.app_id:
             return page_url(arm.version, site)
-        return reverse("admin:reasoning_promptversion_make_live", args=[obj.control.pk], current_app=site)
+        return reverse("admin:reasoning_promptversion_make_live", args=[live.pk], current_app=site)
 
 
 ACTS: tuple[type[Act], ...] = (Start, Ramp, Pause, Resume, Promote, Stop)
+
+
+def _live(obj: Experiment) -> PromptVersion:
+    """Return what is live now where an experiment counts; its control may be so no more."""
+    if obj.app_id is not None:
+        return labels.live(obj.app_id, obj.kind)
+    return labels.pointed(labels.Name.LIVE, None, obj.kind) or obj.control
 
 
 def _arms(obj: Experiment) -> list[Arm]:
