@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from memory import clock, feeds, publishing, statements
+from memory import clock, feeds, ids, publishing, statements
 from memory.models import Line, Subject
 from reasoning import assignment, cadence
 from reasoning.assignment import Assigned, Beside
@@ -297,6 +297,19 @@ def realign(subjects: Collection[UUID], *, again: bool = False) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in (_LOCK, _LEAVE_OTHERS, _SERVE, _ORDINARY):
             cursor.execute(statement, values)
+
+
+_TAKEN_BACK = """
+SELECT EXISTS (SELECT FROM reasoning_rollback made
+                WHERE prompt_version_id = %s AND undoes_id IS NULL AND (app_id IS NULL OR app_id = %s)
+                  AND NOT EXISTS (SELECT FROM reasoning_rollback undone WHERE undone.undoes_id = made.id))
+"""
+
+
+def is_taken_back(subject: Subject, recipe: str) -> bool:
+    """Say whether what a recipe makes was rolled back, and the subject falls to another by now."""
+    [(found,)] = statements.rows(_TAKEN_BACK, [ids.decode(recipe), subject.app_id])
+    return bool(found) and assignment.recipes([subject])[subject.pk] != recipe
 
 
 def hand_over(subjects: Collection[UUID]) -> None:

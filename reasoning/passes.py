@@ -93,6 +93,9 @@ def prepare(claim: Claim, step: Step) -> Prepared | None:
     settings = ReasoningSettings.load()
     subject, work = queue.held(claim)
     line, row = _standing_of(claim)
+    if subject.line_id == line.pk and following.is_taken_back(subject, line.recipe):
+        following.realign([subject.pk], again=True)
+        return None
     consolidating = work.task == Work.Task.CONSOLIDATE and not work.waiting_events
     if disposition.kills_workers(work):
         error = f"The last {settings.max_attempts} passes ended with the death of their worker."

@@ -159,8 +159,8 @@ def roll_back(
     _check(reason, then)
     found = affected(version, app=app, since=since)
     # In the order of everybody's locks: subjects, experiments, runs, labels.
-    waiting = _waiting(version, app)
-    reprocessing.lock_subjects({item.subject_id for item in found} | set(waiting))
+    under_way = _under_way(version, app)
+    reprocessing.lock_subjects({item.subject_id for item in found} | set(under_way))
     moved = None
     if not keep_live:
         _stop_what_brings_it_back(version, app, reason, by)
@@ -172,7 +172,7 @@ def roll_back(
     )
     _restore(rollback, {item.subject_id: item.target_id for item in found})
     if not keep_live:
-        following.hand_over(waiting)
+        following.hand_over(under_way)
     _note("roll back deployment", rollback)
     return rollback
 
@@ -358,10 +358,10 @@ def _stop_what_brings_it_back(version: PromptVersion, app: App | None, reason: s
         end(run, reason=reason, by=by)
 
 
-def _waiting(version: PromptVersion, app: App | None) -> list[UUID]:
-    """Return the subjects of which a version has something to read: it would be what readers get next."""
-    at_work = Work.objects.filter(line__recipe=version.recipe).exclude(state=Work.State.IDLE)
-    found = Subject.objects.filter(line__in=at_work.values("line"))
+def _under_way(version: PromptVersion, app: App | None) -> list[UUID]:
+    """Return the subjects of which passes by a version are under way; what only waits is looked at when claimed."""
+    leased = Work.objects.filter(line__recipe=version.recipe, state=Work.State.LEASED)
+    found = Subject.objects.filter(line__in=leased.values("line"))
     return list((found if app is None else found.filter(app=app)).values_list("pk", flat=True))
 
 
