@@ -252,7 +252,8 @@ def _blocks(records: Records, lexemes: NDArray[np.int32]) -> dict[str, list[Any]
     records = some(records, order)
     names, starts = np.unique(lexemes[order], return_index=True)
     blocks: dict[str, list[Any]] = {"lexemes": [], "parts": [], "upto": [], "data": []}
-    for name, start, end in zip(names.tolist(), starts.tolist(), [*starts[1:].tolist(), len(records)], strict=True):
+    ends = np.append(starts, len(records))[1:]  # none where no document has a lexeme
+    for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True):
         for part, at in enumerate(range(start, end, BLOCK)):
             last = min(at + BLOCK, end)
             blocks["lexemes"].append(name)

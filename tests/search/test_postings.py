@@ -235,6 +235,19 @@ def test_a_merge_that_is_cut_off_is_done_again(small):
     assert_agrees("ana")
 
 
+@pytest.mark.parametrize("wordless", ["👍", "x" * 40_000])
+def test_passages_without_a_word_are_merged_too(small, wordless):
+    """One thing with no others would stop indexing for all of the site: it is done for every app at once."""
+    say(*[wordless] * 12)
+    say("The boat sails.", app="quay")
+    index_everything()
+    assert not Passage.objects.filter(text=None).exists()
+    say("The boat sails.")
+    index_everything()
+    assert_agrees("ana")
+    assert recalled("boat")[0] == "The boat sails."
+
+
 def test_of_frequent_words_the_newest_are_read_and_rare_ones_come_first(small, monkeypatch):
     monkeypatch.setattr(lookup, "MOST_READ", 6)
     say("The old boat at the lighthouse.", *[f"The boat sails {number}." for number in range(40)])
