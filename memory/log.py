@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -310,7 +311,7 @@ def _same_or_conflict(
     same = (
         first.kind == row["kind"]
         and first.content == row["content"]
-        and first.data == (None if row["data"] is None else json.loads(row["data"]))
+        and _as_stored(first.data) == _as_stored(event.data)
         and first.author_id == row["author_id"]
         and first.origin == row["origin"]
         and (event.occurred_at is None or first.occurred_at == row["occurred_at"])
@@ -319,6 +320,11 @@ def _same_or_conflict(
         raise Conflict(f"The id {row['client_id']!r} was used before with another body.")
     kept = {name: getattr(first, name) for name in LoggedEvent.__dataclass_fields__ if hasattr(first, name)}
     return LoggedEvent(**kept, author_name=first.author.name if first.author else None, created=False)
+
+
+def _as_stored(data: Any) -> Any:
+    """Return JSON with its numbers as PostgreSQL compares them: it gives back a float of 1e16 as a whole number."""
+    return json.loads(json.dumps(data), parse_int=Decimal, parse_float=Decimal)
 
 
 def _logged(place: Place, row: Mapping[str, Any], now: datetime) -> LoggedEvent:

@@ -188,6 +188,14 @@ def test_a_repeated_client_id_gives_back_the_first_event():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("number", [1.7954662371154514e18, 1e23, -1.5e300, 5e-324, -0.0, 10**30])
+def test_a_number_that_postgresql_writes_otherwise_is_the_same_when_it_is_sent_again(number):
+    event = NewEvent(data={"at": [number]}, client_id="m1")
+    first, again = (log.append("harbour", [event], user="ana")[0] for _ in range(2))
+    assert (again.id, again.created) == (first.id, False)
+
+
+@pytest.mark.django_db
 def test_a_client_id_twice_in_one_write_is_one_event():
     event = NewEvent(content="hello", client_id="m1")
     rows = log.append("harbour", [event, event], user="ana")
