@@ -72,6 +72,13 @@ def ask(
     return reason(Request(kind, subject, tuple(events), participants=names, known=shown, **more))
 
 
+@pytest.mark.parametrize("name", ["\u2028", " "])
+def test_a_name_of_white_space_alone_keeps_nobody_from_being_understood(name: str) -> None:
+    events = talk(("Ann", "I live in Rome."), (name, "I see."))
+    answer = reason(Request(Kind.USER, "Ann", events, participants=("Ann", name)))
+    assert [found.content for found in answer.add] == ["Ann lives in Rome."]
+
+
 def fact(number: int, content: str, **more: Any) -> KnownStatement:
     values: dict[str, Any] = {
         "level": "explicit",

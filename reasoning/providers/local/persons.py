@@ -142,7 +142,7 @@ def strip_vocatives(sentence: str, names: tuple[str, ...]) -> str:
     """Names that only address somebody removed: "Thanks, Bob!", "Bob, I moved", "I moved, Bob"."""
     text = sentence
     for name in names:
-        if not name:
+        if not name.strip():
             continue
         short = name.split()[0]
         forms = {name, short} | ({short[:3], short[:4]} if len(short) >= 5 else set())
