@@ -119,6 +119,16 @@ def admit_author(grant: Grant, refs: dict[str, str], author: str) -> str:
     return refs["user"]
 
 
+def admit_name(grant: Grant, part: str, name: Any) -> None:
+    """Refuse a new name for the very thing that a key is for, with 403: names are told apart in what lies above it.
+
+    Else a key could ask which names others there have, and take one before its owner does: what is written by that
+    name would then be the key's to read.
+    """
+    if name is not None and grant.scope == part and name not in (_own(grant, part) or ())[1:]:
+        raise HttpRefusal(403, "own_name", f"Only a key that opens more than this {part} gives it another name")
+
+
 def opens_app(grant: Grant) -> bool:
     """Say whether a grant opens all that belongs to an app, not one user, session, project or collection alone."""
     return grant.scope in (ApiKey.Scope.OPERATOR, ApiKey.Scope.APP)

@@ -331,3 +331,35 @@ def test_no_key_and_no_secret_is_in_an_answer(session: Any, row_counts: Callable
     response = Agent(row.key).send("GET", "/v1/apps/other")
     assert row.key.encode() not in response.content
     assert ids.encode(session.app_id).encode() not in response.content
+
+
+@pytest.mark.parametrize("scope", ["app", "user", "collection"])
+def test_a_key_gives_what_it_is_for_no_other_name(session: Any, scope: str) -> None:
+    """Else it could take a name before its owner does, and read what is written by it; or ask which names are taken."""
+    other = {
+        "app": lambda name: AppFactory(name=name),
+        "user": lambda name: UserFactory(app=session.app, name=name),
+        "collection": lambda name: Collection.objects.create(app=session.app, user=session.owner, name=name),
+    }[scope]
+    thing = {"app": session.app, "user": session.owner, "collection": other("papers")}[scope]
+    other("taken")
+    path = {
+        "app": "/v1/apps/tenant",
+        "user": "/v1/apps/tenant/users/ann",
+        "collection": "/v1/apps/tenant/users/ann/collections/papers",
+    }[scope]
+    agent = Agent(ApiKeyFactory(**{scope: thing}).key)
+    answers = [refused(agent.send("PUT", path, {"name": name}), 403, "own_name") for name in ("taken", "free")]
+    assert answers[0] == answers[1]
+    assert agent.put(path, {"name": thing.name, "metadata": {"a": 1}})["metadata"] == {"a": 1}
+    wider = Agent(ApiKeyFactory(**({} if scope == "app" else {"app": session.app})).key)
+    assert wider.put(path, {"name": "free"})["name"] == "free"
+
+
+@pytest.mark.parametrize("scope", ["user", "session"])
+def test_a_narrow_key_is_not_told_whether_the_app_has_an_author(session: Any, scope: str) -> None:
+    UserFactory(app=session.app, name="bob")
+    agent, events = key_of(scope, session), f"{path_of(session)}/events"
+    assert (
+        agent.get(f"{events}?author=bob") == agent.get(f"{events}?author=nobody") == {"items": [], "next_cursor": None}
+    )

@@ -85,5 +85,6 @@ class OneApp(ErasesApp, AppByName):
         """Rename an app or replace its metadata wholly; what is absent or null stays."""
         fields = self.fields()
         parameters.no_typos(fields, MAKING_FIELDS)
+        auth.admit_name(self.grant, "app", fields.get("name"))
         row = tenants.change(tenants.find_app(app), name=fields.get("name"), metadata=parameters.metadata(fields))
         return shapes.json_response(shapes.app(row))

@@ -82,6 +82,7 @@ class OneCollection(CollectionByName):
         """Rename a collection or replace its metadata wholly; what is absent or null stays."""
         fields = self.fields()
         parameters.no_typos(fields, MAKING_FIELDS)
+        auth.admit_name(self.grant, "collection", fields.get("name"))
         row = shelf_of(refs).rename(fields.get("name"), parameters.metadata(fields))
         return json_response(shapes.collection(row))
 

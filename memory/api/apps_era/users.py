@@ -89,6 +89,7 @@ class OneUser(ErasesUser, UserByName):
         """Rename a user or replace its metadata wholly; what is absent or null stays."""
         fields = self.fields()
         parameters.no_typos(fields, MAKING_FIELDS)
+        auth.admit_name(self.grant, "user", fields.get("name"))
         row = tenants.change(find(app, user), name=fields.get("name"), metadata=parameters.metadata(fields))
         return shapes.json_response(shapes.user(row))
 
