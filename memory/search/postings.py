@@ -32,6 +32,7 @@ from memory.search.records import (
     Records,
     found_at,
     linked,
+    minute,
     some,
 )
 
@@ -164,7 +165,7 @@ def record(document: Document, authors: list[UUID]) -> bytes:
         previous, words, author = document.id - before.id, before.words, _place(before.author, authors)
     own = _place(document.author, authors)
     packed = (
-        document.id, previous, 0, int(document.at // 60),
+        document.id, previous, 0, minute(document.at),
         (min(words, MOST_WORDS), min(document.words, MOST_WORDS), 0), (author, own, 0), document.statement, 0,
     )  # fmt: skip
     return np.array(packed, RECORD).tobytes()

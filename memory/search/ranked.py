@@ -20,7 +20,7 @@ from memory.search.pool import Pool
 from memory.search.ranking import formula, question
 from memory.search.ranking.candidates import Candidates
 from memory.search.ranking.question import Question
-from memory.search.records import MOST_WORDS, OWN, RECORD, Records
+from memory.search.records import MOST_WORDS, OWN, RECORD, Records, minute
 from memory.search.scopes import Filters, Scope
 from memory.search.words import texts
 from memory.statements import array, rows
@@ -112,7 +112,7 @@ def _described(passages: Sequence[int], authors: Sequence[UUID]) -> Records:
     described = rows(_DESCRIBE, [array(passages)])
     found = found[: len(described)]
     for place, (passage, at, words_there, author, statement) in enumerate(described):
-        found["passage"][place], found["minute"][place] = passage, at // 60
+        found["passage"][place], found["minute"][place] = passage, minute(at)
         found["statement"][place] = statement
         found["words"][place, OWN] = min(words_there, MOST_WORDS)
         found["authors"][place, OWN] = authors.index(author) + 1 if author in authors else 0

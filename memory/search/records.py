@@ -36,6 +36,8 @@ MOST_WORDS = np.iinfo("<u2").max
 MOST_TIMES = np.iinfo("u1").max
 FARTHEST = np.iinfo("<u4").max
 MOST_AUTHORS = np.iinfo("u1").max
+LAST_MINUTE = np.iinfo("<i4").max
+"""In the year 6053: whatever is said to be later counts as of then."""
 
 BEFORE, OWN, AFTER = range(3)
 
@@ -43,6 +45,11 @@ BEFORE, OWN, AFTER = range(3)
 _WHOLE = np.dtype((np.void, RECORD.itemsize))
 
 Records = NDArray[np.void]
+
+
+def minute(at: float) -> int:
+    """Return the minute of a moment, in seconds since 1970."""
+    return min(int(at // 60), LAST_MINUTE)
 
 
 def unpack(data: bytes) -> Records:

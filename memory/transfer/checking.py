@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,8 @@ from memory.transfer.formats import REFERENCE, REFERENCE_COLUMNS, Row, Table, is
 MOST_TEXT = 1_000_000
 """The most characters of a text that no column bounds."""
 
-_CLOCKS_DIFFER = timedelta(days=1)
+_AHEAD = timedelta(days=1)
+"""So far ahead the clock of who wrote a file may have been."""
 
 _WHOLE = {models.SmallIntegerField: 2**15 - 1, models.IntegerField: 2**31 - 1, models.BigIntegerField: 2**63 - 1}
 
@@ -35,7 +36,7 @@ def checked(table: Table, given: Mapping[str, Any], data_bytes: int) -> Row:
     row = {name: _value(table.fields[name], given, data_bytes) for name in wanted}
     if table.model is Representation and row["draft"] is not None:
         _check_draft(row["draft"])
-    if table.model is Event and row["id"] >= ids.first_at(clock.now() + _CLOCKS_DIFFER):
+    if table.model is Event and row["id"] >= ids.first_at(clock.now() + _AHEAD):
         # It would lie where a partition is still to be made, and keep that from everybody.
         raise Invalid("This id is of a time to come.", ("id",), "id")
     return row
@@ -71,7 +72,7 @@ def value(field: models.Field[Any, Any], given: Any, data_bytes: int = MOST_TEXT
         case models.IntegerField():
             return _whole(type(field), given, where)
         case models.DateTimeField():
-            return validation.moment(given, where)
+            return _moment(given, where)
         case models.DateField():
             return _day(given, where)
     return _text(field, given, where)
@@ -116,6 +117,13 @@ def _whole(kind: type[models.Field[Any, Any]], given: Any, where: tuple[str]) ->
     if isinstance(given, bool) or not isinstance(given, int) or not -most - 1 <= given <= most:
         raise Invalid("Give a whole number.", where, "int_type")
     return given
+
+
+def _moment(given: Any, where: tuple[str]) -> datetime:
+    found = validation.moment(given, where)
+    if found > clock.now() + _AHEAD:
+        raise Invalid("This lies in the future; a file tells what has happened.", where, "datetime_future")
+    return found
 
 
 def _day(given: Any, where: tuple[str]) -> date:

@@ -248,6 +248,16 @@ def test_passages_without_a_word_are_merged_too(small, wordless):
     assert recalled("boat")[0] == "The boat sails."
 
 
+def test_what_is_said_to_be_of_the_year_9999_is_indexed_and_found_too(small):
+    """The log takes no such event, but the index must take whatever is stored: it is one for all of the site."""
+    [said_then] = say("The boat sails.")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE memory_passage SET at = '9999-12-31T23:59:59Z' WHERE event_id = %s", [said_then])
+    assert recalled("boat") == ["The boat sails."]
+    index_everything()
+    assert recalled("boat") == ["The boat sails."]
+
+
 def test_of_frequent_words_the_newest_are_read_and_rare_ones_come_first(small, monkeypatch):
     monkeypatch.setattr(lookup, "MOST_READ", 6)
     say("The old boat at the lighthouse.", *[f"The boat sails {number}." for number in range(40)])

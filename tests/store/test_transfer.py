@@ -406,6 +406,7 @@ def test_what_cannot_be_read_is_refused_with_its_line(lively: str) -> None:
         ({"data": {"a": "\x00"}}, "data: A NUL"), ({"data": "text"}, "data: Give an object"),
         ({"kind": "nonsense"}, "the database cannot hold this event (event_kind_is_known_or_dotted)"),
         ({"origin": "nobody"}, "origin: Use one of"), ({"occurred_at": "yesterday"}, "occurred_at: Give an ISO"),
+        ({"occurred_at": "9999-12-31T23:59:59Z"}, "occurred_at: This lies in the future"),
         ({"tokens": 2**31}, "tokens: Give a whole number"), ({"tokens": True}, "tokens: Give a whole number"),
         ({"id": "short"}, "id: Give an id"), ({"metadata": []}, "metadata: Give an object"),
         ({"extra": 1}, "extra: A line of this type has no such field"),
