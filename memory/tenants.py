@@ -200,16 +200,14 @@ def join(
     participant, _ = Participant.objects.update_or_create(
         session=session, user=user, defaults=changes, create_defaults={"app_id": session.app_id, **changes}
     )
-    everyone = list(Participant.objects.filter(session=session))
-    for observer in everyone:
-        for seen in everyone:
-            if observer.observes_others and seen.observed and observer.user_id != seen.user_id:
-                Subject.objects.get_or_create(
-                    app_id=session.app_id,
-                    kind=Subject.Kind.OBSERVED,
-                    observer_id=observer.user_id,
-                    user_id=seen.user_id,
-                )
+    others = Participant.objects.filter(session=session).exclude(user=user)
+    seen_by = others.filter(observes_others=True) if participant.observed else others.none()
+    sees = others.filter(observed=True) if participant.observes_others else others.none()
+    pairs = [(other.user_id, user.pk) for other in seen_by] + [(user.pk, other.user_id) for other in sees]
+    for observer_id, seen_id in pairs:
+        Subject.objects.get_or_create(
+            app_id=session.app_id, kind=Subject.Kind.OBSERVED, observer_id=observer_id, user_id=seen_id
+        )
     return participant
 
 

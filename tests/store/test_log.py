@@ -458,3 +458,20 @@ def test_an_append_takes_no_model_and_no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     log.append("harbour", [NewEvent(content="hello")], user="ana")
+
+
+@pytest.mark.django_db
+def test_who_joins_reads_no_more_the_more_there_are(monkeypatch):
+    """Else one write of a thousand events by as many new authors takes a minute."""
+    read = []
+    from_db = Participant.from_db
+    monkeypatch.setattr(Participant, "from_db", lambda *row: read.append(row) or from_db(*row))
+    log.append("harbour", [NewEvent(content="x", author=f"new {number}") for number in range(40)], session="s1")
+    assert Participant.objects.filter(session__name="s1").count() == 40
+    assert read == []
+    session = Session.objects.get(name="s1")
+    watching = tenants.make_user(session.app, "watching")[0]
+    tenants.join(session, watching, observes_others=True)
+    log.append("harbour", [NewEvent(content="x", author="last")], session="s1")
+    assert Subject.objects.filter(observer=watching).count() == 41
+    assert Subject.objects.filter(kind="observed").exclude(observer=watching).count() == 0
